@@ -1,0 +1,146 @@
+import { assert } from "./assert.ts";
+import type { Address, Digest } from "./brand.ts";
+
+const encoder = new TextEncoder();
+const strictDecoder = new TextDecoder("utf-8", { fatal: true });
+
+/** The empty byte string. */
+export const emptyBytes: Uint8Array = new Uint8Array(0);
+
+const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** Lowercase hex digits without a prefix. */
+export function bytesToHexDigits(bytes: Uint8Array): string {
+  let digits = "";
+  for (let i = 0; i < bytes.length; i += 1) digits += hexOfByte[bytes[i] ?? 0];
+  return digits;
+}
+
+/** `0x` and lowercase hex digits. */
+export function bytesToHex(bytes: Uint8Array): string {
+  return `0x${bytesToHexDigits(bytes)}`;
+}
+
+function nibble(code: number): number {
+  if (code >= 48 && code <= 57) return code - 48;
+  if (code >= 97 && code <= 102) return code - 87;
+  if (code >= 65 && code <= 70) return code - 55;
+  return -1;
+}
+
+/** Reads hex digits, `0x` optional, of even count; `null` if the text is anything else. */
+export function hexToBytesOrNull(text: string): Uint8Array | null {
+  const start = text.startsWith("0x") || text.startsWith("0X") ? 2 : 0;
+  if ((text.length - start) % 2 !== 0) return null;
+  const bytes = new Uint8Array((text.length - start) / 2);
+  for (let i = 0; i < bytes.length; i += 1) {
+    const high = nibble(text.charCodeAt(start + 2 * i));
+    const low = nibble(text.charCodeAt(start + 2 * i + 1));
+    if (high < 0 || low < 0) return null;
+    bytes[i] = high * 16 + low;
+  }
+  return bytes;
+}
+
+/** Reads hex digits that this program wrote itself; anything else is a bug. */
+export function hexToBytes(text: string): Uint8Array {
+  const bytes = hexToBytesOrNull(text);
+  assert(bytes !== null, `not hex: ${text.slice(0, 80)}`);
+  return bytes;
+}
+
+/** The parts one after another, in a new array. */
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  let size = 0;
+  for (const part of parts) size += part.length;
+  const joined = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}
+
+/** Whether both have the same bytes. Not constant in time: never for secrets. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** Lexicographic order: negative, zero or positive. A prefix comes first. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const size = Math.min(a.length, b.length);
+  for (let i = 0; i < size; i += 1) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+/** Big-endian without leading zeros; zero is the empty string (as in RLP). `value` is not negative. */
+export function bigIntToBytes(value: bigint): Uint8Array {
+  assert(value >= 0n, "bigIntToBytes wants a value that is not negative");
+  if (value === 0n) return emptyBytes;
+  const digits = value.toString(16);
+  return hexToBytes(digits.length % 2 === 0 ? digits : `0${digits}`);
+}
+
+/** Big-endian in exactly `size` bytes. */
+export function bigIntToFixedBytes(value: bigint, size: number): Uint8Array {
+  const minimal = bigIntToBytes(value);
+  assert(minimal.length <= size, `${value} does not fit ${size} bytes`);
+  const bytes = new Uint8Array(size);
+  bytes.set(minimal, size - minimal.length);
+  return bytes;
+}
+
+/** Reads a big-endian unsigned integer; the empty string is zero. */
+export function bytesToBigInt(bytes: Uint8Array): bigint {
+  return bytes.length === 0 ? 0n : BigInt(bytesToHex(bytes));
+}
+
+/** UTF-8 bytes of a text. */
+export function textToBytes(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** The text of UTF-8 bytes, or `null` if they are not valid UTF-8. */
+export function bytesToTextOrNull(bytes: Uint8Array): string | null {
+  try {
+    return strictDecoder.decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+/** 32 bytes as a digest. */
+export function bytesToDigest(bytes: Uint8Array): Digest {
+  assert(bytes.length === 32, `a digest has 32 bytes, not ${bytes.length}`);
+  return bytesToHex(bytes) as Digest;
+}
+
+/** 20 bytes as an address. */
+export function bytesToAddress(bytes: Uint8Array): Address {
+  assert(bytes.length === 20, `an address has 20 bytes, not ${bytes.length}`);
+  return bytesToHex(bytes) as Address;
+}
+
+/** An address from text, `0x` optional, any letter case; `null` if it is not 20 bytes of hex. */
+export function textToAddressOrNull(text: string): Address | null {
+  const bytes = hexToBytesOrNull(text);
+  return bytes === null || bytes.length !== 20 ? null : bytesToAddress(bytes);
+}
+
+/** A digest from text, `0x` optional, any letter case; `null` if it is not 32 bytes of hex. */
+export function textToDigestOrNull(text: string): Digest | null {
+  const bytes = hexToBytesOrNull(text);
+  return bytes === null || bytes.length !== 32 ? null : bytesToDigest(bytes);
+}
+
+/** The zero address. */
+export const zeroAddress: Address = bytesToAddress(new Uint8Array(20));
+
+/** The digest of 32 zero bytes: "none" where a format has a fixed width. */
+export const zeroDigest: Digest = bytesToDigest(new Uint8Array(32));
