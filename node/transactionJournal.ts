@@ -1,0 +1,137 @@
+import { open, readFile, rename, type FileHandle } from "node:fs/promises";
+import { crc32 } from "node:zlib";
+import { concatBytes } from "../base/bytes.ts";
+import { NodeError } from "../base/nodeError.ts";
+
+/**
+ * Transactions that this node accepted over RPC and that are not committed yet. A submission is
+ * answered only after its record was handed to the operating system, so neither a failed proposal
+ * nor a killed process loses it; on start the records that are not committed are submitted again.
+ *
+ * Record: length of payload (u32, big-endian) | CRC-32 of payload (u32) | payload.
+ * A record that was cut off by a crash ends the reading: it was never answered.
+ */
+export class TransactionJournal {
+  readonly #path: string;
+  #handle: FileHandle;
+  #queue: { readonly bytes: Uint8Array; readonly done: (error: unknown) => void }[] = [];
+  #writing: Promise<void> | null = null;
+  #recordsOnDisk: number;
+
+  private constructor(path: string, handle: FileHandle, records: number) {
+    this.#path = path;
+    this.#handle = handle;
+    this.#recordsOnDisk = records;
+  }
+
+  /** Opens or creates the file and gives the payloads that it holds, oldest first. */
+  static async open(
+    path: string,
+  ): Promise<{ readonly journal: TransactionJournal; readonly payloads: readonly Uint8Array[] }> {
+    const file = await readFile(path).catch((error: unknown) => {
+      if (isNotFound(error)) return new Uint8Array(0);
+      throw new NodeError("E_DATA", `cannot read ${path}`, { cause: error });
+    });
+    const { payloads, end } = readRecords(new Uint8Array(file));
+    const handle = await open(path, "a", 0o600);
+    await handle.truncate(end);
+    return { journal: new TransactionJournal(path, handle, payloads.length), payloads };
+  }
+
+  /** How many records the file holds, committed ones included. */
+  get recordCount(): number {
+    return this.#recordsOnDisk;
+  }
+
+  /** Resolves when the payload would survive the death of this process. Appends go out in groups. */
+  append(payload: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = (error: unknown): void =>
+        error === null
+          ? resolve()
+          : reject(
+              new NodeError("E_DATA", `cannot write ${this.#path}`, {
+                cause: error,
+                hint: "free disk space or make the folder writable, then send the transaction again",
+              }),
+            );
+      this.#queue.push({ bytes: encodeRecord(payload), done });
+      this.#writing ??= this.#drain();
+    });
+  }
+
+  async #drain(): Promise<void> {
+    await new Promise<void>((next) => setImmediate(next));
+    while (this.#queue.length > 0) {
+      const group = this.#queue.splice(0, groupMax);
+      let failure: unknown = null;
+      try {
+        await this.#handle.appendFile(concatBytes(...group.map((item) => item.bytes)));
+        this.#recordsOnDisk += group.length;
+      } catch (error) {
+        failure = error;
+      }
+      for (const item of group) item.done(failure);
+    }
+    this.#writing = null;
+  }
+
+  /** Replaces the file by one that holds only `payloads`; atomic. */
+  async compact(payloads: readonly Uint8Array[]): Promise<void> {
+    while (this.#writing !== null) await this.#writing;
+    let settle = (): void => {};
+    this.#writing = new Promise((resolve) => (settle = resolve));
+    try {
+      const next = await open(`${this.#path}.new`, "w", 0o600);
+      await next.appendFile(concatBytes(...payloads.map(encodeRecord)));
+      await next.sync();
+      await rename(`${this.#path}.new`, this.#path);
+      await this.#handle.close();
+      this.#handle = next;
+      this.#recordsOnDisk = payloads.length;
+    } finally {
+      this.#writing = null;
+      settle();
+      if (this.#queue.length > 0) this.#writing = this.#drain();
+    }
+  }
+
+  async close(): Promise<void> {
+    while (this.#writing !== null) await this.#writing;
+    await this.#handle.close();
+  }
+}
+
+/** Largest payload of a record, in bytes: above any transaction. */
+const payloadBytesMax = 16_777_216;
+
+/** Most records that one write carries. */
+const groupMax = 8_192;
+
+function encodeRecord(payload: Uint8Array): Uint8Array {
+  const record = new Uint8Array(8 + payload.length);
+  const view = new DataView(record.buffer);
+  view.setUint32(0, payload.length);
+  view.setUint32(4, crc32(payload));
+  record.set(payload, 8);
+  return record;
+}
+
+function readRecords(bytes: Uint8Array): { payloads: Uint8Array[]; end: number } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const payloads: Uint8Array[] = [];
+  let end = 0;
+  while (end + 8 <= bytes.length) {
+    const size = view.getUint32(end);
+    if (size > payloadBytesMax || end + 8 + size > bytes.length) break;
+    const payload = bytes.slice(end + 8, end + 8 + size);
+    if (crc32(payload) !== view.getUint32(end + 4)) break;
+    payloads.push(payload);
+    end += 8 + size;
+  }
+  return { payloads, end };
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
+}
