@@ -1,0 +1,20 @@
+/**
+ * `npm run bench -- NAME`: benchmarks print ratios against a named peer or baseline of the same
+ * run. They never pass or fail by time.
+ */
+const benchmarks: Readonly<Record<string, () => Promise<{ readonly run: (flags: readonly string[]) => Promise<void> }>>> = {
+  transfers: () => import("./transfers.ts"),
+  trie: () => import("./trie.ts"),
+  overload: () => import("./overload.ts"),
+  start: () => import("./start.ts"),
+};
+
+const [name = "", ...flags] = process.argv.slice(2);
+const load = benchmarks[name];
+if (load === undefined) {
+  console.error(`usage: npm run bench -- ${Object.keys(benchmarks).join("|")} [flags]`);
+  process.exitCode = 2;
+} else {
+  const benchmark = await load();
+  await benchmark.run(flags);
+}
