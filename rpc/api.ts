@@ -1,0 +1,216 @@
+import type { Registry } from "prom-client";
+
+import type { Address, Digest } from "../base/brand.ts";
+import type { Outcome } from "../base/outcome.ts";
+import type { Body, CommitProof, Header } from "../ledger/blockTypes.ts";
+import type { StateReader } from "../ledger/state.ts";
+import type { Envelope, Transaction } from "../ledger/transaction.ts";
+import type { Receipt } from "../ledger/receipt.ts";
+
+// What the server needs of a node. `node/api.ts` implements it, tests use a small node in memory.
+// Whatever is read here is committed, unless the name says pending: no client sees a
+// reorganisation. Lookups return promises, because a store may be on another machine; the head and
+// state are synchronous, because execution reads them that way too.
+
+/** The names of the chain that this node follows. */
+export type ChainNames = {
+  /** Theta's text name, e.g. `privatenet`; part of Theta sign bytes. */
+  readonly name: string;
+  /** EIP-155 number, at most 2^53. */
+  readonly id: number;
+  readonly genesisHash: Digest;
+};
+
+/** What program answers. */
+export type BuildInfo = {
+  /** `0.1.0`. */
+  readonly version: string;
+  /** Commit of the source, 40 hex digits, or `unknown`. */
+  readonly commit: string;
+  /** Date of the build or of the package, for people. */
+  readonly builtAt: string;
+};
+
+/** A committed block's name and header: what most answers start from. */
+export type BlockHead = { readonly hash: Digest; readonly header: Header };
+
+/** `sealed`: a guardian certificate covers it. Blocks that are not committed are never shown. */
+export type BlockStatus = "committed" | "sealed";
+
+/** A committed block with everything about it; `transactions[i]` has `receipts[i]`. */
+export type BlockView = BlockHead & {
+  readonly body: Body;
+  readonly transactions: readonly Transaction[];
+  readonly receipts: readonly Receipt[];
+  readonly status: BlockStatus;
+};
+
+/** Where and how a transaction was committed. */
+export type CommittedTransaction = {
+  readonly block: BlockHead;
+  readonly status: BlockStatus;
+  /** 0-based position in the block. */
+  readonly index: number;
+  readonly transaction: Transaction;
+  readonly receipt: Receipt;
+  /** Gas of the transactions before it in the block, its own included. */
+  readonly cumulativeGasUsed: bigint;
+  /** Logs of the transactions before it in the block. */
+  readonly logIndexFirst: number;
+};
+
+/** What the node knows of a transaction's hash. */
+export type TransactionLookup =
+  | { readonly state: "notFound" }
+  | { readonly state: "pending"; readonly transaction: Transaction }
+  | { readonly state: "committed"; readonly committed: CommittedTransaction }
+  /** It was here and can never commit; `reason` is for people. */
+  | { readonly state: "abandoned"; readonly reason: string };
+
+/** State at that height exists no longer, or not yet; with the range that can be read. */
+export type StateRefusal = {
+  readonly code: "pruned" | "notYet";
+  readonly height: number;
+  readonly heightMin: number;
+  readonly heightMax: number;
+};
+
+/** An account as it will be once its pending transactions are committed. */
+export type PendingAccount = {
+  /** Next Ethereum nonce; the next Theta sequence is this + 1. */
+  readonly nonce: bigint;
+  readonly tfuelWei: bigint;
+  readonly thetaWei: bigint;
+};
+
+/** One transaction to admit. `encoded` is as its sender broadcast it, without the `0x7e` of blocks. */
+export type Submission = { readonly envelope: Envelope; readonly raw: Uint8Array };
+
+/**
+ * What became of a submission: it is new, it was pending already, or it is committed already. The
+ * promise of `submit` resolves only after new ones are in the journal, so none is lost by a crash.
+ */
+export type Submitted = {
+  readonly hash: Digest;
+  readonly state: "new" | "pending" | "committed";
+};
+
+/** Why a transaction was not admitted; `rpc/refusals.ts` gives each code its numbers and words. */
+export type SubmitRefusal = {
+  /** A code of `TransactionRefusal`, of the ledger's refusals or of the mempool. */
+  readonly code: string;
+  /** One sentence for people with both values. */
+  readonly detail: string;
+  /** The two values that disagreed, where there are two. */
+  readonly got?: bigint | string;
+  readonly expected?: bigint | string;
+};
+
+/** Why a wait ended without a committed block. */
+export type WaitRefusal =
+  | { readonly code: "timeout" }
+  | { readonly code: "aborted" }
+  | { readonly code: "abandoned"; readonly reason: string };
+
+/** Whether the node follows its chain, and how far behind it is. */
+export type SyncStatus = {
+  readonly syncing: boolean;
+  /** Newest height that a peer has shown; own head if there is none. */
+  readonly heightHighest: number;
+  readonly epoch: number;
+  readonly view: number;
+  /** Uncommitted tip, or the head. */
+  readonly tipHash: Digest;
+  readonly tipHeight: number;
+};
+
+/** A connected peer. */
+export type PeerInfo = {
+  readonly id: string;
+  /** Multiaddress or host and port. */
+  readonly address: string;
+  readonly direction: "inbound" | "outbound";
+};
+
+/** Whether the node may be sent work: `ok` false makes `/healthz` answer 503. */
+export type Health = {
+  readonly ok: boolean;
+  /** `null` when ok, else one sentence. */
+  readonly reason: string | null;
+};
+
+/** A module of the active runtime, for lists. */
+export type ModuleInfo = {
+  readonly name: string;
+  readonly version: number;
+  readonly operations: readonly string[];
+  readonly queries: readonly { readonly name: string; readonly description: string }[];
+};
+
+/** Why a module's query has no answer. */
+export type QueryRefusal =
+  | StateRefusal
+  | {
+      readonly code: "unknownModule" | "unknownQuery" | "parametersInvalid" | "refused";
+      readonly detail: string;
+    };
+
+/** A node as its JSON-RPC server sees it. */
+export interface NodeApi {
+  readonly chain: ChainNames;
+  readonly build: BuildInfo;
+  /** Metrics of the whole process; the server adds its own and serves them all. */
+  readonly metrics: Registry;
+  /** Address of this node's validator key, or the zero address; GetStatus shows it. */
+  readonly address: Address;
+  readonly peerId: string;
+
+  /** Newest committed block. Never goes back. */
+  head(): BlockHead;
+  /** Newest block that cannot go away: sealed where guardians are active, else the head. */
+  finalizedHeight(): number;
+  blockAtHeight(height: number): Promise<BlockView | null>;
+  blockByHash(hash: Digest): Promise<BlockView | null>;
+  /** Proof that the block is committed; `null` if it is unknown. */
+  commitProof(hash: Digest): Promise<CommitProof | null>;
+  /** By canonical hash, which is the hash of the bytes that the sender broadcast. */
+  transaction(hash: Digest): Promise<TransactionLookup>;
+  /** At most `limit` hashes of pending transactions, oldest first. */
+  pendingHashes(limit: number): readonly Digest[];
+
+  /** State after the head. */
+  state(): StateReader;
+  /** State after the block of that height. */
+  stateAt(height: number): Outcome<StateReader, StateRefusal>;
+  pendingAccount(address: Address): PendingAccount;
+  modules(): readonly ModuleInfo[];
+  /** A module's query by its registered name; `height` `null` is the head. The value is plain JSON. */
+  queryModule(request: {
+    readonly module: string;
+    readonly query: string;
+    readonly parameters: unknown;
+    readonly height: number | null;
+  }): Outcome<unknown, QueryRefusal>;
+  /** Chain parameters at the head by name, as plain JSON (decimal strings for amounts). */
+  parameters(): Readonly<Record<string, string | number | boolean>>;
+
+  /**
+   * Admits transactions; the answer has their order. One call for many, because signatures are
+   * recovered in packages. `local`: from this node's own clients, so journalled.
+   */
+  submit(
+    submissions: readonly Submission[],
+    options: { readonly local: true },
+  ): Promise<readonly Outcome<Submitted, SubmitRefusal>[]>;
+  /** Resolves when the transaction is committed, or the deadline passes, or it is abandoned. */
+  waitCommitted(
+    hash: Digest,
+    options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  ): Promise<Outcome<CommittedTransaction, WaitRefusal>>;
+
+  syncStatus(): SyncStatus;
+  peers(): readonly PeerInfo[];
+  health(): Health;
+  /** Calls back after each newly committed block; the returned function ends that. */
+  onCommitted(listener: (block: BlockHead) => void): () => void;
+}
