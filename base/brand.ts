@@ -6,3 +6,6 @@ export type Digest = Brand<string, "Digest">;
 
 /** An account address: `0x` and 40 lowercase hex digits. The checksum form (EIP-55) is for display only. */
 export type Address = Brand<string, "Address">;
+
+/** Its signatures and certificates were checked; the only maker is `crypto/verify.ts` (and tests). */
+export type Verified<T> = Brand<T, "Verified">;
