@@ -79,6 +79,16 @@ export type SignedTimeout = {
   readonly signature: Uint8Array;
 };
 
+/** What a timeout signs, without the certificates that travel beside it: all that evidence needs. */
+export type TimeoutStatement = Slot & { readonly highView: number };
+
+/** A timeout statement with its signer's index and signature. */
+export type SignedTimeoutStatement = {
+  readonly statement: TimeoutStatement;
+  readonly signer: number;
+  readonly signature: Uint8Array;
+};
+
 /** What a leader signs beside the block: the slot and the block hash. */
 export type ProposalStatement = Slot & { readonly block: Digest };
 
@@ -171,14 +181,14 @@ export type Evidence =
     }
   | {
       readonly type: "doubleTimeout";
-      readonly first: SignedTimeout;
-      readonly second: SignedTimeout;
+      readonly first: SignedTimeoutStatement;
+      readonly second: SignedTimeoutStatement;
     }
   | {
       /** A timeout of view w that signs a lower certificate than a vote of a view up to w rests on. */
       readonly type: "timeoutDeniesVote";
       readonly vote: SignedVote;
-      readonly timeout: SignedTimeout;
+      readonly timeout: SignedTimeoutStatement;
     }
   | {
       /** Two blocks certified in one slot: against everyone in both bitmaps. */
