@@ -1,0 +1,232 @@
+import type { Address, Digest } from "../base/brand.ts";
+import { accept, type Outcome } from "../base/outcome.ts";
+import type { Committee } from "../consensus/types.ts";
+import type { GenesisContent } from "./genesisTypes.ts";
+import type { ParameterDefinition, Parameters } from "./parameters.ts";
+import type { Refusal } from "./refusal.ts";
+import type { Json, Schema } from "./schema.ts";
+import type { Account, StateReader } from "./state.ts";
+import type { Signer, Transaction } from "./transaction.ts";
+
+/*
+ * What a module is. Everything a block can do is written as one (DESIGN 4): it sees its own key prefix
+ * and, through typed functions, the modules it was built with. An operation is atomic: a refused one
+ * leaves no trace. The core's own modules use nothing that a later module could not use.
+ */
+
+/** The chain that a block belongs to. */
+export type Chain = {
+  /** Theta's text name, part of Theta sign bytes. */
+  readonly name: string;
+  /** EIP-155 number, at most 2^53. */
+  readonly id: number;
+  readonly genesisHash: Digest;
+};
+
+/** What an operation may know of its block. Nothing here is read from a clock or from dice. */
+export type BlockContext = {
+  readonly height: number;
+  readonly epoch: number;
+  readonly view: number;
+  /** Milliseconds since 1970. */
+  readonly timestampMs: number;
+  readonly parentHash: Digest;
+  readonly proposer: Address;
+  readonly gasLimit: bigint;
+  /** TFuelWei per gas. */
+  readonly baseFee: bigint;
+  /** The parent's randomness: what PREVRANDAO shows. */
+  readonly randomness: Digest;
+};
+
+/**
+ * The right to a module's part of the state: identity is the capability, so only who holds the
+ * object that the registry knows can read or write under that name. Made by `createModuleKey`.
+ */
+export type ModuleKey = { readonly name: string };
+
+/** A module's own pairs, uncommitted writes included. */
+export interface ModuleReader {
+  get(key: Uint8Array): Uint8Array | null;
+  /** At most `limit` pairs with `from <= key < to`, in byte order, as of this call. */
+  range(range: {
+    readonly from: Uint8Array;
+    readonly to: Uint8Array;
+    readonly limit?: number;
+  }): readonly (readonly [key: Uint8Array, value: Uint8Array])[];
+}
+
+/** A module's own pairs, to be written. Neither keys nor values may be changed by the caller afterwards. */
+export interface ModuleState extends ModuleReader {
+  /** `null` removes. */
+  set(key: Uint8Array, value: Uint8Array | null): void;
+}
+
+/** Ethereum accounts: only for modules whose definition says `ownsAccounts`. */
+export interface AccountReader {
+  get(address: Address): Account | null;
+}
+
+/** Accounts to be written: `nonce`, `balance` and `codeHash`; the tree computes storage roots. */
+export interface AccountState extends AccountReader {
+  set(address: Address, account: Account | null): void;
+}
+
+/** What queries and checks see. */
+export interface ReadContext {
+  readonly chain: Chain;
+  readonly block: BlockContext;
+  readonly parameters: Parameters;
+  readonly state: (key: ModuleKey) => ModuleReader;
+  readonly accounts: (key: ModuleKey) => AccountReader;
+}
+
+/** What applying code sees: the view (DESIGN 4) of one block under construction. */
+export interface ModuleContext extends ReadContext {
+  readonly state: (key: ModuleKey) => ModuleState;
+  readonly accounts: (key: ModuleKey) => AccountState;
+  /** Becomes a committed log of the module's reserved address, unless the operation is refused. */
+  emit<T>(event: EventDefinition<T>, value: T): void;
+  /** Runs the job in the first block at `heightMin` or later whose timestamp is `timestampMsMin` or later. */
+  schedule<T>(job: JobDefinition<T>, body: T, due: JobDue): void;
+}
+
+/** When a job is due: both conditions, because blocks have two speeds (DESIGN 3). */
+export type JobDue = { readonly heightMin: number; readonly timestampMsMin: number };
+
+/** A typed event; made by `createEvent`. */
+export type EventDefinition<T> = {
+  readonly module: string;
+  readonly name: string;
+  readonly schema: Schema<T>;
+  /** keccak of `module.Name`: the first topic. */
+  readonly signature: Digest;
+  /** Topics after the first, at most three, from the value. */
+  readonly topics: (value: T) => readonly Digest[];
+};
+
+/** Work that a module left for a later height. A job cannot be refused: what it does must be possible. */
+export type JobDefinition<T> = {
+  readonly module: string;
+  readonly name: string;
+  readonly schema: Schema<T>;
+  run(context: ModuleContext, body: T): void;
+};
+
+/** One call of an operation. */
+export type Call<Body> = {
+  readonly body: Body;
+  readonly payer: Address;
+  readonly signers: readonly Signer[];
+  /** TFuelWei that the payer was charged for the whole transaction (native), 0 in other envelopes. */
+  readonly fee: bigint;
+  /** Gas that may be used. */
+  readonly gasLimit: bigint;
+  /** TFuelWei per gas. */
+  readonly gasPrice: bigint;
+  readonly transaction: Transaction;
+};
+
+/** What an accepted operation answers; most have nothing to say. */
+export type OperationResult = {
+  readonly contractAddress: Address | null;
+  readonly returnData: Uint8Array;
+};
+
+/** An operation's answer. Only `evm` answers later. */
+export type Applied = Outcome<OperationResult, Refusal>;
+
+/** The usual answer of an operation. */
+export const applied: Applied = accept({ contractAddress: null, returnData: new Uint8Array(0) });
+
+/** How an operation is read, priced and carried out. Methods, so that lists of operations type. */
+export interface OperationDefinition<Body> {
+  readonly description: string;
+  /** Body of a module operation; `null` if it is reached only through an envelope of its own. */
+  readonly schema: Schema<Body> | null;
+  /** Gas, from body and parameters alone. */
+  gas(body: Body, parameters: Parameters): bigint;
+  /** Accounts that must have signed a module operation. */
+  signers(body: Body, payer: Address): readonly Address[];
+  /** TFuelWei that the payer must have beside the fee for the transaction to be valid; default 0. */
+  value?(body: Body): bigint;
+  /** Whether it may be in a block at all; a refusal makes the transaction invalid. */
+  validate?(context: ReadContext, call: Call<Body>): Refusal | null;
+  /** Whether it would succeed now; a refusal makes the transaction a failed one. Read only. */
+  check(context: ReadContext, call: Call<Body>): Refusal | null;
+  /** Carries it out after `check`; a refusal reverts all of it. */
+  apply(context: ModuleContext, call: Call<Body>): Applied | Promise<Applied>;
+}
+
+/** A question that clients may ask of a committed state. */
+export type QueryDefinition = {
+  readonly description: string;
+  /** Schema of the parameters, for help texts and checks. */
+  readonly parameters: Schema<unknown>;
+  answer(context: ReadContext, parameters: unknown): Outcome<Json, string>;
+};
+
+/** State whose accounts can be walked: for recounts in tests and audits. */
+export interface CountableState extends StateReader {
+  /** Every account, in any order. */
+  accountValues(): Iterable<Account>;
+}
+
+/** Something that must hold after each block. */
+export type Invariant = {
+  readonly name: string;
+  /** What is wrong, or `null`. `state` is what `context` reads from. */
+  check(context: ReadContext, state: CountableState): string | null;
+};
+
+/** Proven misbehaviour of a validator (DESIGN 5). */
+export type Offence = {
+  readonly offender: Address;
+  readonly epoch: number;
+  readonly view: number;
+  readonly reporter: Address;
+};
+
+/** A contract that is code of this program (DESIGN 4). */
+export type PrecompileDefinition = {
+  readonly address: Address;
+  gas(input: Uint8Array): bigint;
+  /** State-changing ones refuse static and delegated frames. */
+  run(
+    context: ModuleContext,
+    frame: {
+      readonly caller: Address;
+      readonly value: bigint;
+      readonly input: Uint8Array;
+      readonly type: "call" | "static" | "delegate";
+    },
+  ): Outcome<Uint8Array, Refusal>;
+};
+
+/** A module, as the registry composes it. */
+export type Module = {
+  readonly key: ModuleKey;
+  /** 1 to 13 of a-z and 0-9; names the state prefix and the address of its logs. */
+  readonly name: string;
+  /** Raised with every change of results. */
+  readonly version: number;
+  readonly ownsAccounts?: boolean;
+  /** Names without the module's: `validatorsMax` is read as `stake.validatorsMax`. */
+  readonly parameters: Readonly<Record<string, ParameterDefinition>>;
+  readonly operations: Readonly<Record<string, OperationDefinition<unknown>>>;
+  readonly queries: Readonly<Record<string, QueryDefinition>>;
+  readonly events: readonly EventDefinition<unknown>[];
+  readonly jobs: readonly JobDefinition<unknown>[];
+  readonly genesis: {
+    init(context: ModuleContext, content: GenesisContent): void;
+    /** What `init` would need to make this state again, as JSON. */
+    export?(context: ReadContext): Json;
+  };
+  readonly invariants: readonly Invariant[];
+  readonly precompiles?: readonly PrecompileDefinition[];
+  readonly hooks?: {
+    onEvidence?(context: ModuleContext, offence: Offence): void;
+    /** The committee of the given epoch, from the state at the end of the one before; one module has it. */
+    selectCommittee?(context: ReadContext, epoch: number): Committee;
+  };
+};
