@@ -37,7 +37,5 @@ export function parseAddress(text: string): Outcome<Address, AddressRefusal> {
 
 /** The address of the contract that `sender` creates with `nonce` (CREATE). */
 export function contractAddress(sender: Address, nonce: bigint): Address {
-  return bytesToAddress(
-    keccak256(encodeRlp([hexToBytes(sender), rlpBigInt(nonce)])).subarray(12),
-  );
+  return bytesToAddress(keccak256(encodeRlp([hexToBytes(sender), rlpBigInt(nonce)])).subarray(12));
 }
