@@ -4,8 +4,9 @@ import type { Address, Digest } from "../base/brand.ts";
 import type { Outcome } from "../base/outcome.ts";
 import type { Body, CommitProof, Header } from "../ledger/blockTypes.ts";
 import type { StateReader } from "../ledger/state.ts";
-import type { Envelope, Transaction } from "../ledger/transaction.ts";
-import type { Receipt } from "../ledger/receipt.ts";
+import type { Refusal } from "../ledger/refusal.ts";
+import type { Envelope, Transaction, TransactionRefusal } from "../ledger/transaction.ts";
+import type { Receipt } from "../ledger/receiptTypes.ts";
 
 // What the server needs of a node. `node/api.ts` implements it, tests use a small node in memory.
 // Whatever is read here is committed, unless the name says pending: no client sees a
@@ -83,7 +84,7 @@ export type PendingAccount = {
   readonly thetaWei: bigint;
 };
 
-/** One transaction to admit. `encoded` is as its sender broadcast it, without the `0x7e` of blocks. */
+/** One transaction to admit. `raw` is as its sender broadcast it, without the `0x7e` of blocks. */
 export type Submission = { readonly envelope: Envelope; readonly raw: Uint8Array };
 
 /**
@@ -96,15 +97,7 @@ export type Submitted = {
 };
 
 /** Why a transaction was not admitted; `rpc/refusals.ts` gives each code its numbers and words. */
-export type SubmitRefusal = {
-  /** A code of `TransactionRefusal`, of the ledger's refusals or of the mempool. */
-  readonly code: string;
-  /** One sentence for people with both values. */
-  readonly detail: string;
-  /** The two values that disagreed, where there are two. */
-  readonly got?: bigint | string;
-  readonly expected?: bigint | string;
-};
+export type SubmitRefusal = Refusal | TransactionRefusal;
 
 /** Why a wait ended without a committed block. */
 export type WaitRefusal =
