@@ -1,0 +1,4 @@
+import { createNodeProgram } from "./nodeProgram.ts";
+import { runProgram } from "./run.ts";
+
+await runProgram(createNodeProgram, process.argv.slice(2));

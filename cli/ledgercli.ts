@@ -1,0 +1,4 @@
+import { createWalletProgram } from "./walletProgram.ts";
+import { runProgram } from "./run.ts";
+
+await runProgram(createWalletProgram, process.argv.slice(2));
