@@ -3,7 +3,8 @@ import type { Registry } from "prom-client";
 import type { Address, Digest } from "../base/brand.ts";
 import type { Outcome } from "../base/outcome.ts";
 import type { Body, CommitProof, Header } from "../ledger/blockTypes.ts";
-import type { StateReader } from "../ledger/state.ts";
+import type { Account, StateReader } from "../ledger/state.ts";
+import type { AccountView } from "../ledger/execute.ts";
 import type { Refusal } from "../ledger/refusal.ts";
 import type { Envelope, Transaction, TransactionRefusal } from "../ledger/transaction.ts";
 import type { Receipt } from "../ledger/receiptTypes.ts";
@@ -43,6 +44,8 @@ export type BlockView = BlockHead & {
   readonly body: Body;
   readonly transactions: readonly Transaction[];
   readonly receipts: readonly Receipt[];
+  /** What the block's scheduled work logged, if anything. */
+  readonly jobReceipt: Receipt | null;
   readonly status: BlockStatus;
 };
 
@@ -54,8 +57,6 @@ export type CommittedTransaction = {
   readonly index: number;
   readonly transaction: Transaction;
   readonly receipt: Receipt;
-  /** Gas of the transactions before it in the block, its own included. */
-  readonly cumulativeGasUsed: bigint;
   /** Logs of the transactions before it in the block. */
   readonly logIndexFirst: number;
 };
@@ -76,13 +77,8 @@ export type StateRefusal = {
   readonly heightMax: number;
 };
 
-/** An account as it will be once its pending transactions are committed. */
-export type PendingAccount = {
-  /** Next Ethereum nonce; the next Theta sequence is this + 1. */
-  readonly nonce: bigint;
-  readonly tfuelWei: bigint;
-  readonly thetaWei: bigint;
-};
+/** An account of committed state, with the coins that the bank module keeps. */
+export type AccountInfo = Account & { readonly thetaWei: bigint };
 
 /** One transaction to admit. `raw` is as its sender broadcast it, without the `0x7e` of blocks. */
 export type Submission = { readonly envelope: Envelope; readonly raw: Uint8Array };
@@ -175,7 +171,10 @@ export interface NodeApi {
   state(): StateReader;
   /** State after the block of that height. */
   stateAt(height: number): Outcome<StateReader, StateRefusal>;
-  pendingAccount(address: Address): PendingAccount;
+  /** The account after the block of that height, `null`: the head; `null` if it does not exist. */
+  account(address: Address, height: number | null): Outcome<AccountInfo | null, StateRefusal>;
+  /** The account as it will be once its pending transactions are committed; nonce 0 if unknown. */
+  pendingAccount(address: Address): AccountView;
   modules(): readonly ModuleInfo[];
   /** A module's query by its registered name; `height` `null` is the head. The value is plain JSON. */
   queryModule(request: {

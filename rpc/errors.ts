@@ -1,0 +1,46 @@
+import type { Outcome } from "../base/outcome.ts";
+import type { JsonText, JsonValue } from "./json.ts";
+
+/** A JSON-RPC 2.0 error object. */
+export type RpcError = {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: JsonValue;
+};
+
+/** What a method answers. */
+export type Answer = Outcome<JsonValue | JsonText, RpcError>;
+
+/** Error numbers: JSON-RPC 2.0 section 5.1, EIP-1474, and Theta's one number for handler errors. */
+export const errorCodes = {
+  parse: -32_700,
+  invalidRequest: -32_600,
+  methodNotFound: -32_601,
+  invalidParams: -32_602,
+  internal: -32_603,
+  /** Theta's only handler error; Ethereum's generic server error. */
+  server: -32_000,
+  resourceNotFound: -32_001,
+  transactionRejected: -32_003,
+  limitExceeded: -32_005,
+} as const;
+
+/** A refusal of parameters. */
+export function invalidParams(message: string): RpcError {
+  return { code: errorCodes.invalidParams, message };
+}
+
+/** A refusal because of a named limit: the sender learns which, how much, and what it sent. */
+export function limitExceeded(limit: string, limitMax: number, got: number | null): RpcError {
+  const sent = got === null ? "" : `, this is ${got}`;
+  return {
+    code: errorCodes.limitExceeded,
+    message: `limit ${limit} is ${limitMax}${sent}`,
+    data: { limit, max: limitMax, ...(got === null ? {} : { got }) },
+  };
+}
+
+/** Theta's error for whatever a handler cannot answer. */
+export function serverError(message: string, data?: JsonValue): RpcError {
+  return { code: errorCodes.server, message, ...(data === undefined ? {} : { data }) };
+}

@@ -1,0 +1,84 @@
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+
+// Label values come from the method table and from error numbers, never from a client: a label that
+// a stranger may choose grows without bound.
+
+/** What the server counts. */
+export type RpcMetrics = {
+  readonly answered: (method: string, code: number, durationMs: number) => void;
+  /** A request that reached no method. */
+  readonly refused: (code: number) => void;
+  readonly threw: (method: string) => void;
+  /** A request turned away before its body was looked at. */
+  readonly shed: (reason: ShedReason) => void;
+  readonly inFlight: (change: 1 | -1) => void;
+  readonly connection: (change: 1 | -1) => void;
+};
+
+/** Why a request or connection was turned away at the door. */
+export type ShedReason =
+  | "host"
+  | "origin"
+  | "contentType"
+  | "bodyTooLarge"
+  | "busy"
+  | "memory"
+  | "connections";
+
+const durationBucketsSeconds = [0.000_1, 0.001, 0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 15, 60];
+
+function timer(registry: Registry): (method: string, durationMs: number) => void {
+  const durations = new Histogram({
+    name: "ledger_rpc_duration_seconds",
+    help: "Time from a call's start to its answer, by method.",
+    labelNames: ["method"],
+    buckets: durationBucketsSeconds,
+    registers: [registry],
+  });
+  return (method, durationMs) => durations.observe({ method }, durationMs / 1_000);
+}
+
+/** Registers the server's metrics. */
+export function createRpcMetrics(registry: Registry): RpcMetrics {
+  const registers = [registry];
+  const requests = new Counter({
+    name: "ledger_rpc_requests_total",
+    help: "Calls answered, by method and JSON-RPC error number (0: result).",
+    labelNames: ["method", "code"],
+    registers,
+  });
+  const throws = new Counter({
+    name: "ledger_rpc_throws_total",
+    help: "Calls whose method threw: bugs.",
+    labelNames: ["method"],
+    registers,
+  });
+  const shed = new Counter({
+    name: "ledger_rpc_shed_total",
+    help: "Requests and connections turned away at the door, by reason.",
+    labelNames: ["reason"],
+    registers,
+  });
+  const inFlight = new Gauge({
+    name: "ledger_rpc_requests_in_flight",
+    help: "HTTP requests being answered.",
+    registers,
+  });
+  const connections = new Gauge({
+    name: "ledger_rpc_connections",
+    help: "Open HTTP connections.",
+    registers,
+  });
+  const observe = timer(registry);
+  return {
+    answered: (method, code, durationMs) => {
+      requests.inc({ method, code });
+      observe(method, durationMs);
+    },
+    refused: (code) => requests.inc({ method: "none", code }),
+    threw: (method) => throws.inc({ method }),
+    shed: (reason) => shed.inc({ reason }),
+    inFlight: (change) => inFlight.inc(change),
+    connection: (change) => connections.inc(change),
+  };
+}
