@@ -1,0 +1,177 @@
+import type { Address, Digest } from "../base/brand.ts";
+import { bytesToBigInt, bytesToHex, concatBytes, emptyBytes, hexToBytes } from "../base/bytes.ts";
+import { encodeRlp, rlpBigInt, rlpNumber, type RlpItem } from "../base/rlp.ts";
+import { keccak256, keccakDigest } from "../crypto/keccak.ts";
+import { addressOf, signDigest } from "../crypto/secp256k1.ts";
+import { encodeThetaTransaction } from "../ledger/thetaCodec.ts";
+import { signBytes } from "../ledger/thetaSignBytes.ts";
+import type { Coins, ThetaTransaction, TxInput } from "../ledger/thetaTypes.ts";
+
+/** Something that signs for one address: a key in memory here, a device or a daemon elsewhere. */
+export interface Signer {
+  readonly address: Address;
+  /** Signs a 32-byte digest: `r || s || v`, 65 bytes, low s, v 0 or 1. */
+  sign(digest: Uint8Array): Uint8Array;
+}
+
+/** A transaction ready to broadcast. */
+export type SignedTransaction = {
+  /** Raw bytes as `0x` hex. */
+  readonly raw: string;
+  /** keccak of the raw bytes: what receipts and explorers show. */
+  readonly hash: Digest;
+};
+
+/** What every native transaction of one sequenced signer has. Amounts are in wei. */
+export type NativeTerms = {
+  /** The chain's text name, such as `privatenet`. */
+  readonly chain: string;
+  /** The signer's account sequence + 1. */
+  readonly sequence: bigint;
+  /** TFuelWei. */
+  readonly fee: bigint;
+};
+
+/** A signer from a 32-byte private key. */
+export function keySigner(privateKey: Uint8Array): Signer {
+  const key = privateKey.slice();
+  return { address: addressOf(key), sign: (digest) => signDigest(digest, key) };
+}
+
+/** Sends coins from the signer's account to one or more accounts. */
+export function signSend(
+  signer: Signer,
+  terms: NativeTerms & {
+    readonly outputs: readonly { readonly address: Address; readonly coins: Coins }[];
+  },
+): SignedTransaction {
+  const thetaWei = terms.outputs.reduce((sum, output) => sum + output.coins.thetaWei, 0n);
+  const tfuelWei = terms.outputs.reduce((sum, output) => sum + output.coins.tfuelWei, terms.fee);
+  const input = inputOf(signer, terms, { thetaWei, tfuelWei });
+  return signWith(signer, terms, input, (signed) => ({
+    type: "send",
+    fee: feeOf(terms),
+    inputs: [signed],
+    outputs: terms.outputs,
+  }));
+}
+
+/** What a stake is for: 0 validator, 1 guardian, 2 elite edge node. */
+export type StakePurpose = 0 | 1 | 2;
+
+/** Stakes coins of the signer with a holder: THETA, or TFUEL for an elite edge node. */
+export function signDepositStake(
+  signer: Signer,
+  terms: NativeTerms & {
+    readonly holder: Address;
+    readonly stake: Coins;
+    readonly purpose: StakePurpose;
+  },
+): SignedTransaction {
+  const input = inputOf(signer, terms, terms.stake);
+  return signWith(signer, terms, input, (source) => ({
+    type: "depositStake",
+    fee: feeOf(terms),
+    source,
+    holder: { address: terms.holder, coins: noCoins },
+    purpose: terms.purpose,
+  }));
+}
+
+/** Asks the whole stake of the signer with a holder back; it returns after the unbonding time. */
+export function signWithdrawStake(
+  signer: Signer,
+  terms: NativeTerms & { readonly holder: Address; readonly purpose: StakePurpose },
+): SignedTransaction {
+  const input = inputOf(signer, terms, noCoins);
+  return signWith(signer, terms, input, (source) => ({
+    type: "withdrawStake",
+    fee: feeOf(terms),
+    source,
+    holder: { address: terms.holder, coins: noCoins },
+    purpose: terms.purpose,
+  }));
+}
+
+/** Shares the signer's staking reward with a beneficiary, in 1/100 of a per cent; 0 ends it. */
+export function signRewardDistribution(
+  signer: Signer,
+  terms: NativeTerms & { readonly beneficiary: Address; readonly splitBasisPoint: bigint },
+): SignedTransaction {
+  const input = inputOf(signer, terms, noCoins);
+  return signWith(signer, terms, input, (holder) => ({
+    type: "stakeRewardDistribution",
+    fee: feeOf(terms),
+    holder,
+    beneficiary: { address: terms.beneficiary, coins: noCoins },
+    splitBasisPoint: terms.splitBasisPoint,
+  }));
+}
+
+/** A plain Ethereum transfer (EIP-1559) of TFUEL. Prices are TFuelWei per gas. */
+export function signEthereumTransfer(
+  signer: Signer,
+  terms: {
+    /** The chain's number, such as 366. */
+    readonly chainId: number;
+    readonly nonce: bigint;
+    readonly to: Address;
+    readonly value: bigint;
+    readonly maxFeePerGas: bigint;
+    readonly maxPriorityFeePerGas: bigint;
+    readonly gasLimit?: bigint;
+  },
+): SignedTransaction {
+  const fields: readonly RlpItem[] = [
+    rlpNumber(terms.chainId),
+    rlpBigInt(terms.nonce),
+    rlpBigInt(terms.maxPriorityFeePerGas),
+    rlpBigInt(terms.maxFeePerGas),
+    rlpBigInt(terms.gasLimit ?? transferGas),
+    hexToBytes(terms.to),
+    rlpBigInt(terms.value),
+    emptyBytes,
+    [],
+  ];
+  const signature = signer.sign(keccak256(feeMarket(fields)));
+  const raw = feeMarket([
+    ...fields,
+    rlpNumber(signature[64] ?? 0),
+    rlpBigInt(bytesToBigInt(signature.subarray(0, 32))),
+    rlpBigInt(bytesToBigInt(signature.subarray(32, 64))),
+  ]);
+  return signedTransaction(raw);
+}
+
+/** Gas of a transfer without data [Yellow Paper, G_transaction]. */
+const transferGas = 21_000n;
+
+const noCoins: Coins = { thetaWei: 0n, tfuelWei: 0n };
+
+function feeMarket(fields: readonly RlpItem[]): Uint8Array {
+  return concatBytes(Uint8Array.of(2), encodeRlp(fields));
+}
+
+function feeOf(terms: NativeTerms): Coins {
+  return { thetaWei: 0n, tfuelWei: terms.fee };
+}
+
+function inputOf(signer: Signer, terms: NativeTerms, coins: Coins): TxInput {
+  return { address: signer.address, coins, sequence: terms.sequence, signature: emptyBytes };
+}
+
+/** Signs the V1 form, and puts the signature into the one input that `build` is given. */
+function signWith(
+  signer: Signer,
+  terms: NativeTerms,
+  input: TxInput,
+  build: (input: TxInput) => ThetaTransaction,
+): SignedTransaction {
+  const digest = keccak256(signBytes(build(input), terms.chain, "v1"));
+  const signed = build({ ...input, signature: signer.sign(digest) });
+  return signedTransaction(encodeThetaTransaction(signed));
+}
+
+function signedTransaction(raw: Uint8Array): SignedTransaction {
+  return { raw: bytesToHex(raw), hash: keccakDigest(raw) };
+}
