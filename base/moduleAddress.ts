@@ -1,17 +1,20 @@
 import { assert } from "./assert.ts";
-import { bytesToAddress, textToBytes } from "./bytes.ts";
 import type { Address } from "./brand.ts";
+import { bytesToAddress, textToBytes } from "./bytes.ts";
 
-/** Most characters of a module's name: with the prefix they fill an address. */
-export const moduleNameSizeMax = 13;
+const prefix = "module:";
+
+/** Letters in a module's name: what 20 bytes leave after the prefix. */
+export const moduleNameLengthMax = 20 - prefix.length;
 
 /**
- * The reserved address under which a module's events are logged: the ASCII text `module:name`,
- * padded with zeros to 20 bytes. No key pair has such an address.
+ * The reserved account under which a module's sub-trie hangs: ASCII `module:` and the name, padded
+ * with zeros. Nobody can have the key of such an address but by a second preimage.
  */
 export function moduleAddress(name: string): Address {
-  assert(/^[a-z][a-z0-9]{0,12}$/.test(name), `a module's name is 1 to 13 of a-z and 0-9: ${name}`);
+  assert(/^[a-zA-Z][a-zA-Z0-9]*$/.test(name), `not a module name: ${name}`);
+  assert(name.length <= moduleNameLengthMax, `a module name has at most 13 letters: ${name}`);
   const bytes = new Uint8Array(20);
-  bytes.set(textToBytes(`module:${name}`));
+  bytes.set(textToBytes(prefix + name));
   return bytesToAddress(bytes);
 }

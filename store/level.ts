@@ -1,0 +1,130 @@
+import { ClassicLevel } from "classic-level";
+import { assert } from "../base/assert.ts";
+import type { KeyRange, KeyValue, KeyValueReader, KeyValueWrite } from "./keyValue.ts";
+import { InUseError, toStorageError } from "./failures.ts";
+
+/** Entries fetched from the engine at a time: one crossing of its boundary costs as much as ten. */
+const rangePageMax = 1_000;
+
+/** Sizes of the engine's buffers in bytes. */
+export type LevelOptions = {
+  /** Uncompressed table blocks kept in memory. */
+  readonly blockCacheBytes?: number;
+  /** Log and memory table before a table file is written; also what is replayed after a crash. */
+  readonly writeBufferBytes?: number;
+};
+
+type Engine = ClassicLevel<Uint8Array, Uint8Array>;
+type EngineSnapshot = ReturnType<Engine["snapshot"]>;
+
+/** Opens, or creates, the LevelDB store in a folder; a second opener gets an `InUseError`. */
+export async function openLevel(folder: string, options: LevelOptions = {}): Promise<KeyValue> {
+  const engine: Engine = new ClassicLevel(folder, {
+    keyEncoding: "view",
+    valueEncoding: "view",
+    cacheSize: options.blockCacheBytes ?? 32 * 1024 * 1024,
+    writeBufferSize: options.writeBufferBytes ?? 16 * 1024 * 1024,
+    // Hashes do not compress, and the rest is small.
+    compression: false,
+  });
+  try {
+    await engine.open();
+  } catch (error) {
+    throw isLocked(error) ? new InUseError(folder, error) : toStorageError(folder, error);
+  }
+  return new LevelKeyValue(folder, engine);
+}
+
+/** The engine answers with Node's own subclass, whose `slice` shares memory: hide it. */
+function plainView(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+function isLocked(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if ("code" in error && error.code === "LEVEL_LOCKED") return true;
+  return isLocked(error.cause);
+}
+
+class LevelKeyValue implements KeyValue {
+  readonly #folder: string;
+  readonly #engine: Engine;
+  /** The first failed write; the disk's state is unknown after it, so no later write is tried. */
+  #failure: Error | null = null;
+
+  constructor(folder: string, engine: Engine) {
+    this.#folder = folder;
+    this.#engine = engine;
+  }
+
+  get(key: Uint8Array): Uint8Array | null {
+    return this.#read(key, undefined);
+  }
+
+  range(range: KeyRange): AsyncIterable<readonly [key: Uint8Array, value: Uint8Array]> {
+    return this.#scan(range, undefined);
+  }
+
+  async write(batch: readonly KeyValueWrite[], options: { readonly sync: boolean }): Promise<void> {
+    if (this.#failure !== null) throw this.#failure;
+    const chained = this.#engine.batch();
+    for (const write of batch) {
+      if (write.type === "put") chained.put(write.key, write.value);
+      else chained.del(write.key);
+    }
+    try {
+      await chained.write({ sync: options.sync });
+    } catch (error) {
+      this.#failure ??= toStorageError(this.#folder, error);
+      throw this.#failure;
+    }
+  }
+
+  snapshot(): KeyValueReader & { close(): Promise<void> } {
+    const snapshot = this.#engine.snapshot();
+    return {
+      get: (key) => this.#read(key, snapshot),
+      range: (range) => this.#scan(range, snapshot),
+      close: () => snapshot.close(),
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#engine.close();
+  }
+
+  #read(key: Uint8Array, snapshot: EngineSnapshot | undefined): Uint8Array | null {
+    try {
+      const value =
+        snapshot === undefined
+          ? this.#engine.getSync(key)
+          : this.#engine.getSync(key, { snapshot });
+      return value === undefined ? null : plainView(value);
+    } catch (error) {
+      assert(this.#engine.status === "open", "the store is closed");
+      throw toStorageError(this.#folder, error);
+    }
+  }
+
+  async *#scan(
+    range: KeyRange,
+    snapshot: EngineSnapshot | undefined,
+  ): AsyncIterable<readonly [Uint8Array, Uint8Array]> {
+    const iterator = this.#engine.iterator({
+      gte: range.from,
+      lt: range.to,
+      reverse: range.reverse ?? false,
+      limit: range.limit ?? -1,
+      ...(snapshot === undefined ? {} : { snapshot }),
+    });
+    try {
+      for (;;) {
+        const page = await iterator.nextv(rangePageMax);
+        if (page.length === 0) return;
+        for (const [key, value] of page) yield [plainView(key), plainView(value)];
+      }
+    } finally {
+      await iterator.close();
+    }
+  }
+}
