@@ -2,7 +2,9 @@
  * `npm run bench -- NAME`: benchmarks print ratios against a named peer or baseline of the same
  * run. They never pass or fail by time.
  */
-const benchmarks: Readonly<Record<string, () => Promise<{ readonly run: (flags: readonly string[]) => Promise<void> }>>> = {
+const benchmarks: Readonly<
+  Record<string, () => Promise<{ readonly run: (flags: readonly string[]) => Promise<void> }>>
+> = {
   transfers: () => import("./transfers.ts"),
   trie: () => import("./trie.ts"),
   overload: () => import("./overload.ts"),

@@ -1,11 +1,23 @@
-import { fdatasyncSync, mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeSync } from "node:fs";
+import {
+  fdatasyncSync,
+  mkdtempSync,
+  openSync,
+  closeSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { keccak256 } from "../crypto/keccak.ts";
 import { recoverAddress, signDigest } from "../crypto/secp256k1.ts";
 
 /** Processor time and memory that one process has used so far, all of its threads together. */
-export type ProcessUsage = { readonly cpuMs: number; readonly residentBytes: number; readonly residentBytesPeak: number };
+export type ProcessUsage = {
+  readonly cpuMs: number;
+  readonly residentBytes: number;
+  readonly residentBytesPeak: number;
+};
 
 /** Kernel clock ticks per second behind /proc/PID/stat (sysconf _SC_CLK_TCK on Linux). */
 const ticksPerSecond = 100;
@@ -79,9 +91,13 @@ export function printCalibration(name: string, now: Calibration, before?: Calibr
 
 /** A table with right-aligned figures, for terminals. */
 export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => (row[i] ?? "").length)));
+  const widths = head.map((title, i) =>
+    Math.max(title.length, ...rows.map((row) => (row[i] ?? "").length)),
+  );
   const line = (cells: readonly string[]): string =>
-    cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  ");
+    cells
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
+      .join("  ");
   console.log(line(head));
   for (const row of rows) console.log(line(row));
 }

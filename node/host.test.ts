@@ -66,9 +66,7 @@ function votingMachine(seen: Input["type"][]): { step(input: Input): readonly Ef
         ];
       if (input.type !== "signed") return [];
       const signed = { vote, signer: 0, signature: input.signature };
-      return [
-        { type: "send", to: { type: "all" }, message: { type: "vote", vote: signed } },
-      ];
+      return [{ type: "send", to: { type: "all" }, message: { type: "vote", vote: signed } }];
     },
   };
 }
