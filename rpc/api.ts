@@ -6,7 +6,7 @@ import type { Body, CommitProof, Header } from "../ledger/blockTypes.ts";
 import type { Account, StateReader } from "../ledger/state.ts";
 import type { AccountView } from "../ledger/execute.ts";
 import type { Refusal } from "../ledger/refusal.ts";
-import type { Envelope, Transaction, TransactionRefusal } from "../ledger/transaction.ts";
+import type { Transaction, TransactionRefusal } from "../ledger/transaction.ts";
 import type { Receipt } from "../ledger/receiptTypes.ts";
 
 // What the server needs of a node. `node/api.ts` implements it, tests use a small node in memory.
@@ -81,7 +81,11 @@ export type StateRefusal = {
 export type AccountInfo = Account & { readonly thetaWei: bigint };
 
 /** One transaction to admit. `raw` is as its sender broadcast it, without the `0x7e` of blocks. */
-export type Submission = { readonly envelope: Envelope; readonly raw: Uint8Array };
+export type Submission = {
+  /** Native: a Theta transaction or a module operation. The method's name says which, no decoder guesses. */
+  readonly envelope: "native" | "ethereum";
+  readonly raw: Uint8Array;
+};
 
 /**
  * What became of a submission: it is new, it was pending already, or it is committed already. The
@@ -158,6 +162,8 @@ export interface NodeApi {
   head(): BlockHead;
   /** Newest block that cannot go away: sealed where guardians are active, else the head. */
   finalizedHeight(): number;
+  /** Hash and header alone: far cheaper than the block. */
+  headAtHeight(height: number): Promise<BlockHead | null>;
   blockAtHeight(height: number): Promise<BlockView | null>;
   blockByHash(hash: Digest): Promise<BlockView | null>;
   /** Proof that the block is committed; `null` if it is unknown. */
@@ -167,6 +173,8 @@ export interface NodeApi {
   /** At most `limit` hashes of pending transactions, oldest first. */
   pendingHashes(limit: number): readonly Digest[];
 
+  /** Base fee of the block after the head, TFuelWei per gas. */
+  nextBaseFee(): bigint;
   /** State after the head. */
   state(): StateReader;
   /** State after the block of that height. */

@@ -14,6 +14,8 @@ export type RpcLimits = {
   readonly batchCallsMax: number;
   /** Answer to one request, a batch together, in UTF-16 units of JSON text. */
   readonly responseSizeMax: number;
+  /** Answers not yet taken by their clients, all connections together, in UTF-16 units. */
+  readonly responseSizeInFlightMax: number;
   /** HTTP requests being answered at one time. */
   readonly requestsInFlightMax: number;
   /** Calls that wait for a commit at one time. */
@@ -59,6 +61,7 @@ export const rpcLimitsDefault: RpcLimits = {
   nestingMax: 64,
   batchCallsMax: 1_000,
   responseSizeMax: 32 * mebibyte,
+  responseSizeInFlightMax: 128 * mebibyte,
   requestsInFlightMax: 4_096,
   waitersMax: 2_000,
   heavyCallsMax: 4,
