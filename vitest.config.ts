@@ -5,8 +5,8 @@ const unitFolders = ["base", "crypto", "consensus", "vm", "store", "ledger", "p2
 const edgeFolders = ["node", "cli", "scripts", "bench"];
 
 /**
- * `unit` is everything of one process but the simulator, `sim` is the simulator, `integration` is
- * real processes. No retries: a test that fails sometimes is broken.
+ * `tidy` reads the tree, `unit` is everything else of one process but the simulator, `sim` is the
+ * simulator, `integration` is real processes. No retries: a test that fails sometimes is broken.
  */
 export default defineConfig({
   test: {
@@ -18,16 +18,20 @@ export default defineConfig({
     projects: [
       {
         extends: true,
+        test: { name: "tidy", include: ["test/tidy.test.ts", "test/tidy/**/*.test.ts"] },
+      },
+      {
+        extends: true,
         test: {
           name: "unit",
           include: [
             ...[...unitFolders, ...edgeFolders].map((folder) => `${folder}/**/*.test.ts`),
             "test/*.test.ts",
-            "test/{vectors,properties,fakes,planted,tidy,campaigns}/**/*.test.ts",
+            "test/{vectors,properties,fakes,planted,campaigns}/**/*.test.ts",
           ],
+          exclude: ["test/tidy.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -36,7 +40,6 @@ export default defineConfig({
           name: "sim",
           include: ["test/sim/**/*.test.ts"],
           testTimeout: 300_000,
-          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -47,7 +50,6 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 120_000,
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
         },
       },
     ],
