@@ -7,10 +7,14 @@ import { UsageError } from "./failure.ts";
 /** Longest piece of the user's input that an error repeats. */
 const echoMax = 80;
 
+/** What the user typed, cut, and without what could steer a terminal. */
 function echo(text: string): string {
-  const cut = text.length > echoMax ? `${text.slice(0, echoMax)}…` : text;
-  // eslint-disable-next-line no-control-regex
-  return cut.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, "?");
+  let shown = "";
+  for (const character of text.slice(0, echoMax)) {
+    const code = character.codePointAt(0) ?? 0;
+    shown += code < 0x20 || (code >= 0x7f && code < 0xa0) ? "?" : character;
+  }
+  return text.length > echoMax ? `${shown}…` : shown;
 }
 
 /** An address flag: hex of any letter case, `0x` optional; mixed case must be the EIP-55 checksum. */

@@ -123,8 +123,7 @@ function addStake(program: Command, world: World): void {
 
 function addQueries(program: Command, world: World): void {
   const query = addGroup(program, "query", "ask a node");
-  const load = async (): Promise<typeof import("./commands/query.ts")> =>
-    import("./commands/query.ts");
+  const load = () => import("./commands/query.ts");
   const atHeight = ["--height <number>", "height (default: the newest committed)"] as const;
   addCommand(query, world, {
     usage: "account [address]",
@@ -182,8 +181,7 @@ function addQueries(program: Command, world: World): void {
 }
 
 function addPlainQueries(query: Command, world: World): void {
-  const load = async (): Promise<typeof import("./commands/query.ts")> =>
-    import("./commands/query.ts");
+  const load = () => import("./commands/query.ts");
   for (const [name, summary] of [
     ["status", "where the node stands"],
     ["version", "version of the node"],
@@ -212,7 +210,7 @@ function addPlainQueries(query: Command, world: World): void {
 
 function addKeys(program: Command, world: World): void {
   const key = addGroup(program, "key", "keys in the wallet folder");
-  const load = async (): Promise<typeof import("./commands/key.ts")> => import("./commands/key.ts");
+  const load = () => import("./commands/key.ts");
   addCommand(key, world, {
     usage: "new",
     summary: "make a key and store it encrypted",

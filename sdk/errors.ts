@@ -34,6 +34,9 @@ export class ProtocolError extends NodeError {
   }
 }
 
+/** A JSON-RPC error as it came. */
+type ErrorObject = { readonly code: number; readonly message: string; readonly data: unknown };
+
 /** The node refused a request: a JSON-RPC error. */
 export class RpcError extends NodeError {
   override readonly name = "RpcError";
@@ -43,15 +46,31 @@ export class RpcError extends NodeError {
   /** The error's `data` as the node sent it; `null` if there was none. */
   readonly data: unknown;
 
-  constructor(
-    method: string,
-    error: { readonly code: number; readonly message: string; readonly data: unknown },
-  ) {
-    super(symbolOf(error), error.message);
+  constructor(method: string, error: ErrorObject, hint?: string) {
+    super(symbolOf(error), printable(error.message), hint === undefined ? {} : { hint });
     this.method = method;
     this.rpcCode = error.code;
     this.data = error.data ?? null;
   }
+
+  /** The same error with the next thing to do. */
+  withHint(hint: string): RpcError {
+    const { rpcCode: code, message, data } = this;
+    return new RpcError(this.method, { code, message, data }, hint);
+  }
+}
+
+/** Longest message of a node that is repeated, in characters. */
+const messageMax = 1_000;
+
+/** A node's words without what could steer a terminal. */
+function printable(text: string): string {
+  let shown = "";
+  for (const character of text.slice(0, messageMax)) {
+    const code = character.codePointAt(0) ?? 0;
+    shown += code < 0x20 || (code >= 0x7f && code < 0xa0) ? " " : character;
+  }
+  return shown;
 }
 
 /** A keystore file cannot be read or written, or is not what it claims to be. */

@@ -3,9 +3,11 @@ import { bytesToBigInt, bytesToHex, concatBytes, emptyBytes, hexToBytes } from "
 import { encodeRlp, rlpBigInt, rlpNumber, type RlpItem } from "../base/rlp.ts";
 import { keccak256, keccakDigest } from "../crypto/keccak.ts";
 import { addressOf, signDigest } from "../crypto/secp256k1.ts";
+import { blsPublicKeyOf, proveBlsPossession } from "../crypto/bls.ts";
+import { encodeOperation, operationSignBytes } from "../ledger/operationCodec.ts";
 import { encodeThetaTransaction } from "../ledger/thetaCodec.ts";
 import { signBytes } from "../ledger/thetaSignBytes.ts";
-import type { Coins, ThetaTransaction, TxInput } from "../ledger/thetaTypes.ts";
+import type { Coins, ModuleOperation, ThetaTransaction, TxInput } from "../ledger/thetaTypes.ts";
 
 /** Something that signs for one address: a key in memory here, a device or a daemon elsewhere. */
 export interface Signer {
@@ -30,6 +32,18 @@ export type NativeTerms = {
   readonly sequence: bigint;
   /** TFuelWei. */
   readonly fee: bigint;
+};
+
+/** What every module operation of one sequenced signer has. */
+export type OperationTerms = {
+  /** Hash of the genesis: binds the operation to one chain. */
+  readonly genesisHash: Digest;
+  /** The signer's account sequence + 1. */
+  readonly sequence: bigint;
+  /** TFuelWei; at least the gas limit times the base fee. */
+  readonly fee: bigint;
+  /** Last height of inclusion; none unless given. */
+  readonly expiryHeight?: number;
 };
 
 /** A signer from a 32-byte private key. */
@@ -108,6 +122,46 @@ export function signRewardDistribution(
   }));
 }
 
+/** A module operation of one signer, who also pays; `body` is the operation's own RLP. */
+export function signOperation(
+  signer: Signer,
+  terms: OperationTerms & {
+    readonly module: string;
+    readonly op: string;
+    readonly body: RlpItem;
+    readonly gasLimit: bigint;
+  },
+): SignedTransaction {
+  const operation = (signature: Uint8Array): ModuleOperation => ({
+    fee: { thetaWei: 0n, tfuelWei: terms.fee },
+    inputs: [{ address: signer.address, coins: noCoins, sequence: terms.sequence, signature }],
+    module: terms.module,
+    op: terms.op,
+    body: encodeRlp(terms.body),
+    gasLimit: terms.gasLimit,
+    expiryHeight: terms.expiryHeight ?? 0,
+    scope: "",
+  });
+  const digest = keccak256(operationSignBytes(operation(emptyBytes), terms.genesisHash));
+  return signedTransaction(encodeOperation(operation(signer.sign(digest))));
+}
+
+/** Registers the signer's BLS key as a validator, with a proof of possession for this holder and chain. */
+export function signRegisterKey(
+  signer: Signer,
+  terms: OperationTerms & { readonly blsSecretKey: Uint8Array },
+): SignedTransaction {
+  const { genesisHash: genesis, blsSecretKey } = terms;
+  const proof = proveBlsPossession({ holder: signer.address, genesis }, blsSecretKey);
+  return signOperation(signer, {
+    ...terms,
+    module: "stake",
+    op: "registerKey",
+    body: [hexToBytes(signer.address), blsPublicKeyOf(blsSecretKey), proof],
+    gasLimit: registerKeyGas,
+  });
+}
+
 /** A plain Ethereum transfer (EIP-1559) of TFUEL. Prices are TFuelWei per gas. */
 export function signEthereumTransfer(
   signer: Signer,
@@ -142,6 +196,9 @@ export function signEthereumTransfer(
   ]);
   return signedTransaction(raw);
 }
+
+/** Gas bound of a key registration: two pairings and a few writes. */
+const registerKeyGas = 200_000n;
 
 /** Gas of a transfer without data [Yellow Paper, G_transaction]. */
 const transferGas = 21_000n;
