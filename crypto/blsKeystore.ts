@@ -111,7 +111,9 @@ function readKdf(sealed: JsonObject | null): Outcome<KdfParameters, KeystoreRefu
     return refuse({ code: "unsupported", detail: "the kdf of the BLS key file is not supported" });
   }
   const problem = kdfProblem(parameters);
-  return problem === null ? accept(parameters) : refuse({ code: "kdfOutOfBounds", detail: problem });
+  return problem === null
+    ? accept(parameters)
+    : refuse({ code: "kdfOutOfBounds", detail: problem });
 }
 
 /** Opens a BLS key file. */

@@ -91,7 +91,9 @@ export async function deriveKey(
     return pbkdf2Sha256(password, parameters.salt, { c: parameters.c, sizeBytes: 32 });
   }
   const { n, r, p, salt } = parameters;
-  const native = await loadScrypt();
+  // OpenSSL keeps to RFC 7914's n < 2^(16·r), old geth files (n 2^18, r 1) do not. It must not be asked:
+  // after a refusal its error queue makes Node's next WebCrypto call abort the process.
+  const native = n < 2 ** (16 * r) ? await loadScrypt() : null;
   if (native !== null) return native(password, salt, { n, r, p });
   return scryptAsync(password, salt, { N: n, r, p, dkLen: 32 });
 }

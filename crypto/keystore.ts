@@ -37,8 +37,8 @@ import { addressOf, isPrivateKey } from "./secp256k1.ts";
  *   ciphertext = aes-128-ctr(key[0..16], iv, private key)
  *   mac = keccak256(key[16..32] || ciphertext)
  *
- * Parameters are bounded before any work is done on them. A member `Crypto` (some clients of 2015) is
- * refused like any other missing `crypto`.
+ * Parameters are bounded before any work is done on them. Clients of 2015 and 2016 wrote `Crypto` for
+ * `crypto`: either is read, both in one file are refused.
  */
 
 /** Why a key file did not open; `detail` is a sentence for people without secrets. */
@@ -131,7 +131,8 @@ function readSealed(text: string): Outcome<Sealed, KeystoreRefusal> {
   if (file === null) return malformed("the key file is not a JSON object");
   const version = numberMember(file, "version");
   if (version !== 3) return unsupported(`the key file has version ${version}, wanted is 3`);
-  const sealed = objectMember(file, "crypto");
+  if ("crypto" in file && "Crypto" in file) return malformed("the key file has crypto twice");
+  const sealed = objectMember(file, "crypto") ?? objectMember(file, "Crypto");
   if (sealed === null) return malformed("the key file has no member crypto");
   const cipher = textMember(sealed, "cipher");
   if (cipher !== "aes-128-ctr") {
@@ -176,7 +177,9 @@ function readKdf(sealed: JsonObject): Outcome<KdfParameters, KeystoreRefusal> {
     return unsupported("the kdf of the key file is neither scrypt nor pbkdf2");
   }
   const problem = kdfProblem(parameters);
-  return problem === null ? accept(parameters) : refuse({ code: "kdfOutOfBounds", detail: problem });
+  return problem === null
+    ? accept(parameters)
+    : refuse({ code: "kdfOutOfBounds", detail: problem });
 }
 
 /** Opens a key file. Takes as long as its parameters say, at most about four times ours. */
@@ -189,7 +192,10 @@ export async function openKeystore(
   const { kdf, ciphertext, iv, mac, address } = sealed.value;
   const key = await unlock(sealed.value, password);
   if (key === null) {
-    return refuse({ code: "passwordWrong", detail: `the password is wrong, or the mac ${short(mac)}` });
+    return refuse({
+      code: "passwordWrong",
+      detail: `the password is wrong, or the mac ${short(mac)}`,
+    });
   }
   const privateKey = await aes128Ctr(key.subarray(0, 16), iv, ciphertext);
   if (!isPrivateKey(privateKey)) {
