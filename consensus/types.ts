@@ -233,7 +233,11 @@ export type StartPoint = {
   readonly record: SafetyRecord | null;
 };
 
-/** Facts. Past tense; everything the replica may ever learn, already decoded and verified. */
+/**
+ * Facts. Past tense; everything the replica may ever learn, already decoded and verified. Of a proposal
+ * of the next epoch the host hands in the commit proof first: only then is the committee known that the
+ * proposal itself is verified against.
+ */
 export type Input =
   | { readonly type: "started"; readonly point: StartPoint }
   /** `nowMs` is the host's wall clock, for the voting rule on timestamps. */
@@ -302,7 +306,10 @@ export type Effect =
   | { readonly type: "startEpoch"; readonly epoch: EpochInfo }
   /** Ask peers for a block; repeated until `blockFetched` or no longer needed. */
   | { readonly type: "fetchBlock"; readonly block: Digest }
-  /** Someone is behind: send the stored commit proof of that epoch's last block. */
+  /**
+   * Someone is behind: send the stored commit proof of that epoch's last block. `to` is `null` when that
+   * epoch's committee is no longer known here: then to whoever asked, or to everyone.
+   */
   | { readonly type: "sendEpochProof"; readonly epoch: number; readonly to: Address | null }
   | { readonly type: "report"; readonly evidence: Evidence }
   /** The chain cannot be followed any more: stop serving and show both values. Never an honest peer's doing. */

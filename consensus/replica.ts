@@ -1,0 +1,509 @@
+import { assert, unreachable } from "../base/assert.ts";
+import type { Digest } from "../base/brand.ts";
+import { BlockTree, type BlockNode } from "./blockTree.ts";
+import { Committer } from "./committer.ts";
+import { includesHonest, indexOfValidator, stakeOf, stakeTotal } from "./committee.ts";
+import { assertForward, type Marks } from "./invariants.ts";
+import { Missing } from "./missing.ts";
+import { Pacemaker } from "./pacemaker.ts";
+import { ProposalLog, proposalViewsMax } from "./proposalLog.ts";
+import type { ReplicaOptions, ReplicaStatus } from "./replicaOptions.ts";
+import { isTimely, rootCertificate } from "./rules.ts";
+import { Tally } from "./tally.ts";
+import type {
+  BlockSummary,
+  Certificate,
+  CommitProofSummary,
+  Effect,
+  EpochInfo,
+  Evidence,
+  Input,
+  Message,
+  Proposal,
+  Signable,
+  SignedTimeout,
+  SignedVote,
+  StartPoint,
+  TimeoutCertificate,
+} from "./types.ts";
+import { isWellFormed, type ValidityContext } from "./validity.ts";
+import { Voter } from "./voter.ts";
+
+/*
+ * Two-chain HotStuff with timeout certificates (Jolteon, DiemBFT v4) as one step function: facts in,
+ * orders out, no clock, dice, disk or network. DESIGN 5 and docs/adr/001 say what it adds: stake
+ * weights, epochs, leaders passed over, commit proofs. The parts: `rules.ts` decides, `voter.ts` owns
+ * the safety record, `blockTree.ts` the uncommitted blocks, `tally.ts` votes and timeouts.
+ */
+
+/** One validator's, or one follower's, part in the agreement. */
+export class Replica {
+  readonly #options: ReplicaOptions;
+  #epoch: EpochInfo;
+  #previousEpoch: EpochInfo | null = null;
+  #tree: BlockTree;
+  #tally: Tally;
+  #pacemaker: Pacemaker;
+  #missing = new Missing();
+  readonly #voter: Voter;
+  #highCertificate: Certificate;
+  #committer: Committer;
+  /** Proposals of the current view that may be voted for, in order of arrival. */
+  #candidates: Digest[] = [];
+  readonly #proposals = new ProposalLog();
+  readonly #reported = new Set<string>();
+  #ownTimeout: SignedTimeout | null = null;
+  /** View whose proposal was asked for; 0 for none. */
+  #askedView = 0;
+  #isWorkPending = false;
+  #isStarted = false;
+  #effects: Effect[] = [];
+
+  /** `epoch` is the one that the first input, `started`, names again. */
+  constructor(options: ReplicaOptions, epoch: EpochInfo) {
+    this.#options = options;
+    this.#epoch = epoch;
+    this.#tree = new BlockTree(epoch, options.hash);
+    this.#tally = new Tally(epoch.committee, options.rules, options.aggregate);
+    this.#pacemaker = new Pacemaker(options.timing);
+    this.#voter = new Voter(options.rules, epoch);
+    this.#committer = new Committer(options.rules);
+    this.#highCertificate = rootCertificate(epoch);
+  }
+
+  get status(): ReplicaStatus {
+    const { record } = this.#voter;
+    const committed = this.#tree.committed;
+    return {
+      epoch: this.#epoch.epoch,
+      view: this.#pacemaker.view,
+      committed: committed.hash,
+      committedHeight: committed.height,
+      highCertificate: this.#highCertificate,
+      votedView: record.votedView,
+      lockView: record.lockView,
+      isActive: this.#voter.isActive,
+      leader: this.#leader(),
+      held: {
+        blocks: this.#tree.size,
+        orphans: this.#missing.orphanCount,
+        wanted: this.#missing.wanted.size,
+        votes: this.#tally.size,
+        proposals: this.#proposals.size,
+      },
+    };
+  }
+
+  /** Takes one fact and gives the orders that follow, to be carried out front to back. */
+  step(input: Input): readonly Effect[] {
+    assert(this.#isStarted !== (input.type === "started"), "started comes first, and once");
+    const before = this.#marks();
+    this.#effects = [];
+    this.#take(input);
+    this.#settle();
+    assertForward(before, this.#marks());
+    return this.#effects;
+  }
+
+  #marks(): Marks {
+    const { votedView, lockView } = this.#voter.record;
+    return {
+      epoch: this.#epoch.epoch,
+      height: this.#tree.committed.height,
+      view: this.#pacemaker.view,
+      votedView,
+      lockView,
+      highView: this.#highCertificate.view,
+    };
+  }
+
+  #take(input: Input): void {
+    switch (input.type) {
+      case "started":
+        return this.#onStarted(input.point);
+      case "proposalReceived":
+        return this.#onProposal(input.proposal, input.nowMs);
+      case "voteReceived":
+        return this.#onVote(input.vote);
+      case "timeoutReceived":
+        return this.#onTimeout(input.timeout);
+      case "certificateReceived":
+        return this.#onCertificate(input.certificate);
+      case "commitProofReceived":
+        return this.#onCommitProof(input.proof);
+      case "blockFetched":
+        return this.#onFetched(input.block);
+      case "proposalBuilt":
+        return this.#onBuilt(input);
+      case "blockExecuted": {
+        const node = this.#tree.get(input.block);
+        if (node?.state === "executing") this.#tree.onExecuted(node, input.result);
+        return;
+      }
+      case "signed":
+        return this.#onSigned(input.signable, input.signature);
+      case "timerFired":
+        if (input.timer.epoch === this.#epoch.epoch && input.timer.view === this.#pacemaker.view) {
+          this.#onTimer();
+        }
+        return;
+      case "workChanged":
+        this.#isWorkPending = input.pending;
+        if (input.pending && this.#pacemaker.isIdle) this.#startTimer();
+        return;
+      default:
+        unreachable(input);
+    }
+  }
+
+  /** Does what the facts so far allow: votes first, for others wait for them. */
+  #settle(): void {
+    this.#voteIfDue();
+    while (this.#commitIfDue());
+    for (const node of this.#tree.executable()) {
+      node.state = "executing";
+      this.#effects.push({ type: "executeBlock", block: node.hash });
+    }
+    this.#askForProposalIfDue();
+  }
+
+  // Start and epochs.
+
+  #onStarted(point: StartPoint): void {
+    this.#isStarted = true;
+    assert(point.epoch.epoch === this.#epoch.epoch, "started in the epoch it was made for");
+    for (const block of point.blocks) this.#tree.add(block);
+    const committed = this.#tree.get(point.committed);
+    assert(committed !== null, "the committed block is among the stored ones");
+    for (let at: BlockNode | null = committed; at !== null; at = at.parent) at.state = "valid";
+    this.#tree.commit(committed);
+    const index = indexOfValidator(this.#epoch.committee, this.#options.self);
+    const held = point.blocks.map((block) => block.parentCertificate);
+    const certificates = [...held, ...point.certificates];
+    this.#voter.restore(this.#epoch, index, point.record, certificates);
+    this.#startTimer();
+    for (const certificate of certificates) this.#onCertificate(certificate);
+    const { record } = this.#voter;
+    this.#onCertificate(record.highCertificate);
+    for (const { timeoutCertificate } of point.blocks)
+      this.#onTimeoutCertificate(timeoutCertificate);
+    this.#onTimeoutCertificate(record.timeout?.entryCertificate ?? null);
+    this.#signAgain();
+  }
+
+  /** After a restart: what was on disk may never have left, and must leave the same. */
+  #signAgain(): void {
+    const { vote, timeout, proposal } = this.#voter.record;
+    const { view } = this.#pacemaker;
+    if (proposal?.view === view) this.#effects.push(...this.#voter.signProposal());
+    if (vote !== null && vote.view + 1 >= view) this.#effects.push(...this.#voter.signVote());
+    if (timeout?.view === view) this.#effects.push(...this.#voter.signTimeout());
+  }
+
+  #startEpoch(epoch: EpochInfo): void {
+    assert(epoch.epoch === this.#epoch.epoch + 1, "epochs follow one another");
+    assert(epoch.root === this.#tree.committed.hash, "an epoch starts at a committed block");
+    const { rules, aggregate, hash, timing, self } = this.#options;
+    this.#previousEpoch = this.#epoch;
+    this.#epoch = epoch;
+    this.#tree = new BlockTree(epoch, hash);
+    this.#tally = new Tally(epoch.committee, rules, aggregate);
+    this.#pacemaker = new Pacemaker(timing);
+    this.#missing = new Missing();
+    this.#highCertificate = rootCertificate(epoch);
+    this.#committer = new Committer(rules);
+    this.#candidates = [];
+    this.#proposals.clear();
+    this.#reported.clear();
+    this.#ownTimeout = null;
+    this.#askedView = 0;
+    this.#effects.push({ type: "startEpoch", epoch });
+    const index = indexOfValidator(epoch.committee, self);
+    this.#effects.push(...this.#voter.startEpoch(epoch, index));
+    this.#startTimer();
+    this.#onCertificate(this.#voter.record.highCertificate);
+    this.#onTimeoutCertificate(this.#voter.record.timeout?.entryCertificate ?? null);
+    this.#signAgain();
+  }
+
+  // Views.
+
+  #enter(view: number, entry: TimeoutCertificate | null): void {
+    if (view <= this.#pacemaker.view) return;
+    this.#pacemaker.enter(view, entry);
+    this.#candidates = [];
+    this.#proposals.forgetBelow(view - proposalViewsMax);
+    this.#tree.dropUncertified(view);
+    this.#startTimer();
+  }
+
+  #startTimer(): void {
+    const high = this.#tree.get(this.#highCertificate.block);
+    const isWorking = this.#isWorkPending || (high !== null && this.#tree.hasWork(high));
+    const delayMs = this.#pacemaker.startTimer(this.#highCertificate.view, isWorking);
+    const timer = { epoch: this.#epoch.epoch, view: this.#pacemaker.view };
+    this.#effects.push({ type: "setTimer", timer, delayMs });
+  }
+
+  #onTimer(): void {
+    for (const block of this.#missing.wanted) this.#effects.push({ type: "fetchBlock", block });
+    if (this.#voter.isActive) this.#leaveView();
+    if (this.#pacemaker.onTimer()) this.#startTimer();
+  }
+
+  /** Signs the view's timeout once, and afterwards sends that again. */
+  #leaveView(): void {
+    const { view, entry } = this.#pacemaker;
+    if (this.#ownTimeout?.timeout.view === view) {
+      const message = { type: "timeout", timeout: this.#ownTimeout } as const;
+      this.#effects.push({ type: "send", to: { type: "all" }, message });
+    } else if (this.#voter.record.timeout?.view === view) {
+      this.#effects.push(...this.#voter.signTimeout());
+    } else {
+      this.#effects.push(...this.#voter.leave(view, this.#highCertificate, entry));
+    }
+  }
+
+  #onTimeout(signed: SignedTimeout): void {
+    const { timeout, signer } = signed;
+    if (timeout.epoch < this.#epoch.epoch) return this.#helpBehind(timeout.epoch, signer);
+    if (timeout.epoch > this.#epoch.epoch) return;
+    this.#onTimeoutCertificate(timeout.entryCertificate);
+    this.#onCertificate(timeout.highCertificate);
+    const { isNew, evidence } = this.#tally.addTimeout(signed);
+    this.#report(evidence, signer);
+    const { view } = this.#pacemaker;
+    if (!isNew || timeout.view !== view) return;
+    const certificate = this.#tally.timeoutCertificateFor(view);
+    if (certificate !== null) return this.#onTimeoutCertificate(certificate);
+    const { committee } = this.#epoch;
+    const stake = stakeOf(committee, this.#tally.leaversOf(view));
+    // An honest one left, so this view may fail: to wait longer would only hold the others up.
+    const hasLeft = (this.#voter.record.timeout?.view ?? 0) >= view;
+    if (includesHonest(stake, stakeTotal(committee)) && this.#voter.isActive && !hasLeft) {
+      this.#leaveView();
+    }
+  }
+
+  #helpBehind(epoch: number, signer: number): void {
+    const previous = this.#previousEpoch?.epoch === epoch ? this.#previousEpoch : null;
+    const to = previous?.committee.validators[signer]?.address ?? null;
+    this.#effects.push({ type: "sendEpochProof", epoch, to });
+  }
+
+  #onTimeoutCertificate(certificate: TimeoutCertificate | null): void {
+    if (certificate === null || certificate.epoch !== this.#epoch.epoch) return;
+    this.#onCertificate(certificate.highCertificate);
+    this.#enter(certificate.view + 1, certificate);
+  }
+
+  // Certificates and commits.
+
+  #onCertificate(certificate: Certificate): void {
+    const { epoch, view, block } = certificate;
+    if (epoch !== this.#epoch.epoch || view === 0 || view < this.#tree.committed.view) return;
+    const conflict = this.#tree.conflictWith(certificate);
+    if (conflict !== null) {
+      this.#report({ type: "conflictingCertificates", first: conflict, second: certificate }, view);
+    }
+    this.#tree.addCertificate(certificate);
+    if (view > this.#highCertificate.view) this.#highCertificate = certificate;
+    this.#enter(view + 1, null);
+    if (this.#tree.get(block) === null) this.#want(block);
+    this.#committer.aim(certificate, this.#tree);
+  }
+
+  #onCommitProof(proof: CommitProofSummary): void {
+    const first = proof.links[0];
+    if (first === undefined || !this.#options.rules.isCommitProof(this.#epoch, proof)) return;
+    if (first.height <= this.#tree.committed.height) return;
+    this.#committer.aimAtProved(proof);
+    this.#onCertificate(proof.certificate);
+    if (this.#tree.get(first.hash) === null) this.#want(first.hash);
+  }
+
+  /** Whether something was committed: then there may be more. */
+  #commitIfDue(): boolean {
+    const due = this.#committer.due(this.#tree);
+    if (due === null) return false;
+    this.#effects.push(due.effect);
+    if (due.last === null) return false;
+    this.#tree.commit(due.last);
+    if (due.last.endsEpoch) {
+      assert(due.last.nextEpoch !== null, "an epoch's last block names the next epoch");
+      this.#startEpoch(due.last.nextEpoch);
+    }
+    return true;
+  }
+
+  // Blocks.
+
+  #onProposal(proposal: Proposal, nowMs: number): void {
+    const { block, signer, signature } = proposal;
+    const { epoch, view, hash } = block;
+    if (epoch !== this.#epoch.epoch || view <= this.#tree.committed.view) return;
+    this.#onCertificate(block.parentCertificate);
+    this.#onTimeoutCertificate(block.timeoutCertificate);
+    const signed = { statement: { epoch, view, block: hash }, signer, signature };
+    if (view + proposalViewsMax < this.#pacemaker.view) return;
+    const { isAdmitted, evidence } = this.#proposals.add(signed);
+    this.#report(evidence, signer);
+    if (!isAdmitted) return;
+    // The parent's own time is compared where the parent is held.
+    const { clockDriftMsMax } = this.#options;
+    const { timestampMs } = block;
+    const isNow = isTimely({ timestampMs, parentTimestampMs: 0, nowMs, clockDriftMsMax });
+    if (view === this.#pacemaker.view && isNow) this.#candidates.push(hash);
+    this.#insert(block);
+  }
+
+  #onFetched(block: BlockSummary): void {
+    if (block.epoch !== this.#epoch.epoch) return;
+    this.#missing.unwant(block.hash);
+    this.#onCertificate(block.parentCertificate);
+    this.#onTimeoutCertificate(block.timeoutCertificate);
+    if (block.height > this.#tree.committed.height) return this.#insert(block);
+    if (block.hash === this.#tree.committed.hash) return;
+    const dropped = this.#missing.dropBelow(block.hash);
+    if (this.#committer.aimsAtAny(dropped)) {
+      this.#effects.push({ type: "alarm", reason: `a commit forks off at ${block.hash}` });
+    }
+  }
+
+  /** Enters a block and whatever waited for it; one whose parent is missing waits itself. */
+  #insert(block: BlockSummary): void {
+    const pending = [block];
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      if (this.#tree.get(next.hash) !== null) continue;
+      const parent = this.#tree.get(next.parent);
+      if (parent === null) {
+        this.#missing.addOrphan(next);
+        this.#want(next.parent);
+        continue;
+      }
+      if (!isWellFormed(next, parent, this.#validity())) continue;
+      this.#missing.unwant(next.hash);
+      this.#tree.add(next);
+      const certificate = this.#tree.certificateOf(next.hash);
+      if (certificate !== null) this.#committer.aim(certificate, this.#tree);
+      pending.push(...this.#missing.takeChildren(next.hash));
+    }
+  }
+
+  #validity(): ValidityContext {
+    const leaderAfter = (parent: BlockNode, view: number) => this.#tree.leaderAfter(parent, view);
+    return { epoch: this.#epoch, rules: this.#options.rules, leaderAfter };
+  }
+
+  #want(hash: Digest): void {
+    const block = this.#missing.want(hash);
+    if (block !== null) this.#effects.push({ type: "fetchBlock", block });
+  }
+
+  // Votes and proposals.
+
+  #leader(): number | null {
+    const high = this.#tree.get(this.#highCertificate.block);
+    return high === null ? null : this.#tree.leaderAfter(high, this.#pacemaker.view);
+  }
+
+  #voteIfDue(): void {
+    for (const hash of this.#candidates) {
+      const node = this.#tree.get(hash);
+      if (node?.state !== "valid" || node.block === null) continue;
+      if (node.view !== this.#pacemaker.view || !this.#voter.mayVote(node.block)) continue;
+      this.#effects.push(...this.#voter.vote(node.block, this.#highCertificate));
+    }
+  }
+
+  #askForProposalIfDue(): void {
+    const { view, entry } = this.#pacemaker;
+    const { proposal, timeout } = this.#voter.record;
+    if (!this.#voter.isActive || this.#askedView >= view) return;
+    if ((proposal?.view ?? 0) >= view || (timeout?.view ?? 0) >= view) return;
+    const parent = this.#tree.get(this.#highCertificate.block);
+    if (parent === null || parent.state !== "valid" || this.#leader() !== this.#voter.index) return;
+    this.#askedView = view;
+    this.#effects.push({
+      type: "buildProposal",
+      epoch: this.#epoch.epoch,
+      view,
+      parent: parent.hash,
+      parentCertificate: this.#highCertificate,
+      timeoutCertificate: this.#highCertificate.view === view - 1 ? null : entry,
+      emptyRequired: parent.endsEpoch || parent.isPastEnd,
+      epochProofRequired: this.#highCertificate.view === 0 && this.#epoch.epoch > 0,
+      isUrgent: this.#tree.hasWork(parent),
+    });
+  }
+
+  #onBuilt({ block, result }: Extract<Input, { readonly type: "proposalBuilt" }>): void {
+    const { view } = this.#pacemaker;
+    const { proposal, timeout } = this.#voter.record;
+    if (block.epoch !== this.#epoch.epoch || block.view !== view) return;
+    if ((proposal?.view ?? 0) >= view || (timeout?.view ?? 0) >= view) return;
+    const parent = this.#tree.get(block.parent);
+    if (parent === null || !this.#voter.isActive) return;
+    assert(this.#askedView === view, "a proposal was built that nobody asked for");
+    assert(result.valid, "a proposal was built that is not valid");
+    assert(isWellFormed(block, parent, this.#validity()), "a proposal was built against the rules");
+    this.#tree.onExecuted(this.#tree.add(block), result);
+    this.#effects.push(...this.#voter.propose(block, this.#highCertificate));
+  }
+
+  #onSigned(signable: Signable, signature: Uint8Array): void {
+    const signer = this.#voter.index;
+    if (signer === null) return;
+    switch (signable.type) {
+      case "vote":
+        return this.#sendVote({ vote: signable.vote, signer, signature });
+      case "timeout": {
+        const timeout = { timeout: signable.timeout, signer, signature };
+        if (timeout.timeout.epoch !== this.#epoch.epoch) return;
+        this.#ownTimeout = timeout;
+        this.#send({ type: "timeout", timeout });
+        return this.#onTimeout(timeout);
+      }
+      case "proposal": {
+        const proposal = { statement: signable.statement, signer, signature };
+        if (proposal.statement.epoch !== this.#epoch.epoch) return;
+        return this.#send({ type: "proposal", proposal });
+      }
+      default:
+        unreachable(signable);
+    }
+  }
+
+  #send(message: Message): void {
+    this.#effects.push({ type: "send", to: { type: "all" }, message });
+  }
+
+  /** Votes go to the next leader alone: it makes the certificate. */
+  #sendVote(vote: SignedVote): void {
+    const node = this.#tree.get(vote.vote.block);
+    if (vote.vote.epoch !== this.#epoch.epoch || node === null) return;
+    const index = this.#tree.leaderAfter(node, vote.vote.view + 1);
+    if (index === this.#voter.index) return this.#onVote(vote);
+    const message = { type: "vote", vote } as const;
+    this.#effects.push({ type: "send", to: { type: "validator", index }, message });
+  }
+
+  #onVote(signed: SignedVote): void {
+    const { vote, signer } = signed;
+    if (vote.epoch !== this.#epoch.epoch || vote.view <= this.#tree.committed.view) return;
+    const { isNew, evidence } = this.#tally.addVote(signed);
+    this.#report(evidence, signer);
+    if (!isNew || this.#tree.certificateOf(vote.block) !== null) return;
+    const certificate = this.#tally.certificateFor(vote);
+    if (certificate !== null) this.#onCertificate(certificate);
+  }
+
+  /** Reports each offence once an epoch. `subject` is the signer, or the view of certificates. */
+  #report(evidence: Evidence | null, subject: number): void {
+    if (evidence === null) return;
+    const id = `${evidence.type}/${subject}`;
+    if (this.#reported.has(id)) return;
+    this.#reported.add(id);
+    this.#effects.push({ type: "report", evidence });
+  }
+}

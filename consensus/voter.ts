@@ -1,0 +1,161 @@
+import { assert } from "../base/assert.ts";
+import { hasSigner } from "./signers.ts";
+import { emptySafetyRecord, type Rules } from "./rules.ts";
+import type {
+  BlockSummary,
+  Certificate,
+  Effect,
+  EpochInfo,
+  ProposalStatement,
+  SafetyRecord,
+  TimeoutCertificate,
+} from "./types.ts";
+
+/**
+ * The safety record and the orders that change it: persist, then sign. Nothing else in the replica
+ * asks for a signature.
+ */
+export class Voter {
+  readonly #rules: Rules;
+  #record: SafetyRecord;
+  /** Index in the epoch's committee; `null` for one who only follows. */
+  #index: number | null = null;
+  #isSilent = true;
+  /** A record of a later epoch than the chain has reached: silent until then. */
+  #laterRecord: SafetyRecord | null = null;
+
+  constructor(rules: Rules, epoch: EpochInfo) {
+    this.#rules = rules;
+    this.#record = emptySafetyRecord(epoch);
+  }
+
+  get record(): SafetyRecord {
+    return this.#record;
+  }
+
+  get index(): number | null {
+    return this.#index;
+  }
+
+  /** Whether this key votes: it is a member, and its record is to be trusted. */
+  get isActive(): boolean {
+    return this.#index !== null && !this.#isSilent;
+  }
+
+  /** Takes up a record that was read back, or stays silent for this epoch if that is not to be trusted. */
+  restore(
+    epoch: EpochInfo,
+    index: number | null,
+    record: SafetyRecord | null,
+    certificates: readonly Certificate[],
+  ): void {
+    this.#index = index;
+    this.#isSilent = record === null || record.epoch > epoch.epoch;
+    this.#laterRecord = record !== null && record.epoch > epoch.epoch ? record : null;
+    const isCurrent = record !== null && record.epoch === epoch.epoch;
+    this.#record = isCurrent ? record : emptySafetyRecord(epoch);
+    if (index === null) return;
+    for (const certificate of certificates) {
+      // Our own vote, newer than the file remembers: the file is an old copy.
+      const isOwn = certificate.epoch === epoch.epoch && hasSigner(certificate.signers, index);
+      if (isOwn && certificate.view > this.#record.votedView) this.#isSilent = true;
+    }
+  }
+
+  /** Starts afresh: locks do not cross epochs. */
+  startEpoch(epoch: EpochInfo, index: number | null): Effect[] {
+    const later = this.#laterRecord;
+    this.#index = index;
+    this.#isSilent = later !== null && later.epoch > epoch.epoch;
+    const isReached = later !== null && later.epoch === epoch.epoch;
+    this.#record = isReached ? later : emptySafetyRecord(epoch);
+    if (!this.#isSilent) this.#laterRecord = null;
+    return this.isActive ? [{ type: "persist", record: this.#record }] : [];
+  }
+
+  /** Whether a vote for this block is still allowed. */
+  mayVote(block: BlockSummary): boolean {
+    return this.isActive && this.#rules.mayVote(block, this.#record);
+  }
+
+  /** Votes; the block is on disk before the record, and the record before the signature. */
+  vote(block: BlockSummary, highCertificate: Certificate): Effect[] {
+    this.#recordVote(block, highCertificate);
+    return [
+      { type: "storeBlock", block: block.hash },
+      { type: "persist", record: this.#record },
+      ...this.signVote(),
+    ];
+  }
+
+  /** Proposes a block and votes for it in one record, if a vote is still allowed. */
+  propose(block: BlockSummary, highCertificate: Certificate): Effect[] {
+    const { epoch, view, hash } = block;
+    const statement: ProposalStatement = { epoch, view, block: hash };
+    const votes = this.mayVote(block);
+    if (votes) this.#recordVote(block, highCertificate);
+    this.#record = { ...this.#record, proposal: statement };
+    return [
+      { type: "storeBlock", block: hash },
+      { type: "persist", record: this.#record },
+      { type: "sign", signable: { type: "proposal", statement } },
+      ...(votes ? this.signVote() : []),
+    ];
+  }
+
+  /** Leaves a view: no vote in it any more. */
+  leave(
+    view: number,
+    highCertificate: Certificate,
+    entryCertificate: TimeoutCertificate | null,
+  ): Effect[] {
+    const { epoch, votedView } = this.#record;
+    const followsCertificate = highCertificate.view === view - 1;
+    assert(followsCertificate || entryCertificate !== null, "a view is entered with a reason");
+    const timeout = {
+      epoch,
+      view,
+      highCertificate,
+      entryCertificate: followsCertificate ? null : entryCertificate,
+    };
+    this.#record = {
+      ...this.#record,
+      votedView: Math.max(votedView, view),
+      highCertificate,
+      timeout,
+    };
+    return [{ type: "persist", record: this.#record }, ...this.signTimeout()];
+  }
+
+  /** Signs the newest vote, again or for the first time. */
+  signVote(): Effect[] {
+    const { vote } = this.#record;
+    if (vote === null || !this.isActive) return [];
+    return [{ type: "sign", signable: { type: "vote", vote } }];
+  }
+
+  /** Signs the newest timeout, again or for the first time. */
+  signTimeout(): Effect[] {
+    const { timeout } = this.#record;
+    if (timeout === null || !this.isActive) return [];
+    return [{ type: "sign", signable: { type: "timeout", timeout } }];
+  }
+
+  /** Signs the newest proposal again. */
+  signProposal(): Effect[] {
+    const { proposal } = this.#record;
+    if (proposal === null || !this.isActive) return [];
+    return [{ type: "sign", signable: { type: "proposal", statement: proposal } }];
+  }
+
+  #recordVote(block: BlockSummary, highCertificate: Certificate): void {
+    const { epoch, view, hash, parentCertificate } = block;
+    this.#record = {
+      ...this.#record,
+      votedView: view,
+      lockView: Math.max(this.#record.lockView, parentCertificate.view),
+      highCertificate,
+      vote: { epoch, view, block: hash, parentView: parentCertificate.view },
+    };
+  }
+}
