@@ -1,0 +1,34 @@
+import { arrowRule, fileNameRule, orphanRule, packageRule } from "./arrowRules.ts";
+import { dependencyRule, lockRule, scriptRule } from "./packageRules.ts";
+import type { Rule } from "./rule.ts";
+import {
+  columnRule,
+  commentRule,
+  machineRule,
+  retryRule,
+  skipRule,
+  sleepRule,
+  todoRule,
+} from "./textRules.ts";
+import { castRule, sortRule, wordRule } from "./words.ts";
+
+/** Every rule; `test/tidy.test.ts` demands a planted violation of each. */
+export const rules: readonly Rule[] = [
+  arrowRule,
+  packageRule,
+  orphanRule,
+  fileNameRule,
+  wordRule,
+  sortRule,
+  castRule,
+  commentRule,
+  todoRule,
+  columnRule,
+  skipRule,
+  retryRule,
+  sleepRule,
+  machineRule,
+  dependencyRule,
+  lockRule,
+  scriptRule,
+];

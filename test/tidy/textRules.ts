@@ -1,0 +1,99 @@
+import { fileRule, occurrences } from "./rule.ts";
+import type { Rule } from "./rule.ts";
+import { isTest } from "./source.ts";
+import type { SourceFile } from "./source.ts";
+
+const declaration =
+  /^export (?:declare )?(?:abstract )?(?:async )?(?:type|interface|class|const|let|function\*?) (\w+)/;
+
+/** Every exported name has a doc comment that says what the name cannot. */
+export const commentRule: Rule = fileRule("comments", (file) => {
+  if (!file.path.endsWith(".ts") || isTest(file.path)) return [];
+  const lines = file.text.split("\n");
+  let last = "";
+  return lines.flatMap((text, i) => {
+    const name = declaration.exec(text)?.[1];
+    if (name === undefined) return [];
+    const overload = name === last;
+    last = name;
+    if (overload || (lines[i - 1] ?? "").trimEnd().endsWith("*/")) return [];
+    return [{ line: i + 1, message: `${name} is exported without a doc comment` }];
+  });
+});
+
+/** What is unfinished has an issue number, or is finished. */
+export const todoRule: Rule = fileRule("unfinished", ({ path, text }) =>
+  /\.(ts|sh|md)$|^bin\//.test(path)
+    ? [
+        ...occurrences(text, /\bTODO\b(?!\s*\(?#\d+)/g, () => "TODO without an issue number"),
+        ...occurrences(text, /\b(?:FIXME|XXX)\b/g, ([word]) => `${word} is not for keeping`),
+      ]
+    : [],
+);
+
+/** 100 columns; a line with an address or one long literal in it cannot be broken. */
+export const columnRule: Rule = fileRule("columns", ({ path, text }) => {
+  if (!/\.(ts|sh)$|^bin\//.test(path)) return [];
+  return text.split("\n").flatMap((line, i) => {
+    const breakable =
+      !/https?:\/\//.test(line) && !/[^\s"'`/]{60,}/.test(line) && !/^\s*["'`/]/.test(line);
+    return line.length > 100 && breakable
+      ? [{ line: i + 1, message: `${line.length} columns are more than 100` }]
+      : [];
+  });
+});
+
+function isTestCode({ path }: SourceFile): boolean {
+  return isTest(path) || /^(test|integration)\/.*\.ts$/.test(path);
+}
+
+/** A skipped test says why, in a comment above it or with "skipped:" in its title. */
+export const skipRule: Rule = fileRule("skips", (file) => {
+  if (!isTestCode(file)) return [];
+  const lines = file.text.split("\n");
+  const calls = /\b(?:test|it|describe|suite)(?:\.\w+)*\.(only|skip|skipIf|runIf|todo|fails)\b/g;
+  return occurrences(file.code, calls, ([, kind = ""]) => kind).flatMap(
+    ({ line, message: kind }) => {
+      if (kind === "only") return [{ line, message: ".only leaves the other tests out" }];
+      const near = lines.slice(line - 1, line + 2).join("\n");
+      const reason = /^\s*(\/\/|\*)/.test(lines[line - 2] ?? "") || /skipped:/.test(near);
+      return reason ? [] : [{ line, message: `.${kind} without a reason` }];
+    },
+  );
+});
+
+/** A test that fails sometimes is broken: no second try hides it. */
+export const retryRule: Rule = fileRule("retries", (file) =>
+  isTestCode(file) || file.path === "vitest.config.ts"
+    ? occurrences(
+        file.code,
+        /\b(?:retry|retries|repeats)\s*:\s*(?!0\b)[\w{[]|--retry\b/g,
+        () => "a test is not tried again",
+      )
+    : [],
+);
+
+/** The one place where integration tests let time pass, between two looks at a condition. */
+const waitingFiles = /^integration\/(until|waiting)\.ts$/;
+
+/** A test waits for a condition, never for time. */
+export const sleepRule: Rule = fileRule("sleeps", (file) =>
+  isTestCode(file) && !waitingFiles.test(file.path)
+    ? occurrences(
+        file.uncommented,
+        /\b(?:sleep|delay)\w*\s*\(\s*[\d_]+\s*\)|\bsetTimeout\s*\(\s*(?:resolve|r|done)\b|timers\/promises|Atomics\.wait\(|execSync\("sleep/g,
+        () => "waits for time instead of a condition",
+      )
+    : [],
+);
+
+const hosts =
+  /\b(?:registry\.[\w-]+\.(?:com|org|net|io|cn|dev)|[\w.-]*npmmirror\.com|registry\.npmjs\.org|[\w-]+\.jfrog\.io|proxy\.golang\.org)\b/g;
+const machinePaths = /(?<![\w.~:/-])\/(?:home|root|Users|work|workspace|mnt)\/[\w.-]+/g;
+
+/** Nothing tracked knows where it was made: no registry's host, no path of one machine. */
+export const machineRule: Rule = fileRule("machine", ({ text }) => [
+  ...occurrences(text, hosts, ([host]) => `names the registry host ${host}`),
+  ...occurrences(text, /"resolved": "http/g, () => "the lock file names a registry"),
+  ...occurrences(text, machinePaths, ([path]) => `${path} is a path of one machine`),
+]);
