@@ -1,13 +1,20 @@
 import type { Address, Digest } from "../base/brand.ts";
-import { bytesToBigInt, bytesToHex, concatBytes, emptyBytes, hexToBytes } from "../base/bytes.ts";
-import { encodeRlp, rlpBigInt, rlpNumber, type RlpItem } from "../base/rlp.ts";
+import { bytesToHex, emptyBytes, hexToBytes } from "../base/bytes.ts";
+import { encodeRlp, type RlpItem } from "../base/rlp.ts";
 import { keccak256, keccakDigest } from "../crypto/keccak.ts";
 import { addressOf, signDigest } from "../crypto/secp256k1.ts";
 import { blsPublicKeyOf, proveBlsPossession } from "../crypto/bls.ts";
+import { encodeEthereum, ethereumSignDigest } from "../ledger/ethereumCodec.ts";
 import { encodeOperation, operationSignBytes } from "../ledger/operationCodec.ts";
 import { encodeThetaTransaction } from "../ledger/thetaCodec.ts";
 import { signBytes } from "../ledger/thetaSignBytes.ts";
-import type { Coins, ModuleOperation, ThetaTransaction, TxInput } from "../ledger/thetaTypes.ts";
+import type {
+  Coins,
+  EthereumTransaction,
+  ModuleOperation,
+  ThetaTransaction,
+  TxInput,
+} from "../ledger/thetaTypes.ts";
 
 /** Something that signs for one address: a key in memory here, a device or a daemon elsewhere. */
 export interface Signer {
@@ -176,25 +183,21 @@ export function signEthereumTransfer(
     readonly gasLimit?: bigint;
   },
 ): SignedTransaction {
-  const fields: readonly RlpItem[] = [
-    rlpNumber(terms.chainId),
-    rlpBigInt(terms.nonce),
-    rlpBigInt(terms.maxPriorityFeePerGas),
-    rlpBigInt(terms.maxFeePerGas),
-    rlpBigInt(terms.gasLimit ?? transferGas),
-    hexToBytes(terms.to),
-    rlpBigInt(terms.value),
-    emptyBytes,
-    [],
-  ];
-  const signature = signer.sign(keccak256(feeMarket(fields)));
-  const raw = feeMarket([
-    ...fields,
-    rlpNumber(signature[64] ?? 0),
-    rlpBigInt(bytesToBigInt(signature.subarray(0, 32))),
-    rlpBigInt(bytesToBigInt(signature.subarray(32, 64))),
-  ]);
-  return signedTransaction(raw);
+  const transaction: EthereumTransaction = {
+    type: "feeMarket",
+    nonce: terms.nonce,
+    gasLimit: terms.gasLimit ?? transferGas,
+    maxFeePerGas: terms.maxFeePerGas,
+    maxPriorityFeePerGas: terms.maxPriorityFeePerGas,
+    to: terms.to,
+    value: terms.value,
+    data: emptyBytes,
+    accessList: [],
+    authorizations: [],
+  };
+  const chainId = BigInt(terms.chainId);
+  const signature = signer.sign(ethereumSignDigest(transaction, chainId));
+  return signedTransaction(encodeEthereum({ transaction, chainId, signature }));
 }
 
 /** Gas bound of a key registration: two pairings and a few writes. */
@@ -204,10 +207,6 @@ const registerKeyGas = 200_000n;
 const transferGas = 21_000n;
 
 const noCoins: Coins = { thetaWei: 0n, tfuelWei: 0n };
-
-function feeMarket(fields: readonly RlpItem[]): Uint8Array {
-  return concatBytes(Uint8Array.of(2), encodeRlp(fields));
-}
 
 function feeOf(terms: NativeTerms): Coins {
   return { thetaWei: 0n, tfuelWei: terms.fee };
