@@ -127,8 +127,6 @@ export function encodeRlp(item: RlpItem): Uint8Array {
   return bytes;
 }
 
-type OpenList = { readonly items: RlpItem[]; readonly end: number };
-
 class Decoder {
   readonly #bytes: Uint8Array;
   readonly #itemsMax: number;
@@ -148,36 +146,37 @@ class Decoder {
 
   /** Reads items until the end of the bytes; `null` after a refusal. */
   sequence(countMax: number): RlpItem[] | null {
-    const top: OpenList = { items: [], end: this.#bytes.length };
-    const open: OpenList[] = [];
-    let current = top;
+    const top: RlpItem[] = [];
+    // The list being filled and its end; those around it wait on two parallel stacks.
+    let list = top;
+    let end = this.#bytes.length;
+    const lists: RlpItem[][] = [];
+    const ends: number[] = [];
     for (;;) {
-      while (this.#at === current.end) {
-        const outer = current === top ? undefined : open.pop();
-        if (outer === undefined) return top.items;
-        current = outer;
+      while (this.#at === end) {
+        const outer = lists.pop();
+        if (outer === undefined) return top;
+        list = outer;
+        end = ends.pop() ?? 0;
       }
-      if (current === top && top.items.length === countMax) {
-        return this.#refuse(
-          "trailingBytes",
-          `${this.#bytes.length - this.#at} bytes after the last item`,
-        );
+      if (list === top && top.length === countMax) {
+        return this.#refuse("trailingBytes", `${end - this.#at} bytes after the last item`);
       }
-      if (!this.#readHeader(current.end)) return null;
-      if (this.#isList) {
-        const list: OpenList = { items: [], end: this.#end };
-        current.items.push(list.items);
-        open.push(current);
-        current = list;
-        if (open.length > this.#depthMax) {
-          return this.#refuse("tooDeep", `more than ${this.#depthMax} lists inside one another`);
-        }
-      } else {
-        current.items.push(
-          this.#at === this.#end ? emptyBytes : this.#bytes.subarray(this.#at, this.#end),
-        );
+      if (!this.#readHeader(end)) return null;
+      if (!this.#isList) {
+        list.push(this.#at === this.#end ? emptyBytes : this.#bytes.subarray(this.#at, this.#end));
         this.#at = this.#end;
+        continue;
       }
+      if (lists.length === this.#depthMax) {
+        return this.#refuse("tooDeep", `more than ${this.#depthMax} lists inside one another`);
+      }
+      const inner: RlpItem[] = [];
+      list.push(inner);
+      lists.push(list);
+      ends.push(end);
+      list = inner;
+      end = this.#end;
     }
   }
 

@@ -37,7 +37,8 @@ export type OpenedBlsKeystore = {
 };
 
 function passwordBytes(password: string): Uint8Array {
-  const kept = [...password.normalize("NFKD")].filter((character) => {
+  // By code point, of which a letter may have several: only control characters go.
+  const kept = Array.from(password.normalize("NFKD")).filter((character) => {
     const code = character.codePointAt(0) ?? 0;
     return code >= 0x20 && (code < 0x7f || code > 0x9f);
   });

@@ -1,3 +1,4 @@
+import { Worker } from "node:worker_threads";
 import { describe, expect, test } from "vitest";
 import { rlpNumber } from "../base/rlp.ts";
 import { keccak256 } from "./keccak.ts";
@@ -39,6 +40,13 @@ function mixed(): { claims: SignatureClaim[]; expected: (string | null)[] } {
   return { claims, expected: [signer, signer, null, signer, null, null, null] };
 }
 
+async function recovered(
+  pool: RecoverPool,
+  claims: readonly SignatureClaim[],
+): Promise<readonly (string | null)[]> {
+  return (await pool.recover(claims)) ?? [];
+}
+
 describe("claims", () => {
   test("hold or not, one by one and packed alike", () => {
     const { claims, expected } = mixed();
@@ -67,8 +75,8 @@ describe.each([0, 1, 2])("a pool of %i threads", (threads) => {
     const { claims, expected } = mixed();
     expect(await pool.recover(claims)).toEqual(expected);
     const many = Array.from({ length: 2 * packageClaimsMax }, (_, n) => claimOf(n));
-    const answers = await Promise.all(many.map((claim) => pool.recover([claim])));
-    expect(answers.every((answer) => answer?.[0] === signer)).toBe(true);
+    const answers = await Promise.all(many.map((claim) => recovered(pool, [claim])));
+    expect(answers.every((answer) => answer[0] === signer)).toBe(true);
     expect(pool.claimsQueued).toBe(0);
     await pool.stop();
     await pool.stop();
@@ -91,9 +99,27 @@ test("work under way survives a stop", async () => {
   const pool = new RecoverPool({ threads: 1 });
   pool.start();
   const claims = Array.from({ length: 100 }, (_, n) => claimOf(n));
-  const under = [pool.recover(claims), pool.recover(claims), pool.recover([claimOf(5)])];
+  const under = [recovered(pool, claims), recovered(pool, claims), recovered(pool, [claimOf(5)])];
   await pool.stop();
   const answers = await Promise.all(under);
   expect(answers.flat().every((address) => address === signer)).toBe(true);
   expect(pool.claimsQueued).toBe(0);
+});
+
+test("a thread that dies loses nothing: its package is done in place, and so is what follows", async () => {
+  const failures: string[] = [];
+  const dying = "require('node:worker_threads').parentPort.on('message', () => process.exit(3))";
+  const pool = new RecoverPool({
+    threads: 1,
+    startWorker: () => new Worker(dying, { eval: true }),
+    onFailure: (error) => failures.push(error.message),
+  });
+  pool.start();
+  const claims = Array.from({ length: 50 }, (_, n) => claimOf(n));
+  const answers = await Promise.all([recovered(pool, claims), recovered(pool, claims)]);
+  expect(answers.flat().filter((address) => address === signer).length).toBe(100);
+  expect(failures).toEqual(["a recovery thread ended with code 3"]);
+  expect(pool.threads).toBe(0);
+  expect(await recovered(pool, [claimOf(1)])).toEqual([signer]);
+  await pool.stop();
 });

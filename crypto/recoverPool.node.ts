@@ -25,6 +25,8 @@ export type RecoverPoolOptions = {
   readonly lingerMs?: number;
   /** Told once per thread that dies. */
   readonly onFailure?: (error: Error) => void;
+  /** Starts a thread that answers packed records; default: `recoverWorker.node.ts`. */
+  readonly startWorker?: () => Worker;
 };
 
 /** Claims that make a package worth sending at once. */
@@ -51,6 +53,7 @@ export class RecoverPool {
   readonly #claimsQueuedMax: number;
   readonly #lingerMs: number;
   readonly #onFailure: (error: Error) => void;
+  readonly #startWorker: () => Worker;
   readonly #threads: Thread[] = [];
   #waiting: Job[] = [];
   #claimsWaiting = 0;
@@ -62,6 +65,7 @@ export class RecoverPool {
     this.#claimsQueuedMax = options.claimsQueuedMax ?? 65_536;
     this.#lingerMs = options.lingerMs ?? 2;
     this.#onFailure = options.onFailure ?? (() => undefined);
+    this.#startWorker = options.startWorker ?? startWorker;
   }
 
   /** Threads alive; 0 means that recovery happens in place. */
@@ -152,9 +156,7 @@ export class RecoverPool {
   }
 
   #startThread(): Thread {
-    // The published package holds JavaScript beside which there is no TypeScript.
-    const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-    const worker = new Worker(new URL(`./recoverWorker.node.${extension}`, import.meta.url));
+    const worker = this.#startWorker();
     const thread: Thread = { worker, package: null };
     worker.unref();
     worker.on("message", (answers: Uint8Array) => {
@@ -184,4 +186,10 @@ export class RecoverPool {
     if (this.#threads.length === 0) this.#dispatch();
     this.#onFailure(error);
   }
+}
+
+function startWorker(): Worker {
+  // The published package holds JavaScript, without the TypeScript beside it.
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return new Worker(new URL(`./recoverWorker.node.${extension}`, import.meta.url));
 }

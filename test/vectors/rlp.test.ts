@@ -76,6 +76,12 @@ function rawOf(raw: string | Generated): Uint8Array {
   throw new Error(`unknown generator ${raw.generate}`);
 }
 
+/** Processor time of this thread: a loaded machine must not fail a test of effort. */
+function spentMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1_000;
+}
+
 function typedOk(item: RlpItem, as: HostileCase["as"]): boolean {
   if (as === undefined) return true;
   if (as === "address") return readFixed(item, 20) !== null;
@@ -101,9 +107,9 @@ describe("rlp vectors", () => {
   vectorTest<HostileCase>("rlp/hostile.ndjson", (items) => {
     for (const { id, raw, as, valid, value, policy } of items) {
       const bytes = rawOf(raw);
-      const startMs = performance.now();
+      const startMs = spentMs();
       const outcome = decodeRlp(bytes);
-      expect(performance.now() - startMs, id).toBeLessThan(1_000);
+      expect(spentMs() - startMs, id).toBeLessThan(1_000);
       const taken = outcome.ok && typedOk(outcome.value, as);
       if (taken || policy === undefined) expect(taken, id).toBe(valid);
       if (!outcome.ok) continue;
@@ -130,19 +136,20 @@ describe("row E1: refused without work or memory beyond the input", () => {
 describe("row E2: depth and count are answered within a second", () => {
   test("a million lists inside one another are refused, and decode where a caller allows them", () => {
     const raw = nest(1_000_000);
-    const startMs = performance.now();
+    const startMs = spentMs();
     const refused = decodeRlp(raw);
     expect(refused.ok ? "taken" : refused.refusal.code).toBe("tooDeep");
+    expect(spentMs() - startMs).toBeLessThan(100);
     expect(decodeRlp(raw, { depthMax: 1_000_000 }).ok).toBe(true);
-    expect(performance.now() - startMs).toBeLessThan(1_000);
+    expect(spentMs() - startMs).toBeLessThan(1_000);
   });
 
   test("a million empty items decode in time; more than the limit are refused", () => {
     const raw = encodeRlp(Array.from({ length: 1_000_000 }, () => new Uint8Array(0)));
-    const startMs = performance.now();
+    const startMs = spentMs();
     expect(decodeRlp(raw).ok).toBe(true);
     const refused = decodeRlp(raw, { itemsMax: 999_999 });
     expect(refused.ok ? "taken" : refused.refusal.code).toBe("tooManyItems");
-    expect(performance.now() - startMs).toBeLessThan(2_000);
+    expect(spentMs() - startMs).toBeLessThan(2_000);
   });
 });
