@@ -5,6 +5,7 @@ import type { Outcome } from "../base/outcome.ts";
 import type { Body, CommitProof, Header } from "../ledger/blockTypes.ts";
 import type { Account, StateReader } from "../ledger/state.ts";
 import type { AccountView } from "../ledger/execute.ts";
+import type { Json } from "../ledger/schema.ts";
 import type { Refusal } from "../ledger/refusal.ts";
 import type { Transaction, TransactionRefusal } from "../ledger/transaction.ts";
 import type { Receipt } from "../ledger/receiptTypes.ts";
@@ -190,7 +191,7 @@ export interface NodeApi {
     readonly query: string;
     readonly parameters: unknown;
     readonly height: number | null;
-  }): Outcome<unknown, QueryRefusal>;
+  }): Outcome<Json, QueryRefusal>;
   /** Chain parameters at the head by name, as plain JSON (decimal strings for amounts). */
   parameters(): Readonly<Record<string, string | number | boolean>>;
 
