@@ -1,5 +1,14 @@
+import { assert } from "../base/assert.ts";
 import type { Address, Digest, Verified } from "../base/brand.ts";
-import type { Outcome } from "../base/outcome.ts";
+import { equalBytes, zeroAddress, zeroDigest } from "../base/bytes.ts";
+import { accept, refuse, type Outcome } from "../base/outcome.ts";
+import { BlockExecution } from "./blockExecution.ts";
+import { nextBaseFee } from "./fees.ts";
+import { Journal } from "./journal.ts";
+import { balanceOf } from "./modules/bank.ts";
+import { chainKey, chainParametersKey, decodeParameters } from "./modules/chain.ts";
+import type { Registry } from "./registry.ts";
+import { Workspace } from "./workspace.ts";
 import type { Committee } from "../consensus/types.ts";
 import type { Header } from "./blockTypes.ts";
 import type { BlockContext, Chain, ReadContext } from "./module.ts";
@@ -56,6 +65,21 @@ export type BuiltBlock = {
   readonly result: ExecutionResult;
 };
 
+/** What the mempool must know of an admitted transaction. */
+export type Admitted = {
+  /** Gas that it may use in a block. */
+  readonly gas: bigint;
+  /** TFuelWei that its payer may lose by it: highest fee and value. */
+  readonly cost: bigint;
+};
+
+/** Checks transactions against one state. */
+export interface Admission {
+  /** Whether it could be in the next block with success, sequences aside: those are the mempool's. */
+  check(transaction: Verified<Transaction>): Outcome<Admitted, Refusal>;
+  account(address: Address): AccountView;
+}
+
 /** The ledger's rules as a pure function of state and block. Safe to share; holds no state of any chain. */
 export interface Executor {
   readonly chain: Chain;
@@ -80,18 +104,14 @@ export interface Executor {
     readonly transactionsMax: number;
   }): Promise<BuiltBlock>;
   /**
-   * Whether a transaction could be in the next block with success, sequences aside: those are the
-   * mempool's. `block` is the coming block as far as it is known.
+   * Opens a state for the admission of many transactions. `block` is the coming block as far as it
+   * is known.
    */
-  admit(
-    reader: StateReader,
-    block: BlockContext,
-    transaction: Verified<Transaction>,
-  ): Refusal | null;
+  admission(reader: StateReader, block: BlockContext): Admission;
   /** A committed state, opened for module queries. */
   open(reader: StateReader, block: BlockContext): ReadContext;
-  /** The committee of `epoch` that this state names. */
-  committee(reader: StateReader, block: BlockContext, epoch: number): Committee;
+  /** The committee that this state names: of the current epoch, after an epoch's last block of the next. */
+  committee(reader: StateReader): Committee;
 }
 
 /** Execution context of a block from its header and the parent's randomness. */
@@ -116,3 +136,173 @@ export type AccountView = {
   readonly tfuelWei: bigint;
   readonly thetaWei: bigint;
 };
+
+/** The executor of a chain with these modules. */
+export function createExecutor(registry: Registry, chain: Chain): Executor {
+  const parameters = createParametersReader(registry);
+  const begin = (reader: StateReader, block: BlockContext): BlockExecution =>
+    new BlockExecution(registry, { reader, chain, block, parameters: parameters(reader) });
+  const open = (reader: StateReader, block: BlockContext): Workspace =>
+    new Workspace(new Journal(reader), registry, { chain, block, parameters: parameters(reader) });
+  const finish = (execution: BlockExecution, block: BlockContext, values: Parameters) =>
+    execution.finish({
+      epochLast: isEpochLast(block, values),
+      jobsMax: values.count("chain.jobsPerBlockMax"),
+    });
+  const nextRules: Executor["nextRules"] = (reader, parent, epoch) =>
+    rulesAfter({ registry, parameters: parameters(reader) }, parent, epoch);
+  return {
+    chain,
+    runtimeHash: (reader) => registry.runtimeHash(parameters(reader)),
+    parameters,
+    nextRules,
+    checkHeader: (reader, parent, header) =>
+      headerFault(nextRules(reader, parent, header.epoch), header),
+    executeBlock: async ({ reader, block, transactions }) => {
+      const values = parameters(reader);
+      if (transactions.length > 0 && isEpochEnded(block, values)) {
+        const refusal: Refusal = { code: "epochEnded", got: transactions.length, expected: 0 };
+        return refuse({ index: -1, refusal });
+      }
+      const execution = begin(reader, block);
+      for (const [index, transaction] of transactions.entries()) {
+        const answer = execution.tryTransaction(transaction);
+        const receipt = answer instanceof Promise ? await answer : answer;
+        if (!receipt.ok) return refuse({ index, refusal: receipt.refusal });
+      }
+      return accept(finish(execution, block, values));
+    },
+    buildBlock: async ({ reader, block, candidates, transactionsMax }) => {
+      const values = parameters(reader);
+      const execution = begin(reader, block);
+      const included: Verified<Transaction>[] = [];
+      const dropped: { transaction: Verified<Transaction>; refusal: Refusal }[] = [];
+      const countMax = isEpochEnded(block, values) ? 0 : transactionsMax;
+      for (const transaction of countMax === 0 ? [] : candidates) {
+        const answer = execution.tryTransaction(transaction);
+        const receipt = answer instanceof Promise ? await answer : answer;
+        if (receipt.ok) included.push(transaction);
+        else dropped.push({ transaction, refusal: receipt.refusal });
+        if (included.length >= countMax || isFull(execution)) break;
+      }
+      return { included, dropped, result: finish(execution, block, values) };
+    },
+    admission: (reader, block) => {
+      const execution = begin(reader, block);
+      const context = open(reader, block);
+      return {
+        check: (transaction) => execution.admit(transaction),
+        account: (address) => ({
+          address,
+          nonce: reader.account(address)?.nonce ?? 0n,
+          ...balanceOf(context, address),
+        }),
+      };
+    },
+    open,
+    committee: (reader) => committeeOf(registry, open(reader, noBlock)),
+  };
+}
+
+/** Whether nothing more fits: the smallest transaction has about 100 bytes and needs some gas. */
+function isFull(execution: BlockExecution): boolean {
+  const { gas, bytes } = execution.room;
+  return gas < transactionGasMin || bytes < transactionBytesMin;
+}
+
+const transactionGasMin = 5_000n;
+const transactionBytesMin = 100;
+
+/** Where only the state is asked and no block is. */
+const noBlock: BlockContext = {
+  height: 0,
+  epoch: 0,
+  view: 0,
+  timestampMs: 0,
+  parentHash: zeroDigest,
+  proposer: zeroAddress,
+  gasLimit: 0n,
+  baseFee: 0n,
+  randomness: zeroDigest,
+};
+
+function committeeOf(registry: Registry, context: ReadContext): Committee {
+  const naming = registry.modules.find((module) => module.hooks?.committee !== undefined);
+  const committee = naming?.hooks?.committee?.(context);
+  assert(committee !== undefined, "no module names committees");
+  return committee;
+}
+
+/** Reads the parameters of a state; the last answer is kept, because they rarely change. */
+function createParametersReader(registry: Registry): (reader: StateReader) => Parameters {
+  let lastRecord: Uint8Array | null = null;
+  let last: Parameters | null = null;
+  return (reader) => {
+    const record = reader.moduleValue(chainKey.name, chainParametersKey);
+    const same =
+      record === null || lastRecord === null
+        ? record === lastRecord
+        : equalBytes(record, lastRecord);
+    if (last === null || !same) {
+      last = registry.parametersWith(decodeParameters(record));
+      lastRecord = record?.slice() ?? null;
+    }
+    return last;
+  };
+}
+
+type BlockPlace = { readonly height: number; readonly epoch: number };
+
+/** Genesis is the root of epoch 0, so epoch e ends with height (e + 1) * epochBlocks. */
+function epochLastHeight(epoch: number, parameters: Parameters): number {
+  return (epoch + 1) * parameters.count("chain.epochBlocks");
+}
+
+function isEpochLast(block: BlockPlace, parameters: Parameters): boolean {
+  return block.height === epochLastHeight(block.epoch, parameters);
+}
+
+function isEpochEnded(block: BlockPlace, parameters: Parameters): boolean {
+  return block.height > epochLastHeight(block.epoch, parameters);
+}
+
+function rulesAfter(
+  facts: { readonly registry: Registry; readonly parameters: Parameters },
+  parent: Header,
+  epoch: number,
+): NextBlockRules {
+  const { registry, parameters } = facts;
+  const place = { height: parent.height + 1, epoch };
+  return {
+    height: place.height,
+    timestampMsMin: parent.timestampMs + 1,
+    gasLimit: parameters.amount("chain.blockGasLimit"),
+    baseFee: nextBaseFee(parent, parameters),
+    runtimeHash: registry.runtimeHash(parameters),
+    bytesMax: parameters.count("chain.blockBytesMax"),
+    epochEnded: isEpochEnded(place, parameters),
+    epochLast: isEpochLast(place, parameters),
+    parameters,
+  };
+}
+
+function headerFault(rules: NextBlockRules, header: Header): Refusal | null {
+  const { height, timestampMs, baseFee, gasLimit, runtimeHash } = header;
+  if (height !== rules.height) return { code: "heightWrong", got: height, expected: rules.height };
+  if (!(timestampMs >= rules.timestampMsMin)) {
+    const expected = `at least ${rules.timestampMsMin}`;
+    return { code: "timestampTooLow", got: timestampMs, expected };
+  }
+  if (!Number.isSafeInteger(timestampMs)) {
+    return { code: "timestampTooHigh", got: timestampMs, expected: "a whole number below 2^53" };
+  }
+  if (gasLimit !== rules.gasLimit) {
+    return { code: "gasLimitWrong", got: gasLimit, expected: rules.gasLimit };
+  }
+  if (baseFee !== rules.baseFee) {
+    return { code: "baseFeeWrong", got: baseFee, expected: rules.baseFee };
+  }
+  return runtimeHash === rules.runtimeHash
+    ? null
+    : { code: "runtimeWrong", got: runtimeHash, expected: rules.runtimeHash };
+}

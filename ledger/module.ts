@@ -1,5 +1,6 @@
 import type { Address, Digest } from "../base/brand.ts";
-import { accept, type Outcome } from "../base/outcome.ts";
+import { emptyBytes } from "../base/bytes.ts";
+import type { Outcome } from "../base/outcome.ts";
 import type { Committee } from "../consensus/types.ts";
 import type { GenesisContent } from "./genesisTypes.ts";
 import type { ParameterDefinition, Parameters } from "./parameters.ts";
@@ -102,7 +103,7 @@ export type EventDefinition<T> = {
   /** keccak of `module.Name`: the first topic. */
   readonly signature: Digest;
   /** Topics after the first, at most three, from the value. */
-  readonly topics: (value: T) => readonly Digest[];
+  topics(value: T): readonly Digest[];
 };
 
 /** Work that a module left for a later height. A job cannot be refused: what it does must be possible. */
@@ -127,17 +128,35 @@ export type Call<Body> = {
   readonly transaction: Transaction;
 };
 
-/** What an accepted operation answers; most have nothing to say. */
-export type OperationResult = {
-  readonly contractAddress: Address | null;
-  readonly returnData: Uint8Array;
-};
-
-/** An operation's answer. Only `evm` answers later. */
-export type Applied = Outcome<OperationResult, Refusal>;
+/** What became of an operation after its check: done, or reverted. */
+export type Applied =
+  | {
+      readonly ok: true;
+      /** `null`: what `gas` said. */
+      readonly gasUsed: bigint | null;
+      readonly contractAddress: Address | null;
+      readonly returnData: Uint8Array;
+    }
+  | {
+      readonly ok: false;
+      readonly refusal: Refusal;
+      /** `null`: what `gas` said. */
+      readonly gasUsed: bigint | null;
+      readonly returnData: Uint8Array;
+    };
 
 /** The usual answer of an operation. */
-export const applied: Applied = accept({ contractAddress: null, returnData: new Uint8Array(0) });
+export const applied: Applied = {
+  ok: true,
+  gasUsed: null,
+  contractAddress: null,
+  returnData: emptyBytes,
+};
+
+/** An operation that was refused while it ran; all that it did is reverted. */
+export function notApplied(refusal: Refusal): Applied {
+  return { ok: false, refusal, gasUsed: null, returnData: emptyBytes };
+}
 
 /** How an operation is read, priced and carried out. Methods, so that lists of operations type. */
 export interface OperationDefinition<Body> {
@@ -148,13 +167,13 @@ export interface OperationDefinition<Body> {
   gas(body: Body, parameters: Parameters): bigint;
   /** Accounts that must have signed a module operation. */
   signers(body: Body, payer: Address): readonly Address[];
-  /** TFuelWei that the payer must have beside the fee for the transaction to be valid; default 0. */
-  value?(body: Body): bigint;
+  /** TFuelWei that it takes from the payer beside the fee: the mempool adds up what is pending. Default 0. */
+  spends?(body: Body, payer: Address): bigint;
   /** Whether it may be in a block at all; a refusal makes the transaction invalid. */
   validate?(context: ReadContext, call: Call<Body>): Refusal | null;
   /** Whether it would succeed now; a refusal makes the transaction a failed one. Read only. */
   check(context: ReadContext, call: Call<Body>): Refusal | null;
-  /** Carries it out after `check`; a refusal reverts all of it. */
+  /** Carries it out after `check`; a refusal reverts all of it. Only `evm` answers later. */
   apply(context: ModuleContext, call: Call<Body>): Applied | Promise<Applied>;
 }
 
@@ -226,7 +245,9 @@ export type Module = {
   readonly precompiles?: readonly PrecompileDefinition[];
   readonly hooks?: {
     onEvidence?(context: ModuleContext, offence: Offence): void;
-    /** The committee of the given epoch, from the state at the end of the one before; one module has it. */
-    selectCommittee?(context: ReadContext, epoch: number): Committee;
+    /** Names and remembers the committee of `epoch`, at the end of the one before; one module has it. */
+    selectCommittee?(context: ModuleContext, epoch: number): Committee;
+    /** The committee that was selected last. */
+    committee?(context: ReadContext): Committee;
   };
 };

@@ -1,0 +1,385 @@
+import { assert } from "../../base/assert.ts";
+import type { Address } from "../../base/brand.ts";
+import { bigIntToBytes, bytesToBigInt, emptyBytes } from "../../base/bytes.ts";
+import { moduleAddress } from "../../base/moduleAddress.ts";
+import { accept } from "../../base/outcome.ts";
+import { emptyAccount, isContract, withBalance } from "../accounts.ts";
+import { addressTopic, createEvent, createModuleKey, createQuery } from "../definitions.ts";
+import { stateKey, stateKeysWith } from "../keys.ts";
+import {
+  applied,
+  type Call,
+  type CountableState,
+  type Module,
+  type ModuleContext,
+  type ModuleKey,
+  type OperationDefinition,
+  type ReadContext,
+} from "../module.ts";
+import { integer, type Parameters } from "../parameters.ts";
+import type { Refusal } from "../refusal.ts";
+import {
+  addressField,
+  amountField,
+  decodeOwn,
+  encodeWith,
+  recordField,
+  type Json,
+} from "../schema.ts";
+import type { Coins, ThetaTransaction } from "../thetaTypes.ts";
+
+/*
+ * Coins. TFuelWei are the balances of accounts, ThetaWei are kept here. What a module holds for others
+ * (stakes, pools) is held in its name, and it can give out no more than that. So the whole supply is
+ * one equation: accounts + ThetaWei + held = minted - burned.
+ *
+ *   tag 1 | address   ThetaWei, big-endian without leading zeros
+ *   tag 2             supply record
+ *   tag 3 | address   coins held by the module with that reserved address
+ */
+
+const key = createModuleKey("bank");
+const thetaTag = 1;
+const supplyKey = stateKey(2);
+const heldTag = 3;
+
+const coinsSchema = recordField({ thetaWei: amountField, tfuelWei: amountField });
+const supplySchema = recordField({ minted: coinsSchema, burned: coinsSchema });
+
+/** No coins. */
+export const noCoins: Coins = { thetaWei: 0n, tfuelWei: 0n };
+
+/** All coins that came into being, genesis included, and all that were burned. */
+export type Supply = { readonly minted: Coins; readonly burned: Coins };
+
+/** ThetaWei moved by a send; TFuelWei leave no log, as in Ethereum. */
+export const thetaReceived = createEvent(
+  key,
+  "ThetaReceived",
+  recordField({ to: addressField, thetaWei: amountField }),
+  ({ to }) => [addressTopic(to)],
+);
+
+/** Both balances of an account. */
+export function balanceOf(context: ReadContext, address: Address): Coins {
+  return {
+    thetaWei: bytesToBigInt(context.state(key).get(stateKey(thetaTag, address)) ?? emptyBytes),
+    tfuelWei: context.accounts(key).get(address)?.balance ?? 0n,
+  };
+}
+
+/** Why an account cannot pay this, or `null`. */
+export function cannotPay(context: ReadContext, address: Address, coins: Coins): Refusal | null {
+  const tfuel = context.accounts(key).get(address)?.balance ?? 0n;
+  if (tfuel < coins.tfuelWei) return tooLow(address, "TFuelWei", tfuel, coins.tfuelWei);
+  if (coins.thetaWei === 0n) return null;
+  const { thetaWei } = balanceOf(context, address);
+  return thetaWei < coins.thetaWei ? tooLow(address, "ThetaWei", thetaWei, coins.thetaWei) : null;
+}
+
+/** Adds coins that were taken elsewhere. */
+function credit(context: ModuleContext, address: Address, coins: Coins): void {
+  if (coins.tfuelWei !== 0n) {
+    const accounts = context.accounts(key);
+    const account = accounts.get(address) ?? emptyAccount;
+    accounts.set(address, withBalance(account, account.balance + coins.tfuelWei));
+  }
+  if (coins.thetaWei !== 0n) {
+    const { thetaWei } = balanceOf(context, address);
+    setTheta(context, address, thetaWei + coins.thetaWei);
+  }
+}
+
+/** Takes coins; that they are there was checked before. */
+function debit(context: ModuleContext, address: Address, coins: Coins): void {
+  if (coins.tfuelWei !== 0n) {
+    const accounts = context.accounts(key);
+    const account = accounts.get(address) ?? emptyAccount;
+    accounts.set(address, withBalance(account, account.balance - coins.tfuelWei));
+  }
+  if (coins.thetaWei !== 0n) {
+    const { thetaWei } = balanceOf(context, address);
+    setTheta(context, address, thetaWei - coins.thetaWei);
+  }
+}
+
+function setTheta(context: ModuleContext, address: Address, thetaWei: bigint): void {
+  assert(thetaWei >= 0n, `the ThetaWei of ${address} would be ${thetaWei}`);
+  const value = thetaWei === 0n ? null : bigIntToBytes(thetaWei);
+  context.state(key).set(stateKey(thetaTag, address), value);
+}
+
+/** Moves coins between accounts; refused without a trace if they are not there. */
+export function transfer(
+  context: ModuleContext,
+  order: { readonly from: Address; readonly to: Address; readonly coins: Coins },
+): Refusal | null {
+  const refusal = cannotPay(context, order.from, order.coins);
+  if (refusal !== null) return refusal;
+  debit(context, order.from, order.coins);
+  credit(context, order.to, order.coins);
+  return null;
+}
+
+/** Moves coins from an account into the keeping of the module that owns `holder`. */
+export function hold(
+  context: ModuleContext,
+  holder: ModuleKey,
+  order: { readonly from: Address; readonly coins: Coins },
+): Refusal | null {
+  const refusal = cannotPay(context, order.from, order.coins);
+  if (refusal !== null) return refusal;
+  debit(context, order.from, order.coins);
+  addHeld(context, holder, order.coins);
+  return null;
+}
+
+/** Gives coins that the module held to an account. More than it holds is a bug. */
+export function release(
+  context: ModuleContext,
+  holder: ModuleKey,
+  order: { readonly to: Address; readonly coins: Coins },
+): void {
+  subtractHeld(context, holder, order.coins);
+  credit(context, order.to, order.coins);
+}
+
+/** Destroys coins that the module held. */
+export function burnHeld(context: ModuleContext, holder: ModuleKey, coins: Coins): void {
+  subtractHeld(context, holder, coins);
+  recordBurned(context, coins);
+}
+
+/** Makes coins: rewards, and genesis. */
+export function mint(
+  context: ModuleContext,
+  order: { readonly to: Address; readonly coins: Coins },
+): void {
+  recordMinted(context, order.coins);
+  credit(context, order.to, order.coins);
+}
+
+/** Makes coins in the keeping of a module: stakes at genesis. */
+export function mintHeld(context: ModuleContext, holder: ModuleKey, coins: Coins): void {
+  recordMinted(context, coins);
+  addHeld(context, holder, coins);
+}
+
+/** Counts coins that were taken from an account and given to nobody: fees. */
+export function recordBurned(context: ModuleContext, coins: Coins): void {
+  const { minted, burned } = supply(context);
+  context
+    .state(key)
+    .set(supplyKey, encodeWith(supplySchema, { minted, burned: add(burned, coins) }));
+}
+
+function recordMinted(context: ModuleContext, coins: Coins): void {
+  const { minted, burned } = supply(context);
+  context
+    .state(key)
+    .set(supplyKey, encodeWith(supplySchema, { minted: add(minted, coins), burned }));
+}
+
+/** The supply's two counters. */
+export function supply(context: ReadContext): Supply {
+  const bytes = context.state(key).get(supplyKey);
+  return bytes === null ? { minted: noCoins, burned: noCoins } : decodeOwn(supplySchema, bytes);
+}
+
+/** What a module keeps for others. */
+export function heldBy(context: ReadContext, holder: ModuleKey): Coins {
+  const bytes = context.state(key).get(stateKey(heldTag, moduleAddress(holder.name)));
+  return bytes === null ? noCoins : decodeOwn(coinsSchema, bytes);
+}
+
+function addHeld(context: ModuleContext, holder: ModuleKey, coins: Coins): void {
+  setHeld(context, holder, add(heldBy(context, holder), coins));
+}
+
+function subtractHeld(context: ModuleContext, holder: ModuleKey, coins: Coins): void {
+  const held = heldBy(context, holder);
+  const left = {
+    thetaWei: held.thetaWei - coins.thetaWei,
+    tfuelWei: held.tfuelWei - coins.tfuelWei,
+  };
+  assert(left.thetaWei >= 0n && left.tfuelWei >= 0n, `${holder.name} gives what it does not hold`);
+  setHeld(context, holder, left);
+}
+
+function setHeld(context: ModuleContext, holder: ModuleKey, coins: Coins): void {
+  // The right to the module's own state is the right to what it holds.
+  context.state(holder);
+  const value = encodeWith(coinsSchema, coins);
+  context.state(key).set(stateKey(heldTag, moduleAddress(holder.name)), value);
+}
+
+/** The sum of two amounts. */
+export function add(a: Coins, b: Coins): Coins {
+  return { thetaWei: a.thetaWei + b.thetaWei, tfuelWei: a.tfuelWei + b.tfuelWei };
+}
+
+function sum(parts: readonly { readonly coins: Coins }[]): Coins {
+  return parts.reduce((total, { coins }) => add(total, coins), noCoins);
+}
+
+function tooLow(address: Address, coin: string, got: bigint, needed: bigint): Refusal {
+  return {
+    code: "balanceTooLow",
+    got: `${got} ${coin}`,
+    expected: `at least ${needed} ${coin}`,
+    address,
+  };
+}
+
+type Send = Extract<ThetaTransaction, { type: "send" }>;
+
+/** Theta's send (theta.md 2.11): many inputs, many outputs; the fee is what the outputs leave over. */
+const send: OperationDefinition<Send> = {
+  description: "moves Theta and TFuel from one or more accounts to one or more accounts",
+  schema: null,
+  gas: (body, parameters) => {
+    const accounts = Math.max(2, body.inputs.length + body.outputs.length);
+    return parameters.amount("bank.gasPerAccount") * BigInt(accounts);
+  },
+  signers: (body) => body.inputs.map(({ address }) => address),
+  spends: (body, payer) => {
+    const input = body.inputs.find(({ address }) => address === payer);
+    const tfuel = (input?.coins.tfuelWei ?? 0n) - body.fee.tfuelWei;
+    return tfuel > 0n ? tfuel : 0n;
+  },
+  validate: (_context, call) => feeFault(call.body.fee),
+  check: (context, call) =>
+    sendShapeFault(call.body, context.parameters) ?? sendFault(context, call),
+  apply: (context, call) => {
+    // The fee was taken from the payer already, but it is part of what the inputs give.
+    credit(context, call.payer, { thetaWei: 0n, tfuelWei: call.fee });
+    for (const { address, coins } of call.body.inputs) debit(context, address, coins);
+    for (const { address, coins } of call.body.outputs) {
+      credit(context, address, coins);
+      if (coins.thetaWei > 0n) {
+        context.emit(thetaReceived, { to: address, thetaWei: coins.thetaWei });
+      }
+    }
+    return applied;
+  },
+};
+
+/** Why a Theta fee is not one, or `null`: fees are TFuel only. */
+export function feeFault(fee: Coins): Refusal | null {
+  return fee.thetaWei === 0n ? null : { code: "feeInTheta", got: fee.thetaWei, expected: 0n };
+}
+
+/** What is wrong with a send whatever the state is. */
+function sendShapeFault(body: Send, parameters: Parameters): Refusal | null {
+  const { inputs, outputs, fee } = body;
+  if (inputs.length === 0 || outputs.length === 0) {
+    const got = `${inputs.length} inputs and ${outputs.length} outputs`;
+    return { code: "inputsMissing", got, expected: "at least one of each" };
+  }
+  const accountsMax = parameters.count("bank.accountsPerSendMax");
+  if (inputs.length + outputs.length > accountsMax) {
+    return { code: "accountsTooMany", got: inputs.length + outputs.length, expected: accountsMax };
+  }
+  const seen = new Set<Address>();
+  for (const { address } of [...inputs, ...outputs]) {
+    if (seen.has(address)) {
+      return { code: "accountRepeated", got: "twice", expected: "once", address };
+    }
+    seen.add(address);
+  }
+  const given = sum(inputs);
+  const taken = add(sum(outputs), fee);
+  if (given.thetaWei === taken.thetaWei && given.tfuelWei === taken.tfuelWei) return null;
+  return { code: "amountsUnequal", got: coinsText(given), expected: coinsText(taken) };
+}
+
+function coinsText(coins: Coins): string {
+  return `${coins.thetaWei} ThetaWei and ${coins.tfuelWei} TFuelWei`;
+}
+
+function sendFault(context: ReadContext, call: Call<Send>): Refusal | null {
+  const accounts = context.accounts(key);
+  for (const { address } of [...call.body.inputs, ...call.body.outputs]) {
+    const account = accounts.get(address);
+    if (isContract(account)) {
+      const got = account?.codeHash ?? "";
+      return { code: "accountIsContract", got, expected: "no code", address };
+    }
+  }
+  for (const { address, coins } of call.body.inputs) {
+    // The payer has paid the fee already, which is part of what the inputs give.
+    const paid = address === call.payer ? call.fee : 0n;
+    const rest = coins.tfuelWei - paid;
+    const tfuelWei = rest > 0n ? rest : 0n;
+    const refusal = cannotPay(context, address, { thetaWei: coins.thetaWei, tfuelWei });
+    if (refusal !== null) return refusal;
+  }
+  return null;
+}
+
+function recount(context: ReadContext, state: CountableState): string | null {
+  let total: Coins = noCoins;
+  for (const account of state.accountValues()) {
+    total = add(total, { thetaWei: 0n, tfuelWei: account.balance });
+  }
+  const own = context.state(key);
+  for (const [, value] of own.range(stateKeysWith(thetaTag))) {
+    total = add(total, { thetaWei: bytesToBigInt(value), tfuelWei: 0n });
+  }
+  for (const [, value] of own.range(stateKeysWith(heldTag))) {
+    total = add(total, decodeOwn(coinsSchema, value));
+  }
+  const { minted, burned } = supply(context);
+  const expected = {
+    thetaWei: minted.thetaWei - burned.thetaWei,
+    tfuelWei: minted.tfuelWei - burned.tfuelWei,
+  };
+  if (total.thetaWei === expected.thetaWei && total.tfuelWei === expected.tfuelWei) return null;
+  return `counted ${coinsText(total)}, minted less burned is ${coinsText(expected)}`;
+}
+
+function coinsJson(coins: Coins): Json {
+  return { thetawei: coins.thetaWei.toString(), tfuelwei: coins.tfuelWei.toString() };
+}
+
+/** The module `bank`. */
+export const bankModule: Module = {
+  key,
+  name: key.name,
+  version: 1,
+  ownsAccounts: true,
+  parameters: {
+    gasPerAccount: integer(5_000n, {
+      min: 1n,
+      max: 10_000_000n,
+      unit: "gas",
+      description: "gas of a send per input and output; two are counted at least",
+    }),
+    accountsPerSendMax: integer(512n, {
+      min: 2n,
+      max: 4_096n,
+      unit: "accounts",
+      description: "most inputs and outputs of a send",
+    }),
+  },
+  operations: { send },
+  queries: {
+    balance: createQuery(
+      "both balances of an account",
+      recordField({ address: addressField }),
+      (context, { address }) => accept(coinsJson(balanceOf(context, address))),
+    ),
+    supply: createQuery("coins minted and burned", recordField({}), (context) => {
+      const { minted, burned } = supply(context);
+      return accept({ minted: coinsJson(minted), burned: coinsJson(burned) });
+    }),
+  },
+  events: [thetaReceived],
+  jobs: [],
+  genesis: {
+    init: (context, content) => {
+      for (const { address, coins } of content.balances) mint(context, { to: address, coins });
+    },
+  },
+  invariants: [{ name: "supply conserved", check: recount }],
+};

@@ -1,0 +1,159 @@
+import type { Address } from "../../base/brand.ts";
+import { bytesToAddress } from "../../base/bytes.ts";
+import { keccak256 } from "../../crypto/keccak.ts";
+import type { Committee } from "../../consensus/types.ts";
+import { createModuleKey } from "../definitions.ts";
+import { stateKey, stateKeysWith } from "../keys.ts";
+import type { ModuleContext, ReadContext } from "../module.ts";
+import {
+  addressField,
+  amountField,
+  bytesField,
+  decodeOwn,
+  encodeWith,
+  flagField,
+  listField,
+  numberField,
+  recordField,
+  type ValueOf,
+} from "../schema.ts";
+
+/*
+ * What the module `stake` keeps.
+ *
+ *   tag 1 | holder | source    one stake: what a source gave to a holder
+ *   tag 2 | holder             candidate: sums over its stakes
+ *   tag 3 | holder             the holder's BLS key
+ *   tag 4 | keccak(BLS key)    the holder that the key belongs to, for ever
+ *   tag 5                      the committee that was selected last
+ */
+
+/** The right to the state of `stake`. */
+export const stakeKey = createModuleKey("stake");
+
+const stakeTag = 1;
+const candidateTag = 2;
+const blsKeyTag = 3;
+const keyHolderTag = 4;
+const committeeKey = stateKey(5);
+
+/** Most validators of one committee: what certificates have bits for. */
+export const committeeSizeMax = 1_024;
+
+const stakeSchema = recordField({
+  amount: amountField,
+  withdrawn: flagField,
+  /** Height and time of return; 0 while it is active. */
+  returnHeight: numberField,
+  returnTimestampMs: numberField,
+});
+
+const candidateSchema = recordField({
+  /** ThetaWei of stakes that are not withdrawn. */
+  active: amountField,
+  /** Stakes, withdrawn ones included. */
+  sources: numberField,
+});
+
+const committeeSchema = recordField({
+  epoch: numberField,
+  validators: listField(
+    recordField({ address: addressField, blsKey: bytesField(48), stake: amountField }),
+    committeeSizeMax,
+  ),
+});
+
+/** What a source gave to a holder. */
+export type Stake = ValueOf<typeof stakeSchema>;
+
+/** The sums of a holder's stakes. */
+export type Candidate = ValueOf<typeof candidateSchema>;
+
+/** Which stake. */
+export type StakeName = { readonly holder: Address; readonly source: Address };
+
+/** One stake, or `null`. */
+export function readStake(context: ReadContext, name: StakeName): Stake | null {
+  const at = stateKey(stakeTag, name.holder, name.source);
+  const bytes = context.state(stakeKey).get(at);
+  return bytes === null ? null : decodeOwn(stakeSchema, bytes);
+}
+
+/** Writes a stake; `null` removes it. */
+export function writeStake(context: ModuleContext, name: StakeName, stake: Stake | null): void {
+  const at = stateKey(stakeTag, name.holder, name.source);
+  const value = stake === null ? null : encodeWith(stakeSchema, stake);
+  context.state(stakeKey).set(at, value);
+}
+
+/** All stakes of a holder, in ascending order of their sources. */
+export function stakesOf(
+  context: ReadContext,
+  holder: Address,
+): readonly { readonly source: Address; readonly stake: Stake }[] {
+  const pairs = context.state(stakeKey).range(stateKeysWith(stakeTag, holder));
+  return pairs.map(([at, value]) => ({
+    source: addressAt(at, 21),
+    stake: decodeOwn(stakeSchema, value),
+  }));
+}
+
+/** A holder's sums; zeros if it has no stake. */
+export function readCandidate(context: ReadContext, holder: Address): Candidate {
+  const bytes = context.state(stakeKey).get(stateKey(candidateTag, holder));
+  return bytes === null ? { active: 0n, sources: 0 } : decodeOwn(candidateSchema, bytes);
+}
+
+/** Writes a holder's sums; without sources it is no candidate any more. */
+export function writeCandidate(
+  context: ModuleContext,
+  holder: Address,
+  candidate: Candidate,
+): void {
+  const value = candidate.sources === 0 ? null : encodeWith(candidateSchema, candidate);
+  context.state(stakeKey).set(stateKey(candidateTag, holder), value);
+}
+
+/** All holders, in ascending address order. */
+export function candidates(
+  context: ReadContext,
+): readonly { readonly holder: Address; readonly candidate: Candidate }[] {
+  const pairs = context.state(stakeKey).range(stateKeysWith(candidateTag));
+  return pairs.map(([at, value]) => ({
+    holder: addressAt(at, 1),
+    candidate: decodeOwn(candidateSchema, value),
+  }));
+}
+
+/** The holder's key, 48 bytes, or `null`. */
+export function readBlsKey(context: ReadContext, holder: Address): Uint8Array | null {
+  return context.state(stakeKey).get(stateKey(blsKeyTag, holder));
+}
+
+/** Who the key belongs to, or `null`. */
+export function keyHolder(context: ReadContext, blsKey: Uint8Array): Address | null {
+  const bytes = context.state(stakeKey).get(stateKey(keyHolderTag, keccak256(blsKey)));
+  return bytes === null ? null : decodeOwn(addressField, bytes);
+}
+
+/** Makes the key the holder's: for the next selection, and of no other holder for ever. */
+export function writeBlsKey(context: ModuleContext, holder: Address, blsKey: Uint8Array): void {
+  const state = context.state(stakeKey);
+  state.set(stateKey(blsKeyTag, holder), blsKey);
+  state.set(stateKey(keyHolderTag, keccak256(blsKey)), encodeWith(addressField, holder));
+}
+
+/** The committee that was selected last, or `null` before genesis is complete. */
+export function readCommittee(context: ReadContext): Committee | null {
+  const bytes = context.state(stakeKey).get(committeeKey);
+  return bytes === null ? null : decodeOwn(committeeSchema, bytes);
+}
+
+/** Remembers a selection. */
+export function writeCommittee(context: ModuleContext, committee: Committee): void {
+  context.state(stakeKey).set(committeeKey, encodeWith(committeeSchema, committee));
+}
+
+function addressAt(key: Uint8Array, at: number): Address {
+  return bytesToAddress(key.subarray(at, at + 20));
+}
