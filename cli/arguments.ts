@@ -16,6 +16,7 @@ export const booleanFlags: ReadonlyMap<string, boolean> = new Map([
   ["yes", false],
   ["force", false],
   ["quiet", false],
+  ["allow-missing-safety-file", false],
 ]);
 
 /** `argv` without the program's own name, each flag in the declared spelling. */

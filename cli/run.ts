@@ -35,7 +35,7 @@ export async function runArguments(
   argv: readonly string[],
   world: World,
 ): Promise<number> {
-  prepare(program);
+  prepare(program, world);
   try {
     await program.parseAsync(argv, { from: "user" });
     return exitCodes.ok;
@@ -53,10 +53,13 @@ export async function runArguments(
 }
 
 /** Errors come out of here as values, so that one place prints them. */
-function prepare(command: Command): void {
+function prepare(command: Command, world: World): void {
   command.exitOverride();
-  command.configureOutput({ writeErr: () => undefined });
-  for (const child of command.commands) prepare(child);
+  command.configureOutput({
+    writeOut: (text) => world.print(text.trimEnd()),
+    writeErr: () => undefined,
+  });
+  for (const child of command.commands) prepare(child, world);
 }
 
 function usageError(error: CommanderError): UsageError {

@@ -30,13 +30,13 @@ const timeoutSecondsMax = 86_400n;
 
 /**
  * Looks up what the flags leave open, and opens the key last: mistakes that need no password are
- * reported before anybody is asked for one. `accounts`: how many accounts the transaction touches.
+ * reported before anybody is asked for one. `gas` is what the transaction needs at most.
  */
 export async function draftTransaction(
   context: Context,
   flags: Flags,
   from: Address,
-  accounts: number,
+  gas: bigint,
 ): Promise<Draft> {
   checkWallet(flags);
   waitMode(flags);
@@ -56,7 +56,7 @@ export async function draftTransaction(
       { hint: `--chain=${status.chain}   or ask another node: --rpc URL` },
     );
   const sequence = asked ?? (await client.nextSequence(from, { signal: context.signal }));
-  const fee = feeAsked ?? (await client.suggestedFee(accounts, { signal: context.signal }));
+  const fee = feeAsked ?? (await client.suggestedFee(gas, { signal: context.signal }));
   return { client, status, chain, sequence, fee, ...(await openSigner(context, flags, key)) };
 }
 

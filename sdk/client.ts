@@ -48,12 +48,6 @@ const waitMsDefault = 60_000;
 /** How much longer than the node's own 60 s a waiting broadcast is given. */
 const broadcastTimeoutMs = 65_000;
 
-/** No less than the gas of any native type, by the default chain parameters. */
-const nativeGasMax = 50_000;
-
-/** No less than the gas that a send takes for each account. */
-const accountGasMax = 10_000;
-
 /** A node over JSON-RPC, with `theta.*` names for what is asked and bigints for amounts. */
 export class LedgerClient {
   readonly #transport: Transport;
@@ -107,15 +101,14 @@ export class LedgerClient {
   }
 
   /**
-   * A fee in TFuelWei that a native transaction touching `accounts` accounts is taken with: twice what
-   * the next block asks, so that it holds while the base fee rises for six blocks.
+   * A fee in TFuelWei for a native transaction of at most `gas`: twice what the next block asks, so
+   * that it holds while the base fee rises for five full blocks.
    */
-  async suggestedFee(accounts: number, options?: CallOptions): Promise<bigint> {
+  async suggestedFee(gas: bigint, options?: CallOptions): Promise<bigint> {
     const price = await this.call("eth_gasPrice", [], options);
     if (typeof price !== "string" || !/^0x[0-9a-f]{1,64}$/i.test(price))
       throw new ProtocolError("the answer to eth_gasPrice is not a number");
-    const gas = Math.max(nativeGasMax, accounts * accountGasMax);
-    return BigInt(price) * BigInt(gas) * 2n;
+    return BigInt(price) * gas * 2n;
   }
 
   async transaction(hash: Digest, options?: CallOptions): Promise<TransactionInfo> {

@@ -53,6 +53,13 @@ export type OperationTerms = {
   readonly expiryHeight?: number;
 };
 
+/** Gas that no native type needs more of, by the default chain parameters; a send's is per account. */
+export const nativeGasMax = {
+  sendPerAccount: 10_000n,
+  stake: 50_000n,
+  registerKey: 200_000n,
+} as const;
+
 /** A signer from a 32-byte private key. */
 export function keySigner(privateKey: Uint8Array): Signer {
   const key = privateKey.slice();
@@ -165,7 +172,7 @@ export function signRegisterKey(
     module: "stake",
     op: "registerKey",
     body: [hexToBytes(signer.address), blsPublicKeyOf(blsSecretKey), proof],
-    gasLimit: registerKeyGas,
+    gasLimit: nativeGasMax.registerKey,
   });
 }
 
@@ -199,9 +206,6 @@ export function signEthereumTransfer(
   const signature = signer.sign(ethereumSignDigest(transaction, chainId));
   return signedTransaction(encodeEthereum({ transaction, chainId, signature }));
 }
-
-/** Gas bound of a key registration: two pairings and a few writes. */
-const registerKeyGas = 200_000n;
 
 /** Gas of a transfer without data [Yellow Paper, G_transaction]. */
 const transferGas = 21_000n;

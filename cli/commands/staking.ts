@@ -1,6 +1,7 @@
 import { openBlsKeystore } from "../../crypto/blsKeystore.ts";
 import { openedOrThrow, readKeyFile } from "../../sdk/keystoreFolder.node.ts";
 import {
+  nativeGasMax,
   signDepositStake,
   signRegisterKey,
   signRewardDistribution,
@@ -43,7 +44,7 @@ export const depositCommand: Action = async (context, flags) => {
   if (amount === 0n) throw new UsageError("--stake is zero");
   const stake =
     purpose === 2 ? { thetaWei: 0n, tfuelWei: amount } : { thetaWei: amount, tfuelWei: 0n };
-  const draft = await draftTransaction(context, flags, source, 2);
+  const draft = await draftTransaction(context, flags, source, nativeGasMax.stake);
   const { chain, sequence, fee, signer } = draft;
   const signed = signDepositStake(signer, { chain, sequence, fee, holder, stake, purpose });
   await submitTransaction(context, flags, draft, signed);
@@ -54,7 +55,7 @@ export const withdrawCommand: Action = async (context, flags) => {
   const source = required(flags, "source");
   const holder = holderOf(flags);
   const purpose = purposeOf(flags);
-  const draft = await draftTransaction(context, flags, source, 2);
+  const draft = await draftTransaction(context, flags, source, nativeGasMax.stake);
   const { chain, sequence, fee, signer } = draft;
   const signed = signWithdrawStake(signer, { chain, sequence, fee, holder, purpose });
   await submitTransaction(context, flags, draft, signed);
@@ -71,7 +72,7 @@ export const distributeCommand: Action = async (context, flags) => {
     min: 0n,
     max: splitBasisPointMax,
   });
-  const draft = await draftTransaction(context, flags, holder, 2);
+  const draft = await draftTransaction(context, flags, holder, nativeGasMax.stake);
   const { chain, sequence, fee, signer } = draft;
   const signed = signRewardDistribution(signer, {
     chain,
@@ -88,7 +89,7 @@ export const registerKeyCommand: Action = async (context, flags) => {
   const holder = required(flags, "holder");
   const file = requiredFlag("--bls-keystore", flags.text("blsKeystore"));
   const text = readKeyFile(file);
-  const draft = await draftTransaction(context, flags, holder, 1);
+  const draft = await draftTransaction(context, flags, holder, nativeGasMax.registerKey);
   const password = await blsPassword(context, flags, draft, file);
   const { secretKey } = openedOrThrow(await openBlsKeystore(text, password), file);
   const { sequence, fee, signer, status } = draft;

@@ -1,4 +1,4 @@
-import { signSend } from "../../sdk/wallet.ts";
+import { nativeGasMax, signSend } from "../../sdk/wallet.ts";
 import type { Action } from "../commandTree.ts";
 import { UsageError } from "../failure.ts";
 import { addressFlag, amountFlag, requiredFlag } from "../flags.ts";
@@ -15,7 +15,7 @@ export const sendCommand: Action = async (context, flags) => {
   if (from === to) throw new UsageError("--from and --to are the same account");
   if (coins.thetaWei === 0n && coins.tfuelWei === 0n)
     throw new UsageError("there is nothing to send: give --theta or --tfuel");
-  const draft = await draftTransaction(context, flags, from, 2);
+  const draft = await draftTransaction(context, flags, from, 2n * nativeGasMax.sendPerAccount);
   const { chain, sequence, fee } = draft;
   const outputs = [{ address: to, coins }];
   const signed = signSend(draft.signer, { chain, sequence, fee, outputs });
