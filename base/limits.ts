@@ -1,4 +1,7 @@
-/** Encoded bytes of one transaction: room for the largest contract (48 KiB of init code) and its calls. */
+/**
+ * Encoded bytes of one transaction: room for the largest contract (48 KiB of init code) and its
+ * calls.
+ */
 export const transactionBytesMax = 128 * 1024;
 
 /** Encoded bytes of one message between nodes; gossip silently drops what is longer than 4 MiB. */

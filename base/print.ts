@@ -1,6 +1,6 @@
 /*
- * Values as text for messages and logs. `JSON.stringify` throws on a bigint, so an error message could
- * itself throw; this printer never throws, and bounds its output whatever the value is.
+ * Values as text for messages and logs. `JSON.stringify` throws on a bigint, so an error message
+ * could itself throw; this printer never throws, and bounds its output whatever the value is.
  */
 
 /** Characters of one printed string; longer ones are cut. */
@@ -24,7 +24,10 @@ export type Printable =
   | readonly Printable[]
   | { readonly [key: string]: Printable };
 
-/** One line of JSON: bigints as decimal strings, bytes as `0x` hex, errors as their name and message. */
+/**
+ * One line of JSON: bigints as decimal strings, bytes as `0x` hex, errors as their name and
+ * message.
+ */
 export function printValue(value: unknown): string {
   return JSON.stringify(toPrintable(value));
 }

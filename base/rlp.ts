@@ -13,8 +13,9 @@ import { accept, refuse, type Outcome } from "./outcome.ts";
 
 /*
  * Recursive Length Prefix (Ethereum yellow paper, appendix B), our one canonical encoding. The
- * decoder accepts exactly what the encoder produces and does no work that the input does not pay for:
- * it keeps its own stack, so nesting cannot exhaust the machine's, and counts items as it goes.
+ * decoder accepts exactly what the encoder produces and does no work that the input does not pay
+ * for: it keeps its own stack, so nesting cannot exhaust the machine's, and counts items as it
+ * goes.
  */
 
 /** A byte string or a list of items. */
@@ -46,7 +47,10 @@ export const rlpItemsMax = 1_048_576 + 1;
 /** Lists inside one another: no format of ours or Ethereum's needs ten. */
 export const rlpDepthMax = 64;
 
-/** Whether the item is a list; narrows both ways, which `Array.isArray` does not for readonly arrays. */
+/**
+ * Whether the item is a list; narrows both ways, which `Array.isArray` does not for readonly
+ * arrays.
+ */
 export function isRlpList(item: RlpItem): item is readonly RlpItem[] {
   return !(item instanceof Uint8Array);
 }
@@ -207,7 +211,8 @@ class Decoder {
   #readLongLength(size: number, end: number): boolean {
     if (this.#at + size > end) return this.#setEnd(size, end);
     let length = 0;
-    // Beyond 2^53 this is inexact, but such a length overruns any input and is refused all the same.
+    // Beyond 2^53 this is inexact, but such a length overruns any input and is refused all the
+    // same.
     for (let i = 0; i < size; i += 1) length = length * 256 + (this.#bytes[this.#at + i] ?? 0);
     if (length < 56 || this.#bytes[this.#at] === 0) {
       this.#refuse("notCanonical", `long form of length ${length} in ${size} bytes`);

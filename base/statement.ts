@@ -2,10 +2,14 @@ import type { Digest } from "./brand.ts";
 import { hexToBytes } from "./bytes.ts";
 import { encodeRlp, rlpNumber, rlpText, type RlpItem } from "./rlp.ts";
 
-/** Starts every signed statement, so that its bytes are no transaction, header or foreign message. */
+/**
+ * Starts every signed statement, so that its bytes are no transaction, header or foreign message.
+ */
 export const statementTag = "ledger.statement.1";
 
-/** What a key holder signs: at most one value per (key, genesis, domain, scope, slot) (DESIGN 3). */
+/**
+ * What a key holder signs: at most one value per (key, genesis, domain, scope, slot) (DESIGN 3).
+ */
 export type Statement = {
   /** Kind of statement, for example `vote` or `timeout`. */
   readonly domain: string;

@@ -117,6 +117,11 @@ describe("keys", () => {
     expect(javascriptBls.parsePublicKey(outside)).toBeNull();
   });
 
+  test("a key seen before is the same object", () => {
+    const bytes = at(keys, 0).bytes;
+    expect(parseBlsPublicKey(bytes.slice())).toBe(parseBlsPublicKey(bytes));
+  });
+
   test("secret keys lie between zero and the order", () => {
     expect(isBlsSecretKey(new Uint8Array(32))).toBe(false);
     expect(isBlsSecretKey(bigIntToFixedBytes(order, 32))).toBe(false);

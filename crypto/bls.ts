@@ -1,15 +1,16 @@
 import { assert } from "../base/assert.ts";
 import type { Address, Digest } from "../base/brand.ts";
-import { bytesToBigInt, hexToBytes } from "../base/bytes.ts";
+import { bytesToBigInt, bytesToHexDigits, hexToBytes } from "../base/bytes.ts";
 import { encodeRlp, rlpText } from "../base/rlp.ts";
 import type { BlsBackend, BlsClaim, BlsPublicKey } from "./blsBackend.ts";
 import { createJavascriptBls } from "./blsJavascript.ts";
 
 /*
- * BLS signatures over BLS12-381 with public keys in G1 (48 bytes) and signatures in G2 (96 bytes), the
- * proof-of-possession ciphersuite of draft-irtf-cfrg-bls-signature-05 with the hashing of RFC 9380.
- * Infinity is refused wherever it can appear, keys and signatures are checked to be in the subgroup,
- * and an aggregate that sums to infinity is refused, so keys that cancel each other prove nothing.
+ * BLS signatures over BLS12-381 with public keys in G1 (48 bytes) and signatures in G2 (96 bytes),
+ * the proof-of-possession ciphersuite of draft-irtf-cfrg-bls-signature-05 with the hashing of RFC
+ * 9380. Infinity is refused wherever it can appear, keys and signatures are checked to be in the
+ * subgroup, and an aggregate that sums to infinity is refused, so keys that cancel each other prove
+ * nothing.
  */
 
 /** Ciphersuite of every signature of this program. */
@@ -24,7 +25,10 @@ export const blsProofTag = "ledger.proofOfPossession.1";
 /** Order r of the subgroups. */
 const order = 0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001n;
 
-/** Pure JavaScript with the same bytes: the fallback where no binding loads, and the oracle in tests. */
+/**
+ * Pure JavaScript with the same bytes: the fallback where no binding loads, and the oracle in
+ * tests.
+ */
 export const javascriptBls: BlsBackend = createJavascriptBls(blsCiphersuite);
 
 const javascriptProofBls = createJavascriptBls(blsProofCiphersuite);
@@ -65,9 +69,26 @@ export function blsSign(message: Uint8Array, secretKey: Uint8Array): Uint8Array 
   return backend.sign(message, secretKey);
 }
 
-/** Parses and validates a public key once; keep the answer. `null` if the bytes are not a key. */
+/** Validated keys kept in memory: all validators and the guardians of a large network. */
+export const blsKeysKeptMax = 16_384;
+
+const keptKeys = new Map<string, BlsPublicKey>();
+
+/**
+ * Parses and validates a public key; `null` if the bytes are not one. Validation costs as much as
+ * half a signature, so keys seen before are kept, the oldest dropped first.
+ */
 export function parseBlsPublicKey(bytes: Uint8Array): BlsPublicKey | null {
-  return backend.parsePublicKey(bytes);
+  if (bytes.length !== 48) return null;
+  const name = bytesToHexDigits(bytes);
+  const kept = keptKeys.get(name);
+  if (kept !== undefined) return kept;
+  const key = backend.parsePublicKey(bytes);
+  if (key === null) return null;
+  const oldest = keptKeys.size < blsKeysKeptMax ? undefined : keptKeys.keys().next().value;
+  if (oldest !== undefined) keptKeys.delete(oldest);
+  keptKeys.set(name, key);
+  return key;
 }
 
 /** Whether `signature` is of `key` over `message`. */
@@ -75,7 +96,10 @@ export function blsVerify(key: BlsPublicKey, message: Uint8Array, signature: Uin
   return backend.verify({ key, message, signature });
 }
 
-/** Whether all claims hold: 3.5 times faster than one by one; on `false` look for the culprit singly. */
+/**
+ * Whether all claims hold: 3.5 times faster than one by one; on `false` look for the culprit
+ * singly.
+ */
 export function blsVerifyBatch(claims: readonly BlsClaim[]): boolean {
   return backend.verifyBatch(claims);
 }
@@ -97,7 +121,10 @@ export function aggregate(signatures: readonly Uint8Array[]): Uint8Array {
   return sum;
 }
 
-/** Whether `signature` aggregates one signature over `message` by each key; keys need proofs of possession. */
+/**
+ * Whether `signature` aggregates one signature over `message` by each key; keys need proofs of
+ * possession.
+ */
 export function verifyAggregate(
   keys: readonly BlsPublicKey[],
   message: Uint8Array,
@@ -131,7 +158,9 @@ function proofMessage(subject: BlsProofSubject, publicKey: Uint8Array): Uint8Arr
   ]);
 }
 
-/** Proves knowledge of a key to one chain for one holder, so that nobody can register it as theirs. */
+/**
+ * Proves knowledge of a key to one chain for one holder, so that nobody can register it as theirs.
+ */
 export function proveBlsPossession(subject: BlsProofSubject, secretKey: Uint8Array): Uint8Array {
   return blsSign(proofMessage(subject, blsPublicKeyOf(secretKey)), secretKey);
 }
@@ -145,7 +174,10 @@ export function verifyBlsPossession(
   return blsVerify(key, proofMessage(subject, key.bytes), proof);
 }
 
-/** The standard proof (PopProve of the draft): bound to nothing, slow, for exchange with other tools. */
+/**
+ * The standard proof (PopProve of the draft): bound to nothing, slow, for exchange with other
+ * tools.
+ */
 export function proveBlsPossessionStandard(secretKey: Uint8Array): Uint8Array {
   return javascriptProofBls.sign(blsPublicKeyOf(secretKey), secretKey);
 }

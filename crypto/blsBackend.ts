@@ -1,6 +1,7 @@
 /**
- * A validated BLS public key: on the curve, in the subgroup, not infinity. The parsed point stays with
- * the backend that made it: parsing 48 bytes again costs 24 times an addition, validating 92 times.
+ * A validated BLS public key: on the curve, in the subgroup, not infinity. The parsed point stays
+ * with the backend that made it: parsing 48 bytes again costs 24 times an addition, validating 92
+ * times.
  */
 export type BlsPublicKey = {
   /** Compressed point of G1, 48 bytes. */
@@ -15,7 +16,10 @@ export type BlsClaim = {
   readonly signature: Uint8Array;
 };
 
-/** What a BLS12-381 library must do; keys in G1, signatures in G2. Bad points are refused, never thrown. */
+/**
+ * What a BLS12-381 library must do; keys in G1, signatures in G2. Bad points are refused, never
+ * thrown.
+ */
 export interface BlsBackend {
   readonly name: "native" | "javascript";
   /** Compressed public key of a valid secret key. */
@@ -26,7 +30,10 @@ export interface BlsBackend {
   parsePublicKey(bytes: Uint8Array): BlsPublicKey | null;
   /** Sum of the keys; `null` if there is none or the sum is infinity. */
   aggregatePublicKeys(keys: readonly BlsPublicKey[]): BlsPublicKey | null;
-  /** Sum of the signatures, each validated; `null` if one is bad, there is none, or the sum is infinity. */
+  /**
+   * Sum of the signatures, each validated; `null` if one is bad, there is none, or the sum is
+   * infinity.
+   */
   aggregateSignatures(signatures: readonly Uint8Array[]): Uint8Array | null;
   /** Whether `signature` is of `key` over `message`; the signature is validated. */
   verify(claim: BlsClaim): boolean;

@@ -6,8 +6,8 @@ import { isBlsSecretKey } from "./bls.ts";
 import { randomBytes } from "./kdf.ts";
 
 /*
- * Trees of BLS keys from a seed of their own [EIP-2333], along the paths of EIP-2334. A child is derived
- * through a Lamport key of its parent, so a leaked child tells nothing of its siblings.
+ * Trees of BLS keys from a seed of their own [EIP-2333], along the paths of EIP-2334. A child is
+ * derived through a Lamport key of its parent, so a leaked child tells nothing of its siblings.
  */
 
 /** Order r of the subgroups. */

@@ -35,7 +35,10 @@ function parseSignature(bytes: Uint8Array): SignaturePoint | null {
   }
 }
 
-/** Pure JavaScript for a ciphersuite; 25 to 50 times slower than blst. Fallback, and oracle in tests. */
+/**
+ * Pure JavaScript for a ciphersuite; 25 to 50 times slower than blst. Fallback, and oracle in
+ * tests.
+ */
 export function createJavascriptBls(ciphersuite: string): BlsBackend {
   const hash = (message: Uint8Array): SignaturePoint => scheme.hash(message, ciphersuite);
   return {

@@ -23,9 +23,9 @@ import {
 import type { KeystoreOptions, KeystoreRefusal } from "./keystore.ts";
 
 /*
- * BLS key files, version 4 [EIP-2335]. Like version 3, but the three modules name their functions, the
- * checksum is sha256(key[16..32] || ciphertext), and the password is normalised to NFKD without control
- * characters.
+ * BLS key files, version 4 [EIP-2335]. Like version 3, but the three modules name their functions,
+ * the checksum is sha256(key[16..32] || ciphertext), and the password is normalised to NFKD without
+ * control characters.
  */
 
 /** An opened BLS key file. */

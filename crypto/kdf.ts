@@ -1,8 +1,9 @@
 import { scryptAsync } from "@noble/hashes/scrypt.js";
 
 /*
- * Keys from passwords, and the cipher of key files. A key file comes from outside, so its cost is bounded
- * before any work: otherwise one number in a file of 500 bytes takes the machine's memory or an hour.
+ * Keys from passwords, and the cipher of key files. A key file comes from outside, so its cost is
+ * bounded before any work: otherwise one number in a file of 500 bytes takes the machine's memory
+ * or an hour.
  */
 
 /** How a password becomes a key of 32 bytes; the PRF of PBKDF2 is HMAC-SHA-256. */
@@ -91,8 +92,8 @@ export async function deriveKey(
     return pbkdf2Sha256(password, parameters.salt, { c: parameters.c, sizeBytes: 32 });
   }
   const { n, r, p, salt } = parameters;
-  // OpenSSL keeps to RFC 7914's n < 2^(16·r), old geth files (n 2^18, r 1) do not. It must not be asked:
-  // after a refusal its error queue makes Node's next WebCrypto call abort the process.
+  // OpenSSL keeps to RFC 7914's n < 2^(16·r), old geth files (n 2^18, r 1) do not. It must not be
+  // asked: after a refusal its error queue makes Node's next WebCrypto call abort the process.
   const native = n < 2 ** (16 * r) ? await loadScrypt() : null;
   if (native !== null) return native(password, salt, { n, r, p });
   return scryptAsync(password, salt, { N: n, r, p, dkLen: 32 });

@@ -5,7 +5,9 @@ import { bytesToDigest, emptyBytes } from "../base/bytes.ts";
 // One WebAssembly instance per thread, reused: 7 to 12 times the speed of pure JavaScript.
 const hasher = await createKeccak(256);
 
-/** Keccak-256 (not SHA3-256: the padding of the original submission, as Ethereum uses it), 32 bytes. */
+/**
+ * Keccak-256 (not SHA3-256: the padding of the original submission, as Ethereum uses it), 32 bytes.
+ */
 export function keccak256(bytes: Uint8Array): Uint8Array {
   return hasher.init().update(bytes).digest("binary");
 }

@@ -1,8 +1,8 @@
 import { hexToBytesOrNull } from "../base/bytes.ts";
 
 /*
- * Reads the members of a key file, which is JSON from outside: a missing member or one of another type
- * is `null`, and so is any member of `null`, so that a reader needs one check at its end.
+ * Reads the members of a key file, which is JSON from outside: a missing member or one of another
+ * type is `null`, and so is any member of `null`, so that a reader needs one check at its end.
  */
 
 /** A JSON object. */

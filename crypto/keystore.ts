@@ -37,8 +37,8 @@ import { addressOf, isPrivateKey } from "./secp256k1.ts";
  *   ciphertext = aes-128-ctr(key[0..16], iv, private key)
  *   mac = keccak256(key[16..32] || ciphertext)
  *
- * Parameters are bounded before any work is done on them. Clients of 2015 and 2016 wrote `Crypto` for
- * `crypto`: either is read, both in one file are refused.
+ * Parameters are bounded before any work is done on them. Clients of 2015 and 2016 wrote `Crypto`
+ * for `crypto`: either is read, both in one file are refused.
  */
 
 /** Why a key file did not open; `detail` is a sentence for people without secrets. */
@@ -213,7 +213,9 @@ function short(bytes: Uint8Array): string {
   return `${bytesToHexDigits(bytes.subarray(0, 4))}… was changed`;
 }
 
-/** Geth and Theta take the password's bytes as typed, ethers normalises them first: either opens. */
+/**
+ * Geth and Theta take the password's bytes as typed, ethers normalises them first: either opens.
+ */
 async function unlock(sealed: Sealed, password: string): Promise<Uint8Array | null> {
   for (const spelling of new Set([password, password.normalize("NFKC")])) {
     const key = await deriveKey(textToBytes(spelling), sealed.kdf);
@@ -227,7 +229,9 @@ export function keystoreAddress(text: string): Address | null {
   return textToAddressOrNull(textMember(parseJsonObject(text), "address") ?? "none");
 }
 
-/** Reads Theta's plain key file, `{address, privatekey, id, version}`, or bare hex digits of a key. */
+/**
+ * Reads Theta's plain key file, `{address, privatekey, id, version}`, or bare hex digits of a key.
+ */
 export function readPlainKey(text: string): Outcome<OpenedKeystore, KeystoreRefusal> {
   const file = parseJsonObject(text);
   const privateKey =

@@ -8,8 +8,8 @@ import {
 import { wordlist } from "@scure/bip39/wordlists/english.js";
 
 /*
- * Wallets from words: a mnemonic [BIP-39, English list] gives a seed, the seed a tree of keys [BIP-32],
- * accounts lie at `m/44'/60'/0'/0/i` [BIP-44], where Ethereum's and Theta's wallets look.
+ * Wallets from words: a mnemonic [BIP-39, English list] gives a seed, the seed a tree of keys
+ * [BIP-32], accounts lie at `m/44'/60'/0'/0/i` [BIP-44], where Ethereum's and Theta's wallets look.
  */
 
 /** A fresh mnemonic of 12 words (128 bits) or 24 (256 bits). */

@@ -106,7 +106,7 @@ test("work under way survives a stop", async () => {
   expect(pool.claimsQueued).toBe(0);
 });
 
-test("a thread that dies loses nothing: its package is done in place, and so is what follows", async () => {
+test("a thread that dies loses nothing: its package is done in place", async () => {
   const failures: string[] = [];
   const dying = "require('node:worker_threads').parentPort.on('message', () => process.exit(3))";
   const pool = new RecoverPool({

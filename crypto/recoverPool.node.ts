@@ -10,9 +10,9 @@ import {
 } from "./verify.ts";
 
 /*
- * Signature recovery on worker threads. Recovery is the largest part of a transfer's cost (about 50 µs),
- * so it leaves the main thread in packages, large enough that passing them costs little. Where there
- * is one core, or when the threads die, the same work is done in place.
+ * Signature recovery on worker threads. Recovery is the largest part of a transfer's cost (about 50
+ * µs), so it leaves the main thread in packages, large enough that passing them costs little. Where
+ * there is one core, or when the threads die, the same work is done in place.
  */
 
 /** Bounds of a pool; each has a default. */
@@ -21,7 +21,9 @@ export type RecoverPoolOptions = {
   readonly threads?: number;
   /** Claims waiting or under way; more are refused, which is back-pressure for the sender. */
   readonly claimsQueuedMax?: number;
-  /** How long the first claim of a package waits for others, while there are fewer than the minimum. */
+  /**
+   * How long the first claim of a package waits for others, while there are fewer than the minimum.
+   */
   readonly lingerMs?: number;
   /** Told once per thread that dies. */
   readonly onFailure?: (error: Error) => void;
@@ -93,7 +95,10 @@ export class RecoverPool {
     await Promise.all(threads.map((thread) => thread.worker.terminate()));
   }
 
-  /** The signer of each claim, `null` where one does not hold; `null` for all when the queue is full. */
+  /**
+   * The signer of each claim, `null` where one does not hold; `null` for all when the queue is
+   * full.
+   */
   recover(claims: readonly SignatureClaim[]): Promise<Signers> | null {
     if (this.#threads.length === 0) return Promise.resolve(claims.map(signerOf));
     if (this.#claimsQueued + claims.length > this.#claimsQueuedMax) return null;
@@ -189,7 +194,8 @@ export class RecoverPool {
 }
 
 function startWorker(): Worker {
+  const file = new URL("./recoverWorker.node.ts", import.meta.url);
   // The published package holds JavaScript, without the TypeScript beside it.
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return new Worker(new URL(`./recoverWorker.node.${extension}`, import.meta.url));
+  if (!import.meta.url.endsWith(".ts")) file.pathname = file.pathname.replace(/\.ts$/, ".js");
+  return new Worker(file);
 }

@@ -1,7 +1,10 @@
 import { scrypt } from "node:crypto";
 import type { ScryptCost } from "./kdf.ts";
 
-/** scrypt by OpenSSL on a thread of its own: 1.5 times faster than JavaScript, and the event loop goes on. */
+/**
+ * scrypt by OpenSSL on a thread of its own: 1.5 times faster than JavaScript, and the event loop
+ * goes on.
+ */
 export function nativeScrypt(
   password: Uint8Array,
   salt: Uint8Array,

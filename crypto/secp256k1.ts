@@ -78,7 +78,10 @@ export function isPrivateKey(bytes: Uint8Array): boolean {
   return bytes.length === 32 && !isZero(bytes, 0) && compareAt(bytes, 0, order) < 0;
 }
 
-/** Whether the bytes are `r || s || v` with 0 < r < n, 0 < s <= n / 2 and v 0 or 1: the one form we take. */
+/**
+ * Whether the bytes are `r || s || v` with 0 < r < n, 0 < s <= n / 2 and v 0 or 1: the one form we
+ * take.
+ */
 export function isCanonicalSignature(signature: Uint8Array): boolean {
   return (
     signature.length === 65 &&
@@ -102,13 +105,18 @@ export function signDigest(digest: Uint8Array, privateKey: Uint8Array): Uint8Arr
   return signature;
 }
 
-/** The public key (65 bytes, `04 || x || y`) that made a canonical signature; `null` if there is none. */
+/**
+ * The public key (65 bytes, `04 || x || y`) that made a canonical signature; `null` if there is
+ * none.
+ */
 export function recoverPublicKey(digest: Uint8Array, signature: Uint8Array): Uint8Array | null {
   assert(digest.length === 32, `a digest has 32 bytes, not ${digest.length}`);
   return isCanonicalSignature(signature) ? backend.recover(digest, signature) : null;
 }
 
-/** The address whose key made a canonical signature over a 32-byte digest; `null` if there is none. */
+/**
+ * The address whose key made a canonical signature over a 32-byte digest; `null` if there is none.
+ */
 export function recoverAddress(digest: Uint8Array, signature: Uint8Array): Address | null {
   const publicKey = recoverPublicKey(digest, signature);
   return publicKey === null ? null : addressOfPublicKey(publicKey);

@@ -3,8 +3,8 @@ import { bytesToAddress, hexToBytes } from "../base/bytes.ts";
 import { recoverAddress } from "./secp256k1.ts";
 
 /*
- * The only maker of `Verified<T>`: past this file the type says that signatures were checked, and nobody
- * checks again.
+ * The only maker of `Verified<T>`: past this file the type says that signatures were checked, and
+ * nobody checks again.
  */
 
 export type { Verified } from "../base/brand.ts";
@@ -19,7 +19,9 @@ export type SignatureClaim = {
   readonly address: Address | null;
 };
 
-/** Who made the signature; `null` if it is not canonical or not by the address that the claim names. */
+/**
+ * Who made the signature; `null` if it is not canonical or not by the address that the claim names.
+ */
 export function signerOf(claim: SignatureClaim): Address | null {
   return signerFrom(claim, 0);
 }
@@ -43,7 +45,10 @@ export function signersOf(claims: readonly SignatureClaim[]): readonly Address[]
   return signers;
 }
 
-/** Checks the claims and builds the value that they sign from the signers found; `null` if one fails. */
+/**
+ * Checks the claims and builds the value that they sign from the signers found; `null` if one
+ * fails.
+ */
 export function verifySigned<T>(
   claims: readonly SignatureClaim[],
   build: (signers: readonly Address[]) => T,
@@ -81,7 +86,8 @@ export function verifiedOwn<T>(value: T): Verified<T> {
 }
 
 /*
- * Packed form for worker threads, where objects would cost more than the curve arithmetic they carry.
+ * Packed form for worker threads, where objects would cost more than the curve arithmetic they
+ * carry.
  *
  *   record   digest (32) || r (32) || s (32) || v (1)     97 bytes
  *   answer   address (20); all zero where nothing is recovered
@@ -93,7 +99,9 @@ export const recordSizeBytes = 97;
 /** Bytes of one packed answer. */
 export const answerSizeBytes = 20;
 
-/** One record per claim, with the claim's first digest; a signature of another size is left zero. */
+/**
+ * One record per claim, with the claim's first digest; a signature of another size is left zero.
+ */
 export function packClaims(claims: readonly SignatureClaim[]): Uint8Array<ArrayBuffer> {
   const records = new Uint8Array(claims.length * recordSizeBytes);
   for (const [i, { digests, signature }] of claims.entries()) {
@@ -117,7 +125,10 @@ export function recoverRecords(records: Uint8Array): Uint8Array<ArrayBuffer> {
   return answers;
 }
 
-/** The signer of each claim; those that their first digest does not settle are tried with the others here. */
+/**
+ * The signer of each claim; those that their first digest does not settle are tried with the others
+ * here.
+ */
 export function unpackSigners(
   claims: readonly SignatureClaim[],
   answers: Uint8Array,

@@ -4,8 +4,8 @@ import { gunzipSync } from "node:zlib";
 import { test } from "vitest";
 
 /*
- * Official and adversarial test data, one JSON object a line. It lies beside the project, is read in place
- * and never copied; its README says what an item of each folder means.
+ * Official and adversarial test data, one JSON object a line. It lies beside the project, is read
+ * in place and never copied; its README says what an item of each folder means.
  */
 
 const root = join(import.meta.dirname, "..", "..", "shared", "vectors");
@@ -16,7 +16,9 @@ export type VectorItem = { readonly id: string } & { readonly [field: string]: u
 /** Whether the data is there. Without it tests skip, but never under CI. */
 export const vectorsPresent: boolean = existsSync(root);
 
-/** The items of a file such as `rlp/vectors.ndjson`. The caller states their type, as JSON cannot. */
+/**
+ * The items of a file such as `rlp/vectors.ndjson`. The caller states their type, as JSON cannot.
+ */
 export function readVectors<T extends { readonly id: string } = VectorItem>(file: string): T[] {
   const bytes = readFileSync(join(root, file));
   const text = new TextDecoder().decode(file.endsWith(".gz") ? gunzipSync(bytes) : bytes);
@@ -32,6 +34,7 @@ export function vectorTest<T extends { readonly id: string }>(
   check: (items: T[]) => void | Promise<void>,
   timeoutMs = 60_000,
 ): void {
+  // Skipped only where the data is not beside the project, and never under CI.
   test.skipIf(!vectorsPresent && process.env["CI"] !== "true")(
     vectorsPresent ? file : `${file} (skipped: no vectors beside the project)`,
     { timeout: timeoutMs },
@@ -45,6 +48,7 @@ export function vectorTest<T extends { readonly id: string }>(
 
 /** Fails when a folder of vectors holds a file that no test knows. */
 export function knownFilesTest(folder: string, known: readonly string[]): void {
+  // Skipped only where the data is not beside the project, and never under CI.
   test.skipIf(!vectorsPresent && process.env["CI"] !== "true")(`${folder}: no unknown file`, () => {
     const unknown = readdirSync(join(root, folder)).filter(
       (name) => !known.includes(basename(name)),

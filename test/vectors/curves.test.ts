@@ -85,7 +85,8 @@ describe("ecdsa vectors: only the canonical form of a valid signature recovers i
       expect(parts, item.id).not.toBeNull();
       if (parts === null) continue;
       if (parts.r + order < fieldSize && !recoversKey(parts, digest, key)) {
-        beyondRecovery += 1; // The point's x is r + n: recovery ids 2 and 3, which Ethereum has not.
+        // The point's x is r + n: recovery ids 2 and 3, which Ethereum has not.
+        beyondRecovery += 1;
         continue;
       }
       const isHigh = parts.s > order / 2n;
@@ -115,7 +116,10 @@ type EthCase = {
   readonly output: unknown;
 };
 
-/** All keys parsed, or `null` if one is bad: the official tests expect that to mean "does not verify". */
+/**
+ * All keys parsed, or `null` if one is bad: the official tests expect that to mean "does not
+ * verify".
+ */
 function parseAll(backend: BlsBackend, keys: readonly string[]): BlsPublicKey[] | null {
   const parsed: BlsPublicKey[] = [];
   for (const text of keys) {
@@ -176,7 +180,9 @@ function answerOf(backend: BlsBackend, { kind, input }: EthCase): unknown {
 
 const hashSuite = "QUUX-V01-CS02-with-BLS12381G2_XMD:SHA-256_SSWU_RO_";
 
-/** RFC 9380 hashing with the test suite's own tag, which only the JavaScript library lets us set. */
+/**
+ * RFC 9380 hashing with the test suite's own tag, which only the JavaScript library lets us set.
+ */
 function hashAnswer(message: string): unknown {
   const { x, y } = bls12_381.longSignatures.hash(textToBytes(message), hashSuite).toAffine();
   const coordinate = (value: { c0: bigint; c1: bigint }): string =>

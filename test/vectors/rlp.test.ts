@@ -134,7 +134,7 @@ describe("row E1: refused without work or memory beyond the input", () => {
 });
 
 describe("row E2: depth and count are answered within a second", () => {
-  test("a million lists inside one another are refused, and decode where a caller allows them", () => {
+  test("a million lists inside one another are refused, but decode if a caller allows them", () => {
     const raw = nest(1_000_000);
     const startMs = spentMs();
     const refused = decodeRlp(raw);
