@@ -1,0 +1,37 @@
+import type { Defect } from "./defect.ts";
+
+/** Planted defects of the store, the safety file and the trie's counts. */
+export const storageDefects: readonly Defect[] = [
+  {
+    row: "D8",
+    about: "a lock held by another process looks like any failure",
+    file: "store/level.ts",
+    find: 'if ("code" in error && error.code === "LEVEL_LOCKED") return true;',
+    replace: "",
+    test: "store/keyValue.test.ts",
+  },
+  {
+    row: "D13",
+    about: "a newer format is read as ours",
+    file: "store/format.ts",
+    find: "digits === String(formatVersion)",
+    replace: "Number(digits) >= formatVersion",
+    test: "store/keyValue.test.ts",
+  },
+  {
+    row: "D13",
+    about: "the data of another chain is opened",
+    file: "store/format.ts",
+    find: "if (chainText !== genesisHash) {",
+    replace: "if (chain === null) {",
+    test: "store/keyValue.test.ts",
+  },
+  {
+    row: "D14",
+    about: "a folder that cannot be made is opened all the same",
+    file: "store/level.ts",
+    find: "throw isLocked(error) ? new InUseError(folder, error) : toStorageError(folder, error);",
+    replace: "if (isLocked(error)) throw new InUseError(folder, error);",
+    test: "store/keyValue.test.ts",
+  },
+];
