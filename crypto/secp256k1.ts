@@ -41,7 +41,7 @@ async function loadNative(): Promise<Secp256k1Backend | null> {
   try {
     return (await import("./secp256k1.node.ts")).nativeSecp256k1;
   } catch {
-    return null; // No prebuilt binding for this platform: `secp256k1BackendName` says so at start.
+    return null; // No prebuilt binding for this platform: `secp256k1Backend` says so at start.
   }
 }
 
