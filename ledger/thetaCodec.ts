@@ -336,18 +336,7 @@ const fieldReaders: readonly FieldReader[] = [
       reserveSequence: reader.bigInt(reserveSequence, u64Bits),
     };
   },
-  (reader, fields) => {
-    const parts = reader.list(fields, 6);
-    return {
-      type: "servicePayment",
-      fee: readCoins(reader, parts[0]),
-      source: readInput(reader, parts[1]),
-      target: readInput(reader, parts[2]),
-      paymentSequence: reader.bigInt(parts[3], u64Bits),
-      reserveSequence: reader.bigInt(parts[4], u64Bits),
-      resourceId: reader.text(parts[5], resourceIdBytesMax),
-    };
-  },
+  readServicePayment,
   (reader, fields) => {
     const [fee, resourceId, initiator, splits, duration] = reader.list(fields, 5);
     return {
@@ -397,5 +386,22 @@ function readStake(reader: RlpReader, fields: readonly RlpItem[]) {
     source: readInput(reader, fields[1]),
     holder: readOutput(reader, fields[2]),
     purpose: readPurpose(reader, fields[3]),
+  };
+}
+
+/** Reads the fields of a service payment: a transaction's, or one of an overspending proof. */
+export function readServicePayment(
+  reader: RlpReader,
+  fields: readonly RlpItem[],
+): Extract<ThetaTransaction, { readonly type: "servicePayment" }> {
+  const parts = reader.list(fields, 6);
+  return {
+    type: "servicePayment",
+    fee: readCoins(reader, parts[0]),
+    source: readInput(reader, parts[1]),
+    target: readInput(reader, parts[2]),
+    paymentSequence: reader.bigInt(parts[3], u64Bits),
+    reserveSequence: reader.bigInt(parts[4], u64Bits),
+    resourceId: reader.text(parts[5], resourceIdBytesMax),
   };
 }
