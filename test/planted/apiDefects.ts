@@ -4,10 +4,10 @@ import type { Defect } from "./defect.ts";
 export const apiDefects: readonly Defect[] = [
   {
     row: "A10",
-    about: "no bound on scrypt's memory",
+    about: "an n of scrypt that is no power of two is taken",
     file: "crypto/kdf.ts",
-    find: "if (128 * n * r > scryptMemoryBytesMax) {",
-    replace: "if (n < 0) {",
+    find: "if (n < 2 || n > scryptWorkMax || !Number.isInteger(Math.log2(n))) {",
+    replace: "if (n < 2 || n > scryptWorkMax) {",
     test: "crypto/keystore.test.ts",
   },
   {
