@@ -347,7 +347,7 @@ export const stakeModule: Module = {
     }),
     validatorsMax: integer(31n, {
       min: 1n,
-      max: 1_024n,
+      max: 256n,
       unit: "validators",
       description: "most validators of a committee",
     }),

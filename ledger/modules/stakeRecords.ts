@@ -38,7 +38,7 @@ const keyHolderTag = 4;
 const committeeKey = stateKey(5);
 
 /** Most validators of one committee: what certificates have bits for. */
-export const committeeSizeMax = 1_024;
+export const committeeSizeMax = 256;
 
 const stakeSchema = recordField({
   amount: amountField,
