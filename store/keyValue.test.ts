@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { bytesToDigest, hexToBytes, textToBytes } from "../base/bytes.ts";
-import { InUseError, FormatError } from "./failures.ts";
+import { InUseError } from "./failures.ts";
 import { checkFormat } from "./format.ts";
 import { describeKeyValue } from "./keyValue.compliance.ts";
 import { openLevel } from "./level.ts";
