@@ -1,0 +1,106 @@
+import { describe, expect, it } from "vitest";
+import { zeroDigest } from "../base/bytes.ts";
+import { Proposer, type BuildOrder } from "./proposer.ts";
+
+const order: BuildOrder = {
+  type: "buildProposal",
+  epoch: 0,
+  view: 1,
+  parent: zeroDigest,
+  parentCertificate: {
+    epoch: 0,
+    view: 0,
+    block: zeroDigest,
+    parentView: 0,
+    signers: new Uint8Array(0),
+    signature: new Uint8Array(0),
+  },
+  timeoutCertificate: null,
+  emptyRequired: false,
+  epochProofRequired: false,
+  isUrgent: false,
+};
+
+/** A proposer with a clock turned by hand; `built` says when what was built. */
+function setUp(pace: { intervalMsMin: number; intervalMsIdle: number }): {
+  proposer: Proposer;
+  built: string[];
+  world: { nowMs: number; pending: boolean };
+  advance: (ms: number) => void;
+} {
+  const built: string[] = [];
+  const world = { nowMs: 1_000, pending: false };
+  let timer: { atMs: number; callback: () => void } | null = null;
+  const proposer = new Proposer(pace, {
+    nowMs: () => world.nowMs,
+    setTimer: (delayMs, callback) => {
+      const own = { atMs: world.nowMs + delayMs, callback };
+      timer = own;
+      return () => {
+        if (timer === own) timer = null;
+      };
+    },
+    hasPending: () => world.pending,
+    build: (_, filled) => built.push(`${world.nowMs} ${filled ? "filled" : "empty"}`),
+  });
+  const advance = (ms: number): void => {
+    world.nowMs += ms;
+    const due = timer;
+    if (due === null || due.atMs > world.nowMs) return;
+    timer = null;
+    due.callback();
+  };
+  return { proposer, built, world, advance };
+}
+
+describe("proposer", () => {
+  const pace = { intervalMsMin: 100, intervalMsIdle: 5_000 };
+
+  it("builds the first block at once, the next after the idle interval", () => {
+    const { proposer, built, advance } = setUp(pace);
+    proposer.request(order);
+    proposer.request(order);
+    advance(4_999);
+    advance(1);
+    expect(built).toEqual(["1000 empty", "6000 empty"]);
+  });
+
+  it("builds at once when work arrives, and keeps the distance of filled blocks", () => {
+    const { proposer, built, world, advance } = setUp(pace);
+    proposer.request(order);
+    proposer.request(order);
+    advance(50);
+    world.pending = true;
+    proposer.onWork();
+    proposer.request(order);
+    advance(99);
+    advance(1);
+    expect(built).toEqual(["1000 empty", "1050 filled", "1150 filled"]);
+  });
+
+  it("follows at once with an empty block where one waits to be committed", () => {
+    const { proposer, built, world } = setUp(pace);
+    world.pending = true;
+    proposer.request(order);
+    proposer.request({ ...order, isUrgent: true });
+    expect(built).toEqual(["1000 filled", "1000 empty"]);
+  });
+
+  it("carries nothing where the epoch's end forbids it", () => {
+    const { proposer, built, world } = setUp({ intervalMsMin: 0, intervalMsIdle: 0 });
+    world.pending = true;
+    proposer.request({ ...order, isUrgent: true, emptyRequired: true });
+    expect(built).toEqual(["1000 empty"]);
+  });
+
+  it("builds nothing after it was stopped", () => {
+    const { proposer, built, advance, world } = setUp(pace);
+    proposer.request(order);
+    proposer.request(order);
+    proposer.stop();
+    world.pending = true;
+    proposer.onWork();
+    advance(10_000);
+    expect(built).toEqual(["1000 empty"]);
+  });
+});

@@ -1,0 +1,86 @@
+import type { Effect } from "../consensus/types.ts";
+
+/** An order of the replica to build a block. */
+export type BuildOrder = Extract<Effect, { readonly type: "buildProposal" }>;
+
+/** Times between blocks, in milliseconds (DESIGN 5, Pace). */
+export type Pace = {
+  /** Between blocks with transactions. */
+  readonly intervalMsMin: number;
+  /** Between blocks when nothing is pending. */
+  readonly intervalMsIdle: number;
+};
+
+/** What the pacing of proposals needs of its surroundings. */
+export interface ProposerPorts {
+  /** Monotonic milliseconds. */
+  nowMs(): number;
+  /** Calls back once; the returned function cancels. */
+  setTimer(delayMs: number, callback: () => void): () => void;
+  hasPending(): boolean;
+  /** Builds and delivers the proposal. */
+  build(order: BuildOrder, filled: boolean): void;
+}
+
+/**
+ * Decides when an ordered block is built and whether it carries transactions. Blocks with
+ * transactions keep their distance; the empty ones that commit them follow at once; without work there
+ * is a block now and then.
+ */
+export class Proposer {
+  readonly #pace: Pace;
+  readonly #ports: ProposerPorts;
+  #order: BuildOrder | null = null;
+  #cancelTimer: (() => void) | null = null;
+  #blockAtMs = -Infinity;
+  #filledAtMs = -Infinity;
+
+  constructor(pace: Pace, ports: ProposerPorts) {
+    this.#pace = pace;
+    this.#ports = ports;
+  }
+
+  /** Takes an order; a later one replaces an earlier one that still waits. */
+  request(order: BuildOrder): void {
+    this.#order = order;
+    this.#decide();
+  }
+
+  /** A transaction came in. */
+  onWork(): void {
+    if (this.#order !== null) this.#decide();
+  }
+
+  /** No block is built any more. */
+  stop(): void {
+    this.#order = null;
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+  }
+
+  #decide(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    const order = this.#order;
+    if (order === null) return;
+    const nowMs = this.#ports.nowMs();
+    const filledInMs = this.#filledAtMs + this.#pace.intervalMsMin - nowMs;
+    const mayFill = this.#ports.hasPending() && !order.emptyRequired;
+    if (mayFill && filledInMs <= 0) return this.#build(order, true, nowMs);
+    if (order.isUrgent) return this.#build(order, false, nowMs);
+    const idleInMs = this.#blockAtMs + this.#pace.intervalMsIdle - nowMs;
+    const waitMs = mayFill ? filledInMs : idleInMs;
+    if (waitMs <= 0) return this.#build(order, false, nowMs);
+    this.#cancelTimer = this.#ports.setTimer(waitMs, () => {
+      this.#cancelTimer = null;
+      this.#decide();
+    });
+  }
+
+  #build(order: BuildOrder, filled: boolean, nowMs: number): void {
+    this.#order = null;
+    this.#blockAtMs = nowMs;
+    if (filled) this.#filledAtMs = nowMs;
+    this.#ports.build(order, filled);
+  }
+}

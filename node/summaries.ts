@@ -1,0 +1,34 @@
+import type { Digest } from "../base/brand.ts";
+import type { BlockSummary, CommitProofSummary, HeaderLink } from "../consensus/types.ts";
+import { blockHash } from "../ledger/header.ts";
+import type { Block, CommitProof, Header } from "../ledger/blockTypes.ts";
+
+/** A header as commit proofs see it; hashes the header. */
+export function headerLink(header: Header): HeaderLink {
+  const { epoch, view, height, parentCertificate } = header;
+  const hash = blockHash(header);
+  return { epoch, view, height, parentCertificate, hash, parent: header.parentHash };
+}
+
+/** A commit proof as consensus sees it. */
+export function commitProofSummary(proof: CommitProof): CommitProofSummary {
+  return { links: proof.headers.map(headerLink), certificate: proof.certificate };
+}
+
+/** A block as the replica sees it. `hash` is the header's, computed before. */
+export function blockSummary(hash: Digest, { header, body }: Block): BlockSummary {
+  return {
+    epoch: header.epoch,
+    view: header.view,
+    hash,
+    parent: header.parentHash,
+    height: header.height,
+    proposer: header.proposer,
+    timestampMs: header.timestampMs,
+    parentCertificate: header.parentCertificate,
+    timeoutCertificate: body.timeoutCertificate,
+    epochProof: body.epochProof === null ? null : commitProofSummary(body.epochProof),
+    isEmpty: body.transactions.length === 0,
+    nextCommitteeHash: header.nextCommitteeHash,
+  };
+}

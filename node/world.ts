@@ -1,0 +1,226 @@
+import type { Address, Digest } from "../base/brand.ts";
+import { NodeError } from "../base/nodeError.ts";
+import { encodeStatement } from "../base/statement.ts";
+import { encodeSafetyRecord } from "../consensus/codec.ts";
+import type { Guard } from "../consensus/guard.ts";
+import { randomnessStatement } from "../consensus/statements.ts";
+import type {
+  EpochInfo,
+  Evidence,
+  Message,
+  Recipient,
+  SafetyRecord,
+  Signable,
+  Timer,
+} from "../consensus/types.ts";
+import { blsSign } from "../crypto/bls.ts";
+import type { CommitProof } from "../ledger/blockTypes.ts";
+import type { Chain, CommittedBlock } from "./chain.ts";
+import type { Host, World } from "./host.ts";
+import type { Log } from "./log.ts";
+import type { BuildOrder, Pace } from "./proposer.ts";
+import { Proposer } from "./proposer.ts";
+import type { TransactionPool } from "./transactionPool.ts";
+
+/** Where messages for other validators go; a network of one has none. */
+export interface Outbound {
+  send(to: Recipient, message: Message): void;
+  fetchBlock(block: Digest): void;
+  sendEpochProof(epoch: number, to: Address | null): void;
+}
+
+/** A file of safety records; `append` resolves when the record would survive a power cut. */
+export interface SafetyRecords {
+  append(record: Uint8Array): Promise<void>;
+}
+
+/** What a node that signs has beyond one that only follows. */
+export type Signing = {
+  readonly address: Address;
+  readonly blsSecretKey: Uint8Array;
+  readonly guard: Guard;
+  readonly records: SafetyRecords;
+};
+
+/** The node's world: the replica's orders become disk writes, signatures, timers and blocks. */
+export class NodeWorld implements World {
+  readonly #options: WorldOptions;
+  readonly #proposer: Proposer;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #host: Host | null = null;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.#proposer = new Proposer(options.pace, {
+      nowMs: () => performance.now(),
+      setTimer: (delayMs, callback) => this.#after(delayMs, callback),
+      hasPending: () => options.pool.size > 0,
+      build: (order, filled) => this.#build(order, filled),
+    });
+  }
+
+  /** The host whose orders this carries out; set once, before the first input. */
+  attach(host: Host): void {
+    this.#host = host;
+  }
+
+  /** A transaction came in. */
+  onWork(): void {
+    this.#proposer.onWork();
+  }
+
+  stop(): void {
+    this.#proposer.stop();
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    this.#host = null;
+  }
+
+  storeBlock(block: Digest): Promise<void> {
+    return this.#options.chain.storeBlock(block);
+  }
+
+  async persist(record: SafetyRecord): Promise<void> {
+    const { signing } = this.#options;
+    if (signing === null) return;
+    await signing.records.append(encodeSafetyRecord(record));
+    signing.guard.onPersisted(record);
+  }
+
+  sign(signable: Signable): Uint8Array | null {
+    const { signing } = this.#options;
+    if (signing === null) return null;
+    const signed = signing.guard.sign(signable);
+    if (signed.ok) return signed.value;
+    const { refusal } = signed;
+    // The replica asked for what its own record forbids: a bug, and not to be signed away.
+    throw new NodeError("E_HALT", `the signing guard refused: ${JSON.stringify(refusal)}`);
+  }
+
+  send(to: Recipient, message: Message): void {
+    this.#options.outbound.send(to, message);
+  }
+
+  setTimer(timer: Timer, delayMs: number): void {
+    this.#after(delayMs, () => this.#host?.deliver({ type: "timerFired", timer }));
+  }
+
+  #after(delayMs: number, callback: () => void): () => void {
+    const handle = setTimeout(() => {
+      this.#timers.delete(handle);
+      callback();
+    }, delayMs);
+    this.#timers.add(handle);
+    return () => {
+      clearTimeout(handle);
+      this.#timers.delete(handle);
+    };
+  }
+
+  buildProposal(order: BuildOrder): void {
+    this.#proposer.request(order);
+  }
+
+  #build(order: BuildOrder, filled: boolean): void {
+    const { chain, pool, signing, transactionsMax, genesis } = this.#options;
+    if (signing === null) return;
+    const work = async (): Promise<void> => {
+      const carried = filled ? chain.pendingTransactions(order.parent) : new Set<Digest>();
+      const built = await chain.build({
+        epoch: order.epoch,
+        view: order.view,
+        parent: order.parent,
+        parentCertificate: order.parentCertificate,
+        timeoutCertificate: order.timeoutCertificate,
+        epochProof: order.epochProofRequired ? await this.#options.epochProof() : null,
+        proposer: signing.address,
+        signRandomness: (parentRandomness) =>
+          blsSign(
+            encodeStatement(randomnessStatement({ genesis, scope: "" }, order, parentRandomness)),
+            signing.blsSecretKey,
+          ),
+        nowMs: Date.now(),
+        candidates: filled ? pool.candidates(carried) : [],
+        transactionsMax,
+      });
+      for (const { transaction, reason } of built.dropped) pool.drop(transaction.hash, reason);
+      this.#host?.deliver({
+        type: "proposalBuilt",
+        block: built.summary,
+        result: built.result,
+        nowMs: Date.now(),
+      });
+    };
+    this.#run(work);
+  }
+
+  executeBlock(block: Digest): void {
+    this.#run(async () => {
+      const result = await this.#options.chain.execute(block);
+      this.#host?.deliver({ type: "blockExecuted", block, result });
+    });
+  }
+
+  /** Runs work whose failure ends the node: it touches state or disk. */
+  #run(work: () => Promise<void>): void {
+    work().catch((error: unknown) => this.#options.onFailure(error));
+  }
+
+  async commit(effect: Parameters<World["commit"]>[0]): Promise<void> {
+    const committed = await this.#options.chain.commit(effect.blocks, effect.proof);
+    this.#options.onCommitted(committed);
+  }
+
+  startEpoch(epoch: EpochInfo): Promise<void> {
+    this.#options.chain.startEpoch(epoch);
+    this.#options.log.info("epoch started", {
+      epoch: epoch.epoch,
+      rootHeight: epoch.rootHeight,
+      validators: epoch.committee.validators.length,
+    });
+    return Promise.resolve();
+  }
+
+  fetchBlock(block: Digest): void {
+    this.#options.outbound.fetchBlock(block);
+  }
+
+  sendEpochProof(epoch: number, to: Address | null): void {
+    this.#options.outbound.sendEpochProof(epoch, to);
+  }
+
+  report(evidence: Evidence): void {
+    this.#options.log.warn("a validator broke the rules", { offence: evidence.type, evidence });
+  }
+
+  alarm(reason: string): void {
+    this.#options.onAlarm(reason);
+  }
+}
+
+/** What the world is made of. */
+export type WorldOptions = {
+  readonly genesis: Digest;
+  readonly chain: Chain;
+  readonly pool: TransactionPool;
+  /** `null` for a node that only follows. */
+  readonly signing: Signing | null;
+  readonly outbound: Outbound;
+  readonly pace: Pace;
+  /** Most transactions of one block that this node builds. */
+  readonly transactionsMax: number;
+  /** Stored commit proof of the current epoch's root. */
+  readonly epochProof: () => Promise<CommitProof | null>;
+  readonly log: Log;
+  readonly onCommitted: (blocks: readonly CommittedBlock[]) => void;
+  readonly onAlarm: (reason: string) => void;
+  /** Called once; the node stops. */
+  readonly onFailure: (error: unknown) => void;
+};
+
+/** A network of one validator: there is nobody to send to. */
+export const noOutbound: Outbound = {
+  send: () => {},
+  fetchBlock: () => {},
+  sendEpochProof: () => {},
+};
