@@ -1,0 +1,135 @@
+import { assert } from "../base/assert.ts";
+
+/*
+ * Encoded nodes by hash in large byte arrays: a million small objects would cost five times the
+ * memory and all of the garbage collector's time. Two generations bound it: when the young one is
+ * full the old one is dropped whole, and a hit in the old one is copied to the young, so what is
+ * used stays. Nothing is ever removed one by one, and bytes once written never change, so a view
+ * that was handed out stays valid.
+ *
+ * A record: hash (32), length (4, little-endian), bytes; starts at a multiple of 4.
+ */
+
+/** Bytes of a node worth keeping; longer ones are contract code or module values, read rarely. */
+export const cachedNodeBytesMax = 4_096;
+
+const slabBytes = 1024 * 1024;
+const headBytes = 36;
+
+class Generation {
+  readonly #slabs: Uint8Array[] = [];
+  /** Position / 4 + 1 of a record, at its hash's place or after; 0 is free. */
+  #table = new Uint32Array(1 << 12);
+  #count = 0;
+  /** Where the next record goes, counted over all slabs. */
+  #end = 0;
+
+  get usedBytes(): number {
+    return this.#slabs.length * slabBytes + this.#table.byteLength;
+  }
+
+  get(hash: Uint8Array): Uint8Array | null {
+    const entry = this.#table[this.#slot(hash, this.#table)] ?? 0;
+    if (entry === 0) return null;
+    const position = (entry - 1) * 4;
+    const slab = this.#slab(position);
+    const start = position % slabBytes;
+    const length =
+      (slab[start + 32] ?? 0) | ((slab[start + 33] ?? 0) << 8) | ((slab[start + 34] ?? 0) << 16);
+    return slab.subarray(start + headBytes, start + headBytes + length);
+  }
+
+  set(hash: Uint8Array, bytes: Uint8Array): void {
+    const slot = this.#slot(hash, this.#table);
+    if (this.#table[slot] !== 0) return;
+    const size = (headBytes + bytes.length + 3) & ~3;
+    if ((this.#end % slabBytes) + size > slabBytes || this.#slabs.length === 0) {
+      this.#end = this.#slabs.length * slabBytes;
+      this.#slabs.push(new Uint8Array(slabBytes));
+    }
+    const slab = this.#slab(this.#end);
+    const start = this.#end % slabBytes;
+    slab.set(hash, start);
+    slab[start + 32] = bytes.length & 255;
+    slab[start + 33] = (bytes.length >> 8) & 255;
+    slab[start + 34] = (bytes.length >> 16) & 255;
+    slab.set(bytes, start + headBytes);
+    this.#table[slot] = this.#end / 4 + 1;
+    this.#end += size;
+    // A record that fills its slab ends where the next slab starts: that one is made when needed.
+    if (this.#end === this.#slabs.length * slabBytes) this.#slabs.push(new Uint8Array(slabBytes));
+    this.#count += 1;
+    if (this.#count * 3 > this.#table.length * 2) this.#grow();
+  }
+
+  #slab(position: number): Uint8Array {
+    const slab = this.#slabs[Math.floor(position / slabBytes)];
+    assert(slab !== undefined, "a cached node lies in a slab");
+    return slab;
+  }
+
+  /** The slot of the hash, or the free one where it belongs. */
+  #slot(hash: Uint8Array, table: Uint32Array): number {
+    const mask = table.length - 1;
+    let slot =
+      (((hash[0] ?? 0) << 24) | ((hash[1] ?? 0) << 16) | ((hash[2] ?? 0) << 8) | (hash[3] ?? 0)) &
+      mask;
+    for (let entry = table[slot] ?? 0; entry !== 0; entry = table[slot] ?? 0) {
+      if (this.#isAt((entry - 1) * 4, hash)) return slot;
+      slot = (slot + 1) & mask;
+    }
+    return slot;
+  }
+
+  #isAt(position: number, hash: Uint8Array): boolean {
+    const slab = this.#slab(position);
+    const start = position % slabBytes;
+    for (let i = 0; i < 32; i += 1) if (slab[start + i] !== hash[i]) return false;
+    return true;
+  }
+
+  #grow(): void {
+    const table = new Uint32Array(this.#table.length * 2);
+    for (const entry of this.#table) {
+      if (entry === 0) continue;
+      const position = (entry - 1) * 4;
+      const start = position % slabBytes;
+      const hash = this.#slab(position).subarray(start, start + 32);
+      table[this.#slot(hash, table)] = entry;
+    }
+    this.#table = table;
+  }
+}
+
+/** A bounded cache of encoded nodes. */
+export class NodeCache {
+  readonly #generationBytesMax: number;
+  #young = new Generation();
+  #old = new Generation();
+
+  /** Holds at most about `sizeBytesMax`, allocated as it fills; 0 keeps nothing. */
+  constructor(sizeBytesMax: number) {
+    this.#generationBytesMax = Math.floor(sizeBytesMax / 2);
+  }
+
+  get usedBytes(): number {
+    return this.#young.usedBytes + this.#old.usedBytes;
+  }
+
+  get(hash: Uint8Array): Uint8Array | null {
+    const young = this.#young.get(hash);
+    if (young !== null) return young;
+    const old = this.#old.get(hash);
+    if (old !== null) this.set(hash, old);
+    return old;
+  }
+
+  set(hash: Uint8Array, bytes: Uint8Array): void {
+    if (bytes.length > cachedNodeBytesMax || this.#generationBytesMax === 0) return;
+    if (this.#young.usedBytes > this.#generationBytesMax) {
+      this.#old = this.#young;
+      this.#young = new Generation();
+    }
+    this.#young.set(hash, bytes);
+  }
+}
