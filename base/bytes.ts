@@ -2,7 +2,8 @@ import { assert } from "./assert.ts";
 import type { Address, Digest } from "./brand.ts";
 
 const encoder = new TextEncoder();
-const strictDecoder = new TextDecoder("utf-8", { fatal: true });
+// A byte order mark is a character like any other: left out, two byte strings would read as one text.
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The empty byte string. */
 export const emptyBytes: Uint8Array = new Uint8Array(0);
