@@ -7,6 +7,7 @@ import {
 } from "../../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import { checksumAddress } from "../../crypto/address.ts";
+import { emptyTrieRoot } from "../../ledger/accounts.ts";
 import type { StateReader } from "../../ledger/state.ts";
 import type { AccountInfo, NodeApi } from "../api.ts";
 import type { Method } from "../dispatch.ts";
@@ -26,9 +27,6 @@ const style = "object";
 const no = optional(flag, false);
 /** Theta's 0 is the newest finalized height. */
 const height = optional(safeNumber, 0);
-
-/** Root of a trie without entries; Theta writes zeros for it. */
-const emptyTrieRoot = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421";
 
 function statusMethods({ node, limits }: MethodHost): readonly Method[] {
   const skip = { skip_edge_node: no };
@@ -114,6 +112,7 @@ function accountJson(
     },
     reserved_funds: [],
     last_updated_block_height: "0",
+    // Theta writes zeros for a trie without entries.
     root: account.storageRoot === emptyTrieRoot ? noHash : account.storageRoot,
     code: account.codeHash,
   };
