@@ -217,5 +217,5 @@ function byHolder(a: { readonly holder: string }, b: { readonly holder: string }
 }
 
 function byHolderAndSource(a: GenesisStake, b: GenesisStake): number {
-  return order(a.holder, b.holder) || order(a.source, b.source);
+  return a.holder === b.holder ? order(a.source, b.source) : order(a.holder, b.holder);
 }

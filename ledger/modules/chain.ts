@@ -1,7 +1,14 @@
 import { accept, type Outcome } from "../../base/outcome.ts";
 import { assert } from "../../base/assert.ts";
-import { decodeRlp, encodeRlp, readBigInt, readList, readText } from "../../base/rlp.ts";
-import { rlpBigInt, rlpText } from "../../base/rlp.ts";
+import {
+  decodeRlp,
+  encodeRlp,
+  readBigInt,
+  readList,
+  readText,
+  rlpBigInt,
+  rlpText,
+} from "../../base/rlp.ts";
 import { createModuleKey, createQuery } from "../definitions.ts";
 import { stateKey } from "../keys.ts";
 import type { Module, ModuleState } from "../module.ts";
