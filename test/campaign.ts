@@ -26,9 +26,8 @@ const campaigns: ReadonlyMap<string, Campaign> = new Map<string, Campaign>([
   [
     "fuzz",
     {
-      about: "20,000 mutated inputs to every decoder",
-      program: [vitest, "run", "test/properties/decoders.test.ts"],
-      environment: { FUZZ_RUNS: "20000" },
+      about: "200,000 mutated inputs over every decoder [SEED]",
+      program: ["test/campaigns/fuzz.ts"],
     },
   ],
   [
