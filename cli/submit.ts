@@ -185,7 +185,7 @@ function hintFor(error: RpcError, draft: Draft): string | null {
     case "E_SEQUENCE":
       return `leave --seq out to have it looked up (this used ${draft.sequence})`;
     case "E_INSUFFICIENT_FUNDS":
-      return `ledgercli query account --address=${who}   (the fee is ${formatCoins(draft.fee)} TFUEL)`;
+      return `ledgercli query account --address=${who}   (fee ${formatCoins(draft.fee)} TFUEL)`;
     case "E_FEE_TOO_LOW":
       return `leave --fee out to have it looked up (this offered ${formatCoins(draft.fee)} TFUEL)`;
     default:

@@ -15,5 +15,6 @@ export function packageVersion(): string {
 
 /** What `--version` prints. */
 export function versionLine(program: string): string {
-  return `${program} ${packageVersion()} (node ${process.versions.node}, ${process.platform} ${process.arch})`;
+  const platform = `${process.platform} ${process.arch}`;
+  return `${program} ${packageVersion()} (node ${process.versions.node}, ${platform})`;
 }

@@ -67,7 +67,7 @@ export class LedgerClient {
       chain: readText(status, "chain_id"),
       height: readCount(status, "latest_finalized_block_height"),
       hash: readDigest(status, "latest_finalized_block_hash"),
-      genesisHash: readDigest(status, "genesis_block_hash"),
+      genesisHash: readDigest(status, "genesis_hash"),
       syncing: status["syncing"] === true,
     };
   }

@@ -99,7 +99,7 @@ test("a file with another address's key is refused", async () => {
   });
 });
 
-test("deleting removes the file, and a missing key names the folder that was searched", async () => {
+test("deleting removes the file, and a missing key names the folder searched", async () => {
   await stored();
   deleteKey(findKey(folder, address));
   expect(listKeys(folder)).toEqual([]);

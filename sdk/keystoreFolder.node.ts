@@ -28,8 +28,8 @@ import { KeystoreError } from "./errors.ts";
 
 /*
  * Theta's wallet folder (theta.md 8.6): `<folder>/keys/encrypted/<address>` and, read only,
- * `<folder>/keys/plain/<address>`; names are checksum addresses without `0x`, found in any letter case.
- * Folders have mode 0700, files 0600; a file is replaced whole or not at all.
+ * `<folder>/keys/plain/<address>`; names are checksum addresses without `0x`, found in any letter
+ * case. Folders have mode 0700, files 0600; a file is replaced whole or not at all.
  */
 
 /** Largest key file that is read, in bytes. */

@@ -112,7 +112,7 @@ test("an aborted call rejects with the caller's own reason", async () => {
   await expect(call).rejects.toBe(reason);
 });
 
-test("a batch gives outcomes in the order of its calls, whatever order the answers have", async () => {
+test("a batch gives outcomes in the order of its calls, not of the answers", async () => {
   const transport = transportTo((body) => {
     const requests = body as readonly Request[];
     const answers = requests.map(({ id, method }) =>

@@ -94,7 +94,14 @@ export const table: Readonly<Record<string, Row>> = {
     ),
     packages: ["*"],
   },
-  integration: { arrows: all("base", "sdk"), packages: ["*"] },
+  integration: {
+    arrows: [
+      ...all("base", "sdk"),
+      // The fixture's keys and genesis are made by the program's own code.
+      ...["crypto", "ledger"].map((to) => ({ to, from: /^integration\/privatenet\/make\.ts$/ })),
+    ],
+    packages: ["*"],
+  },
   bench: { arrows: all("*"), packages: ["*"] },
 };
 
