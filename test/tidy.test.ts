@@ -27,6 +27,26 @@ describe("the tree", () => {
   });
 });
 
+describe("rows of faults that a rule excludes", () => {
+  const broken = (...names: readonly string[]): readonly string[] =>
+    rules
+      .filter(({ name }) => names.includes(name))
+      .flatMap(({ check }) => check(tree).filter(({ path }) => !own.test(path)))
+      .map(printFinding);
+
+  test("E12: no order of arrival, locale or fraction in what decides a block", () => {
+    expect(broken("words", "sort")).toEqual([]);
+  });
+
+  test("E13: no clock, dice or environment in what decides a block", () => {
+    expect(broken("words", "arrows", "packages")).toEqual([]);
+  });
+
+  test("A16: locked by hash, exact versions with a reason each, one install script", () => {
+    expect(broken("dependencies", "lock file", "install scripts", "machine")).toEqual([]);
+  });
+});
+
 describe("a planted violation is found, and nothing beside it:", () => {
   test.each(plantedViolations)("$rule", ({ rule: name, files, found }) => {
     const rule = rules.find((candidate) => candidate.name === name);

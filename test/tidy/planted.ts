@@ -193,7 +193,7 @@ export const plantedViolations: readonly PlantedViolation[] = [
     files: {
       "integration/a.test.ts":
         'await sleep(5_000);\nimport { setTimeout } from "node:timers/promises";\nawait new Promise((resolve) => setTimeout(resolve, 10));\n',
-      "integration/until.ts": "setTimeout(resolve, 10);\n",
+      "integration/harness.ts": "setTimeout(resolve, 10);\n",
     },
     found: ["integration/a.test.ts:1", "integration/a.test.ts:2", "integration/a.test.ts:3"],
   },

@@ -74,7 +74,7 @@ export const retryRule: Rule = fileRule("retries", (file) =>
 );
 
 /** The one place where integration tests let time pass, between two looks at a condition. */
-const waitingFiles = /^integration\/(until|waiting)\.ts$/;
+const waitingFiles = /^integration\/harness\.ts$/;
 
 /** A test waits for a condition, never for time. */
 export const sleepRule: Rule = fileRule("sleeps", (file) =>
