@@ -48,7 +48,10 @@ export class Committer {
     const certified = tree.get(goal.certificate.block);
     const target = this.#targetOf(goal, certified, tree);
     if (certified === tree.committed || target === tree.committed) this.#goal = null;
-    const path = target === null || this.#goal === null ? null : tree.pathTo(target);
+    // The proof must be handed on whole, so all of it must be here.
+    const isWhole = goal.links?.every((link) => tree.get(link) !== null) ?? true;
+    const isOpen = target !== null && this.#goal !== null && isWhole;
+    const path = isOpen ? tree.pathTo(target) : null;
     if (path === null) return null;
     const end = path.findIndex((node) => node.endsEpoch);
     const nodes = end < 0 ? path : path.slice(0, end + 1);

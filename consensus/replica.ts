@@ -94,6 +94,11 @@ export class Replica {
     };
   }
 
+  /** Whether this block was asked for and is still of use: answers to nobody's question are dropped. */
+  wants(block: Digest): boolean {
+    return this.#missing.wanted.has(block);
+  }
+
   /** Takes one fact and gives the orders that follow, to be carried out front to back. */
   step(input: Input): readonly Effect[] {
     assert(this.#isStarted !== (input.type === "started"), "started comes first, and once");
@@ -319,7 +324,6 @@ export class Replica {
     if (first.height <= this.#tree.committed.height) return;
     this.#committer.aimAtProved(proof);
     this.#onCertificate(proof.certificate);
-    if (this.#tree.get(first.hash) === null) this.#want(first.hash);
   }
 
   /** Whether something was committed: then there may be more. */

@@ -1,0 +1,566 @@
+import { assert, AssertionError, unreachable } from "../../base/assert.ts";
+import type { Digest, Verified } from "../../base/brand.ts";
+import { Guard } from "../../consensus/guard.ts";
+import { Replica } from "../../consensus/replica.ts";
+import type { ReplicaStatus } from "../../consensus/replicaOptions.ts";
+import { emptySafetyRecord, type Rules } from "../../consensus/rules.ts";
+import type { SigningScope } from "../../consensus/statements.ts";
+import type {
+  CommitProofSummary,
+  Effect,
+  EpochInfo,
+  Evidence,
+  ExecutionResult,
+  Input,
+  Message,
+  Recipient,
+  SafetyRecord,
+  Signable,
+  Timer,
+} from "../../consensus/types.ts";
+import { SimDisk, type Disk } from "./disk.ts";
+import { linkOf, type FakeLedger, type SimBlock } from "./fakeLedger.ts";
+import type { Prng } from "./prng.ts";
+import { stubAddress, stubAggregate, stubHash, stubKey, stubSign } from "./stubs.ts";
+import type { Swarm } from "./swarm.ts";
+import type { Verifier } from "./verifier.ts";
+import type { Wire } from "./wire.ts";
+
+/** How far a timestamp may be ahead; the simulated clocks stay closer together than this. */
+const clockDriftMsMax = 500;
+const clockOffsetMsMax = 200;
+
+/** Pace of the simulated chain, in milliseconds. */
+const timing = { shortMs: 1_000, longMs: 4_000, msMax: 20_000 };
+const blockIntervalMsMin = 20;
+const blockIntervalMsIdle = 2_000;
+const executionUsMax = 5_000;
+
+/** Least time between two questions for a commit proof. */
+const askIntervalUs = 500_000;
+
+/** Blocks in memory that are not on disk; the oldest go first. */
+const looseBlocksMax = 512;
+
+/** What a node needs of the world around it. */
+export type World = {
+  readonly swarm: Swarm;
+  readonly ledger: FakeLedger;
+  readonly verifier: Verifier;
+  readonly scope: SigningScope;
+  readonly rules: Rules;
+  nowUs(): number;
+  schedule(delayUs: number, run: () => void): void;
+  /** Nodes that run with this validator's key. */
+  nodesOf(address: string): readonly number[];
+  send(from: number, to: readonly number[] | "all", wire: Wire): void;
+  /** Everything that checkers look at. */
+  observe(event: Observation): void;
+  fail(invariant: string, detail: string): void;
+};
+
+/** What checkers are told, with the node that did it. */
+export type Observation = { readonly node: SimNode } & (
+  | { readonly type: "signed"; readonly signable: Signable; readonly signature: Uint8Array }
+  | {
+      readonly type: "committed";
+      readonly blocks: readonly SimBlock[];
+      readonly proof: CommitProofSummary;
+      readonly epoch: EpochInfo;
+    }
+  | { readonly type: "epochStarted"; readonly epoch: EpochInfo }
+  | { readonly type: "reported"; readonly evidence: Evidence; readonly epoch: EpochInfo }
+  | { readonly type: "stepped"; readonly status: ReplicaStatus; readonly epoch: EpochInfo }
+  | { readonly type: "entered"; readonly views: number }
+);
+
+/** What tests replace to plant a bug in every node; the program itself has no such switch. */
+export type Plant = {
+  readonly rules?: Partial<Rules>;
+  /** Does nothing instead of writing the safety record. */
+  readonly forgets?: boolean;
+  /** Changes what a restart reads. */
+  readonly readRecord?: (record: SafetyRecord) => SafetyRecord;
+  /** Signs whatever it is asked to. */
+  readonly unguarded?: boolean;
+};
+
+/** One process: a replica, its guard and disk, and the host that carries out its orders. */
+export class SimNode {
+  readonly id: number;
+  readonly identity: number;
+  readonly #world: World;
+  readonly #dice: Prng;
+  readonly #plant: Plant;
+  readonly disk: Disk;
+  readonly #offsetMs: number;
+  #replica: Replica | null = null;
+  #guard: Guard;
+  #incarnation = 0;
+  #epoch: EpochInfo;
+  #loose = new Map<Digest, SimBlock>();
+  #results = new Map<Digest, ExecutionResult>();
+  #isWorkPending = false;
+  #inputs: Input[] = [];
+  #isDraining = false;
+  #slot: Timer = { epoch: 0, view: 1 };
+  /** Views entered in its life. */
+  views = 0;
+  #steps = 0;
+  #askedUs = -askIntervalUs;
+  /** Cleared by the liveness phase. */
+  mayCrash = true;
+
+  constructor(id: number, identity: number, world: World, dice: Prng, plant: Plant) {
+    this.id = id;
+    this.identity = identity;
+    this.#world = world;
+    this.#dice = dice;
+    this.#plant = plant;
+    this.#epoch = world.ledger.firstEpoch();
+    this.disk = new SimDisk(this.#epoch, emptySafetyRecord(this.#epoch));
+    this.#offsetMs = dice.between(-clockOffsetMsMax, clockOffsetMsMax) + clockOffsetMsMax;
+    this.#guard = this.#newGuard();
+  }
+
+  get isUp(): boolean {
+    return this.#replica !== null;
+  }
+
+  get epoch(): EpochInfo {
+    return this.#epoch;
+  }
+
+  get status(): ReplicaStatus | null {
+    return this.#replica?.status ?? null;
+  }
+
+  get isWorkPending(): boolean {
+    return this.#isWorkPending;
+  }
+
+  /** A block in memory or on disk. */
+  block(hash: Digest): SimBlock | null {
+    return this.#loose.get(hash) ?? this.disk.blocks.get(hash) ?? null;
+  }
+
+  #newGuard(): Guard {
+    const sign = (message: Uint8Array) => stubSign(this.identity, message);
+    return new Guard(this.#world.scope, stubKey(this.identity), sign);
+  }
+
+  // Life.
+
+  /** Starts with what the disk holds. */
+  start(): void {
+    if (this.isUp) return;
+    this.#incarnation += 1;
+    const { disk } = this;
+    const epoch = [...disk.epochs.values()].at(-1);
+    assert(epoch !== undefined, "an epoch is on disk");
+    this.#epoch = epoch;
+    const read = disk.readRecord();
+    const record = this.#plant.readRecord?.(read) ?? read;
+    this.#guard = this.#newGuard();
+    this.#guard.onPersisted(record);
+    const known = new Set<Digest>([epoch.root]);
+    const stored = [...disk.blocks.values()].filter((block) => block.summary.epoch === epoch.epoch);
+    stored.sort((a, b) => a.summary.height - b.summary.height);
+    const blocks = stored.filter(({ summary }) => {
+      if (known.has(summary.parent)) known.add(summary.hash);
+      return known.has(summary.hash);
+    });
+    const committed = disk.committed.at(-1) ?? epoch.root;
+    const proof = disk.newestProof?.certificate;
+    const point = {
+      epoch,
+      committed,
+      blocks: blocks.map((block) => block.summary),
+      certificates: proof?.epoch === epoch.epoch ? [proof] : [],
+      record,
+    };
+    const { rules } = this.#world;
+    const self = stubAddress(this.identity);
+    const options = {
+      self,
+      rules,
+      timing,
+      clockDriftMsMax,
+      hash: stubHash,
+      aggregate: stubAggregate,
+    };
+    this.#replica = new Replica(options, epoch);
+    this.deliver({ type: "started", point });
+    this.deliver({ type: "workChanged", pending: this.#isWorkPending });
+  }
+
+  /** Loses everything that is not on disk. */
+  crash(): void {
+    this.#replica = null;
+    this.#incarnation += 1;
+    this.#loose = new Map();
+    this.#results = new Map();
+    this.#inputs = [];
+    this.#isDraining = false;
+  }
+
+  #crashFor(restarts: boolean): void {
+    this.crash();
+    if (!restarts) return;
+    const downMs = this.#dice.between(1, 2 * this.#world.swarm.downMsMean);
+    this.#world.schedule(downMs * 1_000, () => this.start());
+  }
+
+  /** Runs later, unless the process has died by then. */
+  #later(delayUs: number, run: () => void): void {
+    const incarnation = this.#incarnation;
+    this.#world.schedule(delayUs, () => {
+      if (this.#incarnation === incarnation) run();
+    });
+  }
+
+  get #nowMs(): number {
+    return Math.floor(this.#world.nowUs() / 1_000) + this.#offsetMs;
+  }
+
+  /** Work arrives: transactions wait until a block with transactions is committed. */
+  addWork(): void {
+    this.#isWorkPending = true;
+    if (this.isUp) this.deliver({ type: "workChanged", pending: true });
+  }
+
+  // The host: one input at a time, its effects in order.
+
+  deliver(input: Input): void {
+    this.#inputs.push(input);
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    const incarnation = this.#incarnation;
+    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+      this.#handle(next);
+      if (this.#incarnation !== incarnation) return;
+    }
+    this.#isDraining = false;
+  }
+
+  #handle(input: Input): void {
+    const replica = this.#replica;
+    if (replica === null) return;
+    const incarnation = this.#incarnation;
+    for (const effect of this.#step(replica, input)) {
+      const oneIn = this.mayCrash ? this.#world.swarm.crashInEffectsOneIn : 0;
+      if (oneIn > 0 && this.#dice.chance(1, oneIn)) {
+        if (effect.type === "persist" && this.#plant.forgets !== true) {
+          this.disk.tear(effect.record, this.#dice);
+        }
+        return this.#crashFor(true);
+      }
+      this.#perform(effect);
+      if (this.#incarnation !== incarnation) return;
+    }
+    this.#steps += 1;
+    if (this.#steps % 32 === 0) {
+      this.#world.observe({
+        node: this,
+        type: "stepped",
+        status: replica.status,
+        epoch: this.#epoch,
+      });
+    }
+    const { crashOneIn } = this.#world.swarm;
+    if (this.mayCrash && crashOneIn > 0 && this.#dice.chance(1, crashOneIn)) this.#crashFor(true);
+  }
+
+  #step(replica: Replica, input: Input): readonly Effect[] {
+    try {
+      return replica.step(input);
+    } catch (error) {
+      if (!(error instanceof AssertionError)) throw error;
+      this.#world.fail("assertion", `node ${this.id}: ${error.message}`);
+      return [];
+    }
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.type) {
+      case "storeBlock": {
+        const block = this.block(effect.block);
+        assert(block !== null, "only a held block is stored");
+        return this.disk.storeBlock(block);
+      }
+      case "persist":
+        if (this.#plant.forgets !== true) this.disk.persist(effect.record);
+        return this.#guard.onPersisted(effect.record);
+      case "sign":
+        return this.#sign(effect.signable);
+      case "send":
+        return this.#send(effect.to, effect.message);
+      case "setTimer":
+        return this.#setTimer(effect.timer, effect.delayMs);
+      case "buildProposal":
+        return this.#build(effect);
+      case "executeBlock":
+        return this.#execute(effect.block);
+      case "commit":
+        return this.#commit(effect);
+      case "startEpoch":
+        this.#epoch = effect.epoch;
+        return this.#world.observe({ node: this, type: "epochStarted", epoch: effect.epoch });
+      case "fetchBlock":
+        return this.#fetch(effect.block);
+      case "sendEpochProof": {
+        const proof = this.disk.epochProofs.get(effect.epoch);
+        const to = effect.to === null ? "all" : this.#world.nodesOf(effect.to);
+        if (proof !== undefined) this.#world.send(this.id, to, { type: "proof", proof });
+        return;
+      }
+      case "report": {
+        const { evidence } = effect;
+        return this.#world.observe({ node: this, type: "reported", evidence, epoch: this.#epoch });
+      }
+      case "alarm":
+        return this.#world.fail("alarm", `node ${this.id}: ${effect.reason}`);
+      default:
+        unreachable(effect);
+    }
+  }
+
+  #sign(signable: Signable): void {
+    const guarded = this.#guard.sign(signable);
+    if (!guarded.ok && this.#plant.unguarded !== true) {
+      return this.#world.fail("guard", `node ${this.id}: ${JSON.stringify(guarded.refusal)}`);
+    }
+    const signature = guarded.ok ? guarded.value : this.signBytes(signable);
+    this.#world.observe({ node: this, type: "signed", signable, signature });
+    this.#inputs.push({ type: "signed", signable, signature });
+  }
+
+  /** Signs past the guard: for liars, and where a test has removed it. */
+  signBytes(signable: Signable): Uint8Array {
+    return this.#world.verifier.sign(this.identity, signable);
+  }
+
+  #send(to: Recipient, message: Message): void {
+    const targets =
+      to.type === "all"
+        ? "all"
+        : this.#world.nodesOf(this.#epoch.committee.validators[to.index]?.address ?? "");
+    if (message.type !== "proposal") return this.#world.send(this.id, targets, message);
+    const block = this.block(message.proposal.statement.block);
+    if (block === null) return;
+    const { signer, signature } = message.proposal;
+    const proposal = { block: block.summary, signer, signature };
+    this.#world.send(this.id, targets, { type: "proposal", proposal, block });
+  }
+
+  #setTimer(timer: Timer, delayMs: number): void {
+    const { epoch, view } = this.#slot;
+    const entered = timer.epoch === epoch ? timer.view - view : timer.view;
+    this.#slot = timer;
+    if (entered > 0) {
+      this.views += entered;
+      this.#world.observe({ node: this, type: "entered", views: this.views });
+    }
+    // Clocks run up to five percent apart.
+    const delayUs = Math.floor(delayMs * this.#dice.between(950, 1_050));
+    this.#later(delayUs, () => this.deliver({ type: "timerFired", timer }));
+  }
+
+  #build(effect: Extract<Effect, { readonly type: "buildProposal" }>): void {
+    const isUrgent = effect.isUrgent || this.#isWorkPending;
+    const waitMs = isUrgent ? blockIntervalMsMin : blockIntervalMsIdle;
+    const epoch = this.#epoch;
+    this.#later(waitMs * 1_000, () => {
+      const parent = this.block(effect.parent);
+      const isRoot = effect.parent === epoch.root;
+      if (this.#epoch !== epoch || (parent === null && !isRoot)) return;
+      const isEmpty = effect.emptyRequired || !this.#isWorkPending;
+      const parentMs = parent?.summary.timestampMs ?? 0;
+      // An epoch starts from its root's hash as state: one committed block, so the same on all.
+      const parentState = isRoot || parent === null ? epoch.root : parent.state;
+      const block = this.#world.ledger.build({
+        epoch,
+        view: effect.view,
+        height: (parent?.summary.height ?? epoch.rootHeight) + 1,
+        parent: effect.parent,
+        parentState,
+        parentCertificate: effect.parentCertificate,
+        timeoutCertificate: effect.timeoutCertificate,
+        epochProof: effect.epochProofRequired
+          ? (this.disk.epochProofs.get(epoch.epoch - 1) ?? null)
+          : null,
+        timestampMs: Math.max(parentMs + 1, this.#nowMs),
+        proposer: this.identity,
+        payload: isEmpty ? "" : `work ${this.id}/${this.#world.nowUs()}`,
+      });
+      this.#keep(block);
+      const result = this.#world.ledger.execute(epoch, block, parentState);
+      this.#results.set(block.summary.hash, result);
+      const nowMs = this.#nowMs;
+      this.deliver({ type: "proposalBuilt", block: block.summary, result, nowMs });
+    });
+  }
+
+  #execute(hash: Digest): void {
+    const epoch = this.#epoch;
+    this.#later(this.#dice.below(executionUsMax), () => {
+      const block = this.block(hash);
+      if (this.#epoch !== epoch || block === null) return;
+      const { parent } = block.summary;
+      const parentState = parent === epoch.root ? epoch.root : this.block(parent)?.state;
+      assert(parentState !== undefined, "a block is executed after its parent");
+      const result = this.#world.ledger.execute(epoch, block, parentState);
+      this.#results.set(hash, result);
+      this.deliver({ type: "blockExecuted", block: hash, result });
+    });
+  }
+
+  #commit({ blocks, proof }: Extract<Effect, { readonly type: "commit" }>): void {
+    const committed = blocks.map((hash) => this.#held(hash));
+    const links = proof.chain.map((hash) => linkOf(this.#held(hash)));
+    const summary = { links, certificate: proof.certificate };
+    const last = committed.at(-1);
+    assert(last !== undefined, "a commit has blocks");
+    const endsEpoch = last.summary.nextCommitteeHash !== null;
+    const next = endsEpoch ? this.#world.ledger.nextEpoch(this.#epoch, last.summary) : null;
+    this.disk.commit(committed, summary, next);
+    const epoch = this.#epoch;
+    this.#world.observe({
+      node: this,
+      type: "committed",
+      blocks: committed,
+      proof: summary,
+      epoch,
+    });
+    if (!committed.some((block) => block.payload !== "")) return;
+    this.#isWorkPending = false;
+    this.#inputs.push({ type: "workChanged", pending: false });
+  }
+
+  #held(hash: Digest): SimBlock {
+    const block = this.block(hash);
+    assert(block !== null, "what is committed is held");
+    return block;
+  }
+
+  #keep(block: SimBlock): void {
+    this.#loose.set(block.summary.hash, block);
+    for (const hash of this.#loose.keys()) {
+      if (this.#loose.size <= looseBlocksMax) break;
+      this.#loose.delete(hash);
+    }
+  }
+
+  #fetch(hash: Digest): void {
+    const held = this.block(hash);
+    if (held !== null && held.summary.epoch === this.#epoch.epoch) {
+      // Known from a proposal that the replica has dropped since.
+      this.#inputs.push({
+        type: "blockFetched",
+        block: held.summary as Verified<typeof held.summary>,
+      });
+      return;
+    }
+    this.#world.send(this.id, "all", { type: "fetch", hash, from: this.id });
+  }
+
+  // Messages from outside: verified here, at the border.
+
+  receive(wire: Wire): void {
+    if (!this.isUp) return;
+    const { verifier } = this.#world;
+    switch (wire.type) {
+      case "vote": {
+        const { vote, signer, signature } = wire.vote;
+        if (vote.epoch !== this.#epoch.epoch) return;
+        const signed = { signable: { type: "vote", vote }, signer, signature } as const;
+        if (!verifier.isSigned(wire.vote, signed, this.#epoch)) return;
+        return this.deliver({
+          type: "voteReceived",
+          vote: wire.vote as Verified<typeof wire.vote>,
+        });
+      }
+      case "timeout":
+        return this.#receiveTimeout(wire);
+      case "proposal":
+        return this.#receiveProposal(wire);
+      case "fetch": {
+        const block = this.block(wire.hash);
+        if (block !== null) this.#world.send(this.id, [wire.from], { type: "block", block });
+        return;
+      }
+      case "block": {
+        const { block } = wire;
+        if (!verifier.isBlock(block, this.#epoch, this.#previousOf(this.#epoch))) return;
+        if (!(this.#replica?.wants(block.summary.hash) ?? false)) return;
+        this.#keep(block);
+        return this.deliver({ type: "blockFetched", block: block.summary });
+      }
+      case "ask": {
+        const proof = this.disk.epochProofs.get(wire.epoch);
+        if (proof !== undefined) this.#world.send(this.id, [wire.from], { type: "proof", proof });
+        return;
+      }
+      case "proof":
+        return this.#receiveProof(wire.proof);
+      default:
+        unreachable(wire);
+    }
+  }
+
+  #previousOf(epoch: EpochInfo): EpochInfo | null {
+    return this.disk.epochs.get(epoch.epoch - 1) ?? null;
+  }
+
+  #receiveTimeout(wire: Extract<Wire, { readonly type: "timeout" }>): void {
+    const { timeout, signer, signature } = wire.timeout;
+    const { verifier } = this.#world;
+    const epoch = this.disk.epochs.get(timeout.epoch);
+    if (epoch === undefined) return this.#askForProof();
+    const signed = { signable: { type: "timeout", timeout }, signer, signature } as const;
+    const { highCertificate, entryCertificate, view } = timeout;
+    const isReached =
+      entryCertificate === null
+        ? highCertificate.view === view - 1
+        : entryCertificate.view === view - 1 &&
+          verifier.isTimeoutCertificate(entryCertificate, epoch);
+    if (!isReached || highCertificate.view >= view) return;
+    if (!verifier.isCertificate(highCertificate, epoch)) return;
+    if (!verifier.isSigned(wire.timeout, signed, epoch)) return;
+    const verified = wire.timeout as Verified<typeof wire.timeout>;
+    this.deliver({ type: "timeoutReceived", timeout: verified });
+  }
+
+  #receiveProposal(wire: Extract<Wire, { readonly type: "proposal" }>): void {
+    const { summary } = wire.block;
+    if (summary.epoch === this.#epoch.epoch + 1 && summary.epochProof !== null) {
+      this.#receiveProof(summary.epochProof);
+    }
+    if (summary.epoch !== this.#epoch.epoch || !this.isUp) return;
+    const { verifier } = this.#world;
+    const { signer, signature } = wire.proposal;
+    const statement = { epoch: summary.epoch, view: summary.view, block: summary.hash };
+    const signed = { signable: { type: "proposal", statement }, signer, signature } as const;
+    const leader = this.#epoch.committee.validators[signer]?.address;
+    if (leader !== summary.proposer || wire.proposal.block !== summary) return;
+    if (!verifier.isSigned(wire.proposal, signed, this.#epoch)) return;
+    if (!verifier.isBlock(wire.block, this.#epoch, this.#previousOf(this.#epoch))) return;
+    this.#keep(wire.block);
+    const proposal = wire.proposal as Verified<typeof wire.proposal>;
+    this.deliver({ type: "proposalReceived", proposal, nowMs: this.#nowMs });
+  }
+
+  /** Someone is in a later epoch, or says so: the answer is a proof, so a lie costs one message. */
+  #askForProof(): void {
+    const nowUs = this.#world.nowUs();
+    if (nowUs < this.#askedUs + askIntervalUs) return;
+    this.#askedUs = nowUs;
+    this.#world.send(this.id, "all", { type: "ask", epoch: this.#epoch.epoch, from: this.id });
+  }
+
+  #receiveProof(proof: CommitProofSummary): void {
+    if (!this.#world.verifier.isCertificate(proof.certificate, this.#epoch)) return;
+    const verified = proof as Verified<typeof proof>;
+    this.deliver({ type: "commitProofReceived", proof: verified });
+  }
+}

@@ -1,0 +1,102 @@
+import { Prng } from "./prng.ts";
+
+/** What a liar does; each is a wrapper around the honest replica or acts on what it hears. */
+export const strategies = [
+  "twin",
+  "withholder",
+  "selectiveSender",
+  "equivocator",
+  "doubleVoter",
+  "staleProposer",
+  "hoarder",
+  "lowTimeouts",
+  "bareProver",
+  "invalidBlocks",
+  "garbage",
+] as const;
+
+/** One way to lie. */
+export type Strategy = (typeof strategies)[number];
+
+/** How a validator fails: lies, or is honest and one of those that the healed quorum does without. */
+export type Role =
+  | { readonly type: "honest" }
+  | { readonly type: "frail" }
+  | { readonly type: "liar"; readonly strategies: readonly Strategy[] };
+
+/** Which faults exist in a run, and how often. Times are in virtual milliseconds. */
+export type Swarm = {
+  /** Index = identity. The stake of all that are not honest stays below a third in every epoch. */
+  readonly roles: readonly Role[];
+  readonly stakes: "equal" | "mixed" | "steep";
+  /** Whether the faulty hold as much as they may. */
+  readonly isTight: boolean;
+  /** Blocks in an epoch; large for none in a run. */
+  readonly epochBlocks: number;
+  /** Whether stakes and members change at each epoch. */
+  readonly committeeChanges: boolean;
+  readonly latencyMsMin: number;
+  readonly latencyMsMean: number;
+  readonly lossPercent: number;
+  readonly duplicatePercent: number;
+  /** Mean time between changes of the partition; 0 for never. */
+  readonly partitionMsMean: number;
+  readonly isAsymmetric: boolean;
+  /** One crash in so many inputs, and in so many effects; 0 for never. */
+  readonly crashOneIn: number;
+  readonly crashInEffectsOneIn: number;
+  readonly downMsMean: number;
+  /** Mean time between arrivals of work. */
+  readonly workMsMean: number;
+  /** Views of the safety phase. */
+  readonly viewsMin: number;
+};
+
+function drawSize(dice: Prng): number {
+  if (dice.chance(1, 12)) return dice.between(11, 31);
+  return dice.pick([1, 2, 3, 4, 4, 4, 5, 6, 7, 7, 10]);
+}
+
+/** Draws the faulty: with any number of identities, since what counts is their stake. */
+function drawRoles(dice: Prng, size: number): Role[] {
+  const roles: Role[] = Array.from({ length: size }, () => ({ type: "honest" }));
+  if (size < 2 || dice.chance(1, 4)) return roles;
+  const count = dice.between(1, Math.max(1, Math.floor((size - 1) / 2)));
+  const drawn = dice.shuffle([...roles.keys()]).slice(0, count);
+  const profile = dice.shuffle(strategies).slice(0, dice.between(1, 4));
+  for (const identity of drawn) {
+    if (dice.chance(1, 4)) {
+      roles[identity] = { type: "frail" };
+      continue;
+    }
+    const own = profile.filter(() => dice.chance(2, 3));
+    roles[identity] = { type: "liar", strategies: own.length > 0 ? own : profile };
+  }
+  return roles;
+}
+
+/** The swarm of a seed. */
+export function drawSwarm(seed: number, viewsMin: number): Swarm {
+  const dice = new Prng(seed, "swarm");
+  const size = drawSize(dice);
+  const isCalm = dice.chance(1, 8);
+  const epochBlocks = dice.pick([2, 3, 5, 8, 20, 1_000_000]);
+  return {
+    roles: drawRoles(dice, size),
+    stakes: dice.pick(["equal", "mixed", "steep"]),
+    isTight: dice.chance(1, 2),
+    epochBlocks,
+    committeeChanges: dice.chance(2, 3),
+    latencyMsMin: dice.between(0, 20),
+    latencyMsMean: dice.pick([1, 10, 50, 100, 300]),
+    lossPercent: isCalm ? 0 : dice.pick([0, 0, 1, 5, 10, 20, 30]),
+    duplicatePercent: dice.pick([0, 0, 1, 10]),
+    partitionMsMean: isCalm ? 0 : dice.pick([0, 0, 2_000, 5_000, 15_000]),
+    isAsymmetric: dice.chance(1, 3),
+    crashOneIn: isCalm ? 0 : dice.pick([0, 0, 2_000, 500, 100]),
+    crashInEffectsOneIn: isCalm ? 0 : dice.pick([0, 0, 2_000, 300]),
+    downMsMean: dice.pick([10, 500, 5_000]),
+    workMsMean: dice.pick([200, 2_000, 20_000]),
+    viewsMin,
+  };
+}
