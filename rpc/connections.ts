@@ -4,8 +4,8 @@ import type { Socket } from "node:net";
 /**
  * Keeps the number of open connections at a maximum by closing the one that has been quiet longest.
  * Turning new ones away instead would let 1,000 silent sockets keep every good client out. Quiet is
- * who is not being answered: sending a request slowly is quiet too. A client that finishes a request
- * moves to the end of the line.
+ * who is not being answered: sending a request slowly is quiet too. A client that finishes a
+ * request moves to the end of the line.
  */
 export class Connections {
   readonly #connectionsMax: number;

@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { shortened } from "./json.ts";
 
 // Who may call: a page on the web can make a browser send requests to 127.0.0.1. It cannot hide its
-// Origin, it cannot send JSON without a preflight, and after DNS rebinding the Host is its own name.
+// Origin, nor send JSON without a preflight, and after DNS rebinding the Host is its own name.
 
 /** Names and origins beyond the ones that are always allowed; `*` allows any. */
 export type GuardOptions = {
@@ -64,7 +64,7 @@ export function isOriginAllowed(
 
 const jsonTypes = ["application/json", "application/json-rpc", "application/jsonrequest"];
 
-/** A tool may leave the type out, or send what curl sends unasked; a browser may not: it names a page. */
+/** A tool may leave the type out, or send what curl sends unasked; a page in a browser may not. */
 function isTypeAllowed(head: RequestHead): boolean {
   const type = (head.contentType ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
   if (jsonTypes.includes(type)) return true;
@@ -90,6 +90,7 @@ export function guardRequest(head: RequestHead, options: GuardOptions): GuardRef
     return { reason: "contentType", status: 415, message };
   }
   if (isTypeAllowed(head)) return null;
-  const message = `content type ${shortened(head.contentType ?? "")} is not accepted: send application/json`;
+  const type = shortened(head.contentType ?? "");
+  const message = `content type ${type} is not accepted: send application/json`;
   return { reason: "contentType", status: 415, message };
 }

@@ -24,7 +24,7 @@ test("what is ambiguous or has lost digits is refused", () => {
     {},
     undefined,
   ])
-    expect(readThetaNumber(value).ok, String(value)).toBe(false);
+    expect(readThetaNumber(value).ok, JSON.stringify(value)).toBe(false);
   expect(readThetaNumber(2 ** 53)).toMatchObject({ refusal: expect.stringContaining("2^53") });
 });
 

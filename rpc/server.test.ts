@@ -70,7 +70,7 @@ describe("A4: pages of the web cannot call", () => {
     }
   });
 
-  test("text/plain, forms and compressed bodies are refused where a browser may have sent them", async () => {
+  test("text/plain, forms and compressed bodies are refused where a browser may send them", async () => {
     expect((await post({}, { "content-type": "text/plain" })).statusCode).toBe(415);
     const form = { "content-type": "application/x-www-form-urlencoded" };
     expect((await post({}, { ...form, origin: "http://localhost:3000" })).statusCode).toBe(415);
@@ -91,7 +91,7 @@ describe("A4: pages of the web cannot call", () => {
     expect(metrics.statusCode).toBe(403);
   });
 
-  test("a wallet's page that is listed, a loopback page and the server's own page may call", async () => {
+  test("a listed wallet's page, a loopback page and the server's own page may call", async () => {
     const options = { origins: ["https://wallet.example"] };
     const own = { origin: "http://192.168.1.7:16888", host: "192.168.1.7:16888" };
     const allowed: readonly Headers[] = [
@@ -147,7 +147,7 @@ test("A6: no method holds keys, administers or writes files", async () => {
   }
 });
 
-test("A14: near the end of the heap calls are refused, health and metrics still answered", async () => {
+test("A14: near the end of the heap calls are refused, health is still answered", async () => {
   const { server, node } = createFakeServer({ limits: { heapUsedPercentMax: 0 } });
   const { app } = server;
   const answer = await app.inject({ method: "POST", url: "/", headers: json, payload: chainId });

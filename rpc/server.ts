@@ -6,6 +6,7 @@ import { NodeError } from "../base/nodeError.ts";
 import { printValue } from "../base/print.ts";
 import { Answers } from "./answering.ts";
 import type { NodeApi } from "./api.ts";
+import { answerBrokenRequests } from "./brokenRequests.ts";
 import { BodyReader } from "./body.ts";
 import { Connections } from "./connections.ts";
 import type { Method, RpcLog } from "./dispatch.ts";
@@ -154,6 +155,7 @@ export class RpcServer {
     // Nothing moved for so long: also ends a client that never reads its answer.
     server.timeout = limits.callTimeoutMs + 10_000;
     this.#connections.watch(server);
+    answerBrokenRequests(server);
     return server;
   }
 

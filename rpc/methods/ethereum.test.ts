@@ -157,11 +157,11 @@ test("bad raw bytes are an error, never a result", async () => {
     "0x7e02",
     `0x${"ff".repeat(100)}`,
   ])
-    expect(await call("eth_sendRawTransaction", raw), String(raw)).toHaveProperty("error");
+    expect(await call("eth_sendRawTransaction", raw), JSON.stringify(raw)).toHaveProperty("error");
   expect(await call("eth_sendRawTransaction")).toMatchObject({ error: { code: -32_602 } });
 });
 
-test("a batch of transactions reaches the node in one group, and answers keep their order", async () => {
+test("a batch reaches the node in one group, and answers keep their order", async () => {
   const { node, post } = client();
   const batch = Array.from({ length: 100 }, (_, i) => ({
     jsonrpc: "2.0",

@@ -81,8 +81,8 @@ export function createFakeServer(
 }
 
 /** For a process of its own: listens, prints its port, commits what is pending every 50 ms. */
-export async function serveFake(): Promise<void> {
-  const { node, server } = createFakeServer();
+export async function serveFake(limits: Partial<RpcLimits>): Promise<void> {
+  const { node, server } = createFakeServer({ limits });
   await server.start();
   setInterval(() => {
     if (node.pendingHashes(1).length > 0) node.commit();
