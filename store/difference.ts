@@ -31,7 +31,6 @@ type Cursor = {
 };
 
 type Sides = readonly [before: Cursor | null, middle: Cursor | null, after: Cursor | null];
-type MutableSides = [before: Cursor | null, middle: Cursor | null, after: Cursor | null];
 
 type TrieKind = "account" | "storage";
 
@@ -114,30 +113,70 @@ function step(items: WalkItem[], { kind, sides }: WalkItem, port: WalkPort): voi
     open(kind, middle, port),
     open(kind, after, port),
   ] as const;
-  const isAlone = before === null && after === null;
-  for (let nibble = 0; nibble < 16; nibble += 1) {
-    const below: MutableSides = [null, null, null];
-    for (let i = 0; i < 3; i += 1) {
-      const side = opened[i] ?? null;
-      if (side !== null) below[i] = childOf(kind, side, nibble, isAlone);
+  const shared = sharedPath(opened);
+  if (shared > 0)
+    pushUnlessSettled(
+      items,
+      kind,
+      mapSides(opened, (side) => along(kind, side, shared)),
+    );
+  else {
+    for (let nibble = 0; nibble < 16; nibble += 1) {
+      pushUnlessSettled(
+        items,
+        kind,
+        mapSides(opened, (side) => childOf(kind, side, nibble)),
+      );
     }
-    pushUnlessSettled(items, kind, below);
   }
   if (kind === "account") stepAccount(items, opened.map(accountAt), port);
 }
 
-/** What a node has below itself in the direction of a nibble, where something stored can be. */
-function childOf(kind: TrieKind, side: Opened, nibble: number, isAlone: boolean): Cursor | null {
-  const { node, cursor, bytes } = side;
-  if (node.type === "branch") return toCursor(node.children[nibble] ?? null);
-  if (node.path[cursor.skip] !== nibble) return null;
-  if (node.type === "extension") {
-    if (isAlone || cursor.skip + 1 === node.path.length) return toCursor(node.child);
-    return { hash: cursor.hash, skip: cursor.skip + 1, bytes };
+function mapSides(
+  [before, middle, after]: readonly [Opened | null, Opened | null, Opened | null],
+  below: (side: Opened) => Cursor | null,
+): Sides {
+  return [
+    before === null ? null : below(before),
+    middle === null ? null : below(middle),
+    after === null ? null : below(after),
+  ];
+}
+
+/** Nibbles that all sides go on with before any of them forks or ends. */
+function sharedPath(sides: readonly (Opened | null)[]): number {
+  let first: Uint8Array | null = null;
+  let shared = 0;
+  for (const side of sides) {
+    if (side === null) continue;
+    if (side.node.type === "branch") return 0;
+    const rest = side.node.path.subarray(side.cursor.skip);
+    if (first === null) {
+      first = rest;
+      shared = rest.length;
+    }
+    let i = 0;
+    while (i < shared && i < rest.length && rest[i] === first[i]) i += 1;
+    shared = i;
   }
+  return shared;
+}
+
+/** What a node has below itself in the direction of a nibble, where something stored can be. */
+function childOf(kind: TrieKind, side: Opened, nibble: number): Cursor | null {
+  const { node, cursor } = side;
+  if (node.type === "branch") return toCursor(node.children[nibble] ?? null);
+  return node.path[cursor.skip] === nibble ? along(kind, side, 1) : null;
+}
+
+/** The cursor so many nibbles further down a leaf's or extension's own path. */
+function along(kind: TrieKind, { node, cursor, bytes }: Opened, nibbles: number): Cursor | null {
+  if (node.type === "branch") return null;
+  const skip = cursor.skip + nibbles;
+  if (node.type === "extension" && skip === node.path.length) return toCursor(node.child);
   // Below a leaf of a storage trie is nothing; below an account's are its storage and code.
-  if (kind === "storage") return null;
-  return { hash: cursor.hash, skip: isAlone ? node.path.length : cursor.skip + 1, bytes };
+  if (node.type === "leaf" && kind === "storage") return null;
+  return { hash: cursor.hash, skip, bytes };
 }
 
 /** An embedded node has nothing stored in or below it. */

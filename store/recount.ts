@@ -4,8 +4,16 @@ import { startWalk, walk, type WalkItem } from "./difference.ts";
 import { DigestMap } from "./digestMap.ts";
 import { CorruptionError } from "./failures.ts";
 import type { KeyValueReader } from "./keyValue.ts";
-import { countRange, nodeKey, nodeKinds, nodeRange, readHeight, retainedTag } from "./keys.ts";
-import { tagRange, type NodeKind } from "./keys.ts";
+import {
+  countRange,
+  nodeKey,
+  nodeKinds,
+  nodeRange,
+  readHeight,
+  retainedTag,
+  tagRange,
+  type NodeKind,
+} from "./keys.ts";
 import { decodeCount } from "./references.ts";
 import { readNode, readRelease } from "./stateTree.ts";
 

@@ -14,7 +14,7 @@ import { verifyProof } from "./proof.ts";
 import { recount } from "./recount.ts";
 import { readCount } from "./references.ts";
 import type { StateChanges } from "./stateChange.ts";
-import { openStateTree, readNode, StateTree, type Retention } from "./stateTree.ts";
+import { openStateTree, readNode, type Retention, type StateTree } from "./stateTree.ts";
 
 function addressOf(number: number): Address {
   return bytesToAddress(keccak256(Uint8Array.of(number)).slice(0, 20));
@@ -152,6 +152,15 @@ describe("state", () => {
   });
 });
 
+/** A balance, or the name of what was thrown. */
+function answerOf(read: () => Account | null): string {
+  try {
+    return String(read()?.balance);
+  } catch (error) {
+    return error instanceof Error ? error.name : "unknown";
+  }
+}
+
 describe("pruning", () => {
   test("heights outside the window go, those inside answer as an archive does", async () => {
     const pruned = new MemoryKeyValue();
@@ -170,15 +179,14 @@ describe("pruning", () => {
     }
     // 21 goes with the next commit.
     expect(tree.retained.map(({ height }) => height)).toEqual([0, 10, 20, 21, 22, 23, 24]);
-    for (const [height, root] of roots.entries()) {
-      if (!tree.has(root)) {
-        expect(() => tree.reader(root)).toThrow(PrunedError);
-        continue;
-      }
+    const gone = roots.filter((root) => !tree.has(root));
+    for (const root of gone) expect(() => tree.reader(root)).toThrow(PrunedError);
+    const kept = roots.filter((root) => tree.has(root));
+    expect(kept.length).toBeGreaterThanOrEqual(7);
+    for (const root of kept) {
       for (let n = 0; n < 25; n += 1) {
-        expect(tree.reader(root).account(addressOf(n)), `${height}`).toEqual(
-          full.reader(root).account(addressOf(n)),
-        );
+        const account = full.reader(root).account(addressOf(n));
+        expect(tree.reader(root).account(addressOf(n))).toEqual(account);
       }
     }
     expect((await recount(pruned)).problems).toEqual([]);
@@ -199,11 +207,7 @@ describe("pruning", () => {
       tree.committed();
       expect((await recount(store)).problems).toEqual([]);
       for (let n = 0; n < 60; n += 1) {
-        try {
-          expect(reader.account(addressOf(n))?.balance).toBe(1n);
-        } catch (error) {
-          expect(error).toBeInstanceOf(PrunedError);
-        }
+        expect(["1", "PrunedError"]).toContain(answerOf(() => reader.account(addressOf(n))));
       }
     }
     expect(tree.usage.releasing).toBe(0);

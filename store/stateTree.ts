@@ -1,14 +1,28 @@
 import { assert } from "../base/assert.ts";
 import type { Address, Digest } from "../base/brand.ts";
-import { bytesToDigest, bytesToHexDigits, equalBytes, hexToBytes } from "../base/bytes.ts";
+import {
+  bytesToDigest,
+  bytesToHexDigits,
+  concatBytes,
+  equalBytes,
+  hexToBytes,
+} from "../base/bytes.ts";
 import { moduleAddress } from "../base/moduleAddress.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { emptyRoot } from "./account.ts";
 import { decodeWalk, encodeWalk, startWalk, walk, type WalkItem } from "./difference.ts";
 import { CorruptionError, PrunedError } from "./failures.ts";
 import type { KeyValueReader, KeyValueWrite } from "./keyValue.ts";
-import { heightKey, nodeKey, releaseKey, retainedTag, tagRange, type NodeKind } from "./keys.ts";
-import { heightBytes, readHeight } from "./keys.ts";
+import {
+  heightBytes,
+  heightKey,
+  nodeKey,
+  readHeight,
+  releaseKey,
+  retainedTag,
+  tagRange,
+  type NodeKind,
+} from "./keys.ts";
 import { NodeCache } from "./nodeCache.ts";
 import { createProof } from "./proof.ts";
 import { ReferenceBatch } from "./references.ts";
@@ -297,12 +311,9 @@ export class StateTree {
       if (items.length === 0) this.#release = null;
     }
     if (this.#release !== null) {
-      const value = new Uint8Array([...heightBytes(this.#release.height)]);
-      const record = encodeWalk(this.#release.items);
-      const bytes = new Uint8Array(value.length + record.length);
-      bytes.set(value);
-      bytes.set(record, value.length);
-      writes.push({ type: "put", key: releaseKey, value: bytes });
+      const { height, items } = this.#release;
+      const value = concatBytes(heightBytes(height), encodeWalk(items));
+      writes.push({ type: "put", key: releaseKey, value });
       hadRecord = false;
     }
     if (hadRecord) writes.push({ type: "delete", key: releaseKey });

@@ -1,6 +1,11 @@
 import { describe, expect } from "vitest";
-import { bytesToHex, bytesToHexDigits, hexToBytes, textToBytes } from "../../base/bytes.ts";
-import { compareBytes } from "../../base/bytes.ts";
+import {
+  bytesToHex,
+  bytesToHexDigits,
+  compareBytes,
+  hexToBytes,
+  textToBytes,
+} from "../../base/bytes.ts";
 import { keccak256 } from "../../crypto/keccak.ts";
 import { emptyTrieRoot } from "../../store/nodes.ts";
 import { readTrie, updateTrie } from "../../store/trie.ts";

@@ -1,0 +1,350 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createMPT, type MerklePatriciaTrie } from "@ethereumjs/mpt";
+import type { Address, Digest } from "../base/brand.ts";
+import { bytesToAddress, bytesToHex, hexToBytes } from "../base/bytes.ts";
+import { emptyKeccak, keccak256 } from "../crypto/keccak.ts";
+import { emptyCodeHash, emptyRoot, encodeAccount, type Account } from "../store/account.ts";
+import type { KeyValue, KeyValueWrite } from "../store/keyValue.ts";
+import { nodeKey, taggedKey } from "../store/keys.ts";
+import { openLevel } from "../store/level.ts";
+import { emptyTrieRoot } from "../store/nodes.ts";
+import type { StateChanges } from "../store/stateChange.ts";
+import { openStateTree, type StateTree } from "../store/stateTree.ts";
+import { calibrate, median, printCalibration, printTable, processUsage } from "./measure.ts";
+
+/*
+ * State roots: blocks of account updates on a large state, ours against `@ethereumjs/mpt` on the
+ * same LevelDB, alternating block by block, the same changes to both and the same root from both.
+ * The peer gets its fastest setting: our keccak, a node cache, one checkpoint and one synced batch a
+ * block. It reads the nodes that ours wrote and writes its own under another key.
+ *
+ *   npm run bench -- trie [--accounts 1000000] [--updates 4000] [--blocks 6]
+ */
+
+type Settings = { readonly accounts: number; readonly updates: number; readonly blocks: number };
+
+const peerTag = 0x70;
+const loadPerBlock = 20_000;
+const cacheBytes = 512 * 1024 * 1024;
+
+/** A small seeded generator (mulberry32), so that every run changes the same accounts. */
+function createDice(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function addressOf(index: number): Address {
+  const seed = new Uint8Array(4);
+  new DataView(seed.buffer).setUint32(0, index);
+  return bytesToAddress(keccak256(seed).slice(12));
+}
+
+function changesOf(indices: Iterable<number>, balance: bigint): StateChanges {
+  const accounts = new Map<Address, Account>();
+  for (const index of indices) {
+    const account = { nonce: 1n, balance, storageRoot: emptyRoot, codeHash: emptyKeccak };
+    accounts.set(addressOf(index), account);
+  }
+  return {
+    accounts,
+    storage: new Map(),
+    storageCleared: new Set(),
+    code: new Map(),
+    modules: new Map(),
+  };
+}
+
+/** Draws distinct accounts: all alike, or by Zipf's law with exponent 1.1. */
+function createDraw(kind: "uniform" | "zipf", settings: Settings): () => Set<number> {
+  const dice = createDice(kind === "uniform" ? 1 : 2);
+  if (kind === "uniform") {
+    return () => {
+      const drawn = new Set<number>();
+      while (drawn.size < settings.updates) drawn.add(Math.floor(dice() * settings.accounts));
+      return drawn;
+    };
+  }
+  const sums = new Float64Array(settings.accounts);
+  let sum = 0;
+  for (let i = 0; i < sums.length; i += 1) {
+    sum += 1 / (i + 1) ** 1.1;
+    sums[i] = sum;
+  }
+  const pick = (): number => {
+    const target = dice() * sum;
+    let low = 0;
+    let high = sums.length - 1;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((sums[middle] ?? 0) < target) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+  return () => new Set(Array.from({ length: settings.updates }, pick));
+}
+
+type Cost = {
+  readonly updates: number;
+  readonly cpuUs: number;
+  readonly hashes: number;
+  readonly bytes: number;
+};
+
+function bytesOf(writes: readonly KeyValueWrite[]): number {
+  let bytes = 0;
+  for (const write of writes) {
+    bytes += write.key.length + (write.type === "put" ? write.value.length : 0);
+  }
+  return bytes;
+}
+
+/** Processor time of the whole process in microseconds, the engine's threads included. */
+async function cpuOf(work: () => Promise<void>): Promise<number> {
+  const before = process.cpuUsage();
+  await work();
+  const used = process.cpuUsage(before);
+  return used.user + used.system;
+}
+
+async function commitOurs(
+  keyValue: KeyValue,
+  tree: StateTree,
+  changes: StateChanges,
+): Promise<Cost> {
+  let writes: readonly KeyValueWrite[] = [];
+  let hashes = 0;
+  const cpuUs = await cpuOf(async () => {
+    const root = tree.apply(tree.newest?.root ?? emptyRoot, changes);
+    hashes = tree.usage.uncommittedNodes;
+    writes = tree.commitWrites((tree.newest?.height ?? -1) + 1, root);
+    await keyValue.write(writes, { sync: true });
+    tree.committed();
+  });
+  return { updates: changes.accounts.size, cpuUs, hashes, bytes: bytesOf(writes) };
+}
+
+/** The peer's view of the store: reads fall through to our nodes. Its keys are unprefixed hex. */
+class PeerDatabase {
+  readonly #keyValue: KeyValue;
+  hashes = 0;
+  bytes = 0;
+
+  constructor(keyValue: KeyValue) {
+    this.#keyValue = keyValue;
+  }
+
+  open(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  get(key: string): Promise<Uint8Array | undefined> {
+    const hash = hexToBytes(key);
+    const own = this.#keyValue.get(taggedKey(peerTag, hash));
+    return Promise.resolve(own ?? this.#keyValue.get(nodeKey("account", hash)) ?? undefined);
+  }
+
+  put(key: string, value: Uint8Array): Promise<void> {
+    return this.#write([{ type: "put", key: taggedKey(peerTag, hexToBytes(key)), value }]);
+  }
+
+  del(key: string): Promise<void> {
+    return this.#write([{ type: "delete", key: taggedKey(peerTag, hexToBytes(key)) }]);
+  }
+
+  batch(
+    operations: readonly {
+      readonly type: string;
+      readonly key: string;
+      readonly value?: Uint8Array;
+    }[],
+  ): Promise<void> {
+    const writes = operations.map(({ key, value }): KeyValueWrite => {
+      const bytes = taggedKey(peerTag, hexToBytes(key));
+      return value === undefined
+        ? { type: "delete", key: bytes }
+        : { type: "put", key: bytes, value };
+    });
+    return this.#write(writes);
+  }
+
+  shallowCopy(): PeerDatabase {
+    return new PeerDatabase(this.#keyValue);
+  }
+
+  async #write(writes: readonly KeyValueWrite[]): Promise<void> {
+    this.bytes += bytesOf(writes);
+    await this.#keyValue.write(writes, { sync: true });
+  }
+}
+
+type Peer = { readonly trie: MerklePatriciaTrie; readonly counter: PeerDatabase };
+
+async function openPeer(keyValue: KeyValue, root: Digest): Promise<Peer> {
+  const counter = new PeerDatabase(keyValue);
+  const hash = (bytes: Uint8Array): Uint8Array => {
+    counter.hashes += 1;
+    return keccak256(bytes);
+  };
+  const trie = await createMPT({
+    db: counter as never,
+    root: hexToBytes(root),
+    useKeyHashing: true,
+    useKeyHashingFunction: hash,
+    valueEncoding: "view" as never,
+    cacheSize: 100_000,
+  });
+  return { trie, counter };
+}
+
+async function commitPeer({ trie, counter }: Peer, changes: StateChanges): Promise<Cost> {
+  const pairs = [...changes.accounts].map(([address, account]) => {
+    const record = { storageRoot: emptyTrieRoot, codeHash: emptyCodeHash };
+    const value = encodeAccount({ nonce: 1n, balance: account?.balance ?? 0n, ...record });
+    return [hexToBytes(address), value] as const;
+  });
+  counter.hashes = 0;
+  counter.bytes = 0;
+  const cpuUs = await cpuOf(async () => {
+    trie.checkpoint();
+    for (const [key, value] of pairs) await trie.put(key, value);
+    await trie.commit();
+  });
+  // Its key hashes are not node hashes, as ours are not counted either.
+  const hashes = counter.hashes - pairs.length;
+  return { updates: pairs.length, cpuUs, hashes, bytes: counter.bytes };
+}
+
+async function buildState(keyValue: KeyValue, accounts: number): Promise<void> {
+  const retention = { type: "recent", heights: 2, every: 0 } as const;
+  const tree = await openStateTree(keyValue, { retention, cacheBytes });
+  for (let start = 0; start < accounts; start += loadPerBlock) {
+    const count = Math.min(loadPerBlock, accounts - start);
+    const indices = Array.from({ length: count }, (_, i) => start + i);
+    await commitOurs(keyValue, tree, changesOf(indices, 10n ** 18n));
+  }
+}
+
+function row(name: string, costs: readonly Cost[], peerUs: number): string[] {
+  const per = (pick: (cost: Cost) => number): number =>
+    median(costs.map((cost) => pick(cost) / cost.updates));
+  const cpuUs = per((cost) => cost.cpuUs);
+  return [
+    name,
+    median(costs.map((cost) => cost.updates)).toFixed(0),
+    cpuUs.toFixed(1),
+    `${Math.min(...costs.map((c) => c.cpuUs / c.updates)).toFixed(1)}-${Math.max(...costs.map((c) => c.cpuUs / c.updates)).toFixed(1)}`,
+    per((cost) => cost.hashes).toFixed(2),
+    per((cost) => cost.bytes).toFixed(0),
+    (cpuUs / peerUs).toFixed(3),
+  ];
+}
+
+const head = ["", "updates", "CPU µs/update", "range", "hashes", "bytes", "of peer"];
+
+async function compare(
+  keyValue: KeyValue,
+  kind: "uniform" | "zipf",
+  settings: Settings,
+): Promise<void> {
+  const draw = createDraw(kind, settings);
+  const tree = await openStateTree(keyValue, { retention: { type: "archive" }, cacheBytes });
+  const peer = await openPeer(keyValue, tree.newest?.root ?? emptyRoot);
+  const ours: Cost[] = [];
+  const theirs: Cost[] = [];
+  const warmUp = 2;
+  for (let block = 0; block < settings.blocks + warmUp; block += 1) {
+    const changes = changesOf(draw(), BigInt(block + 1) * 10n ** 17n);
+    const cost = await commitOurs(keyValue, tree, changes);
+    const peerCost = await commitPeer(peer, changes);
+    if (bytesToHex(peer.trie.root()) !== tree.newest?.root) throw new Error("roots differ");
+    if (block < warmUp) continue;
+    ours.push(cost);
+    theirs.push(peerCost);
+  }
+  const heights = 4;
+  const pruning = await openStateTree(keyValue, {
+    retention: { type: "recent", heights, every: 0 },
+    cacheBytes,
+  });
+  const pruned: Cost[] = [];
+  for (let block = 0; block < settings.blocks * 2 + heights + warmUp; block += 1) {
+    const changes = changesOf(draw(), BigInt(block + 100) * 10n ** 16n);
+    const cost = await commitOurs(keyValue, pruning, changes);
+    if (pruning.usage.releasing <= 1) pruned.push(cost);
+  }
+  const peerUs = median(theirs.map((cost) => cost.cpuUs / cost.updates));
+  printTable(
+    [kind, ...head.slice(1)],
+    [
+      row("@ethereumjs/mpt", theirs, peerUs),
+      row("ours, archive", ours, peerUs),
+      row("ours, pruning", pruned.slice(-settings.blocks), peerUs),
+    ],
+  );
+}
+
+/** In a process of its own: opens the store, answers one account, then reads all of them. */
+async function readAll(folder: string, accounts: number): Promise<void> {
+  const startNs = process.hrtime.bigint();
+  const keyValue = await openLevel(folder);
+  const tree = await openStateTree(keyValue, { retention: { type: "archive" }, cacheBytes });
+  const reader = tree.reader(tree.newest?.root ?? emptyRoot);
+  const first = reader.account(addressOf(0));
+  const openMs = Number(process.hrtime.bigint() - startNs) / 1e6;
+  if (first === null) throw new Error("the first account is missing");
+  for (let i = 0; i < accounts; i += 1) {
+    if (reader.account(addressOf(i)) === null) throw new Error(`account ${i} is missing`);
+  }
+  const { residentBytes } = processUsage(process.pid);
+  const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+  console.log(
+    `open to first account after kill -9: ${openMs.toFixed(0)} ms; all ${accounts} accounts resident: process ${mib(residentBytes)}, node cache ${mib(tree.usage.cacheBytes)}`,
+  );
+  await keyValue.close();
+}
+
+function numberFlag(flags: readonly string[], name: string, otherwise: number): number {
+  const at = flags.indexOf(`--${name}`);
+  return at < 0 ? otherwise : Number(flags[at + 1]);
+}
+
+/** Runs the benchmark; with `--read FOLDER` only its reading part. */
+export async function run(flags: readonly string[]): Promise<void> {
+  const settings = {
+    accounts: numberFlag(flags, "accounts", 1_000_000),
+    updates: numberFlag(flags, "updates", 4_000),
+    blocks: numberFlag(flags, "blocks", 6),
+  };
+  const reading = flags.indexOf("--read");
+  if (reading >= 0) {
+    await readAll(flags[reading + 1] ?? "", settings.accounts);
+    return;
+  }
+  const before = calibrate();
+  printCalibration("before", before);
+  const folder = mkdtempSync(join(tmpdir(), "ledger-bench-trie-"));
+  try {
+    const keyValue = await openLevel(folder);
+    const buildUs = await cpuOf(() => buildState(keyValue, settings.accounts));
+    console.log(
+      `built ${settings.accounts} accounts: ${(buildUs / settings.accounts).toFixed(1)} CPU µs each`,
+    );
+    await compare(keyValue, "uniform", settings);
+    await compare(keyValue, "zipf", settings);
+    await keyValue.close();
+    const child = ["bench/main.ts", "trie", "--read", folder, "--accounts", `${settings.accounts}`];
+    console.log(execFileSync(process.execPath, child, { encoding: "utf8" }).trim());
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  printCalibration("after", calibrate(), before);
+}
