@@ -210,7 +210,7 @@ describe("a node", () => {
   test("a second one on the same data folder", async () => {
     const ran = await ledger(start, { folder, environment: unlocked });
     expect(ran.exit).toBe(1);
-    expect(ran.err).toMatch(/error\[E_DATA_LOCKED\]/);
+    expect(ran.err).toMatch(/error\[E_DATA_FOLDER_IN_USE\]/);
   });
 
   test("on a port that is in use", async () => {

@@ -33,7 +33,7 @@ type Provider = {
 type ThetaWallet = {
   getAddress(): string;
   getTransactionCount(): Promise<number>;
-  sendTransaction(transaction: object): Promise<{ hash: string; block?: { height: string } }>;
+  sendTransaction(transaction: object): Promise<{ hash: string; block?: { Height: string } }>;
 };
 type Account = {
   readonly address: string;
@@ -85,7 +85,7 @@ test("it signs a transfer, broadcasts it and waits until it is committed", async
   const sequence = await wallet.getTransactionCount();
   const sent = await wallet.sendTransaction(transfer(`${3n * coin}`, `${7n * coin}`));
   const found = await provider.getTransaction(sent.hash);
-  expect(found).toMatchObject({ status: "finalized", type: 2, block_height: sent.block?.height });
+  expect(found).toMatchObject({ status: "finalized", type: 2, block_height: sent.block?.Height });
   const after = await provider.getAccount(to);
   expect(BigInt(after.coins.thetawei) - BigInt(before.coins.thetawei)).toBe(3n * coin);
   expect(BigInt(after.coins.tfuelwei) - BigInt(before.coins.tfuelwei)).toBe(7n * coin);

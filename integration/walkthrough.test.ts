@@ -79,9 +79,9 @@ test("the walk-through of the documentation does what it says", async () => {
   expect(sent.exit, sent.err).toBe(0);
   const [line = "", ...rest] = sent.out.split("\n");
   expect(line).toBe("Successfully broadcasted transaction:");
-  const answer = JSON.parse(rest.join("\n")) as { hash: string; block: { chain_id: string } };
+  const answer = JSON.parse(rest.join("\n")) as { hash: string; block: { ChainID: string } };
   expect(answer.hash).toMatch(/^0x[0-9a-f]{64}$/);
-  expect(answer.block.chain_id).toBe("privatenet");
+  expect(answer.block.ChainID).toBe("privatenet");
 
   const after = accountOf(await shell(query));
   expect(after.coins).toEqual({
