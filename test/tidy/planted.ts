@@ -207,6 +207,14 @@ export const plantedViolations: readonly PlantedViolation[] = [
     found: [".npmrc:1", "package-lock.json:1", "README.md:1"],
   },
   {
+    rule: "documents",
+    files: {
+      "README.md": "`base/rlp.ts` and `base/` and\n`base/gone.ts`, `npm run x`\n",
+      "base/rlp.ts": "",
+    },
+    found: ["README.md:2"],
+  },
+  {
     rule: "dependencies",
     files: {
       "package.json": '{ "dependencies": { "a": "1.2.3", "b": "^1.0.0" } }',

@@ -4,6 +4,7 @@ import type { Rule } from "./rule.ts";
 import {
   columnRule,
   commentRule,
+  documentRule,
   machineRule,
   retryRule,
   skipRule,
@@ -28,6 +29,7 @@ export const rules: readonly Rule[] = [
   retryRule,
   sleepRule,
   machineRule,
+  documentRule,
   dependencyRule,
   lockRule,
   scriptRule,

@@ -87,6 +87,30 @@ export const sleepRule: Rule = fileRule("sleeps", (file) =>
     : [],
 );
 
+const pathInDocument =
+  /`((?:base|crypto|consensus|vm|store|ledger|p2p|rpc|sdk|node|cli|test|integration|bench|scripts|docs|bin)\/[\w./-]*[\w-])`/g;
+
+/** A document names only files and folders that are there. */
+export const documentRule: Rule = {
+  name: "documents",
+  check: (tree) => {
+    const there = new Set(tree.flatMap(({ path }) => prefixesOf(path)));
+    return tree
+      .filter(({ path }) => path.endsWith(".md") && !path.startsWith("docs/adr/"))
+      .flatMap(({ path, text }) =>
+        occurrences(text, pathInDocument, ([, named = ""]) => named)
+          .filter(({ message: named }) => !there.has(named))
+          .map(({ line, message: named }) => ({ path, line, message: `there is no ${named}` })),
+      );
+  },
+};
+
+/** The path and each folder above it. */
+function prefixesOf(path: string): readonly string[] {
+  const parts = path.split("/");
+  return parts.map((_, i) => parts.slice(0, i + 1).join("/"));
+}
+
 const hosts =
   /\b(?:registry\.[\w-]+\.(?:com|org|net|io|cn|dev)|[\w.-]*npmmirror\.com|registry\.npmjs\.org|[\w-]+\.jfrog\.io|proxy\.golang\.org)\b/g;
 const machinePaths = /(?<![\w.~:/-])\/(?:home|root|Users|work|workspace|mnt)\/[\w.-]+/g;
