@@ -58,7 +58,8 @@ export function readGenesis(text: string, registry: Registry): Outcome<Genesis, 
 }
 
 /** The genesis of a content that was checked, or made by this program. */
-export function createGenesis(content: GenesisContent): Genesis {
+export function createGenesis(given: GenesisContent): Genesis {
+  const content = inOrder(given);
   const hash = keccakDigest(
     encodeRlp([rlpText("ledger.genesis.1"), ...contentItems(content), keyItems(content)]),
   );
@@ -70,8 +71,22 @@ export function createGenesis(content: GenesisContent): Genesis {
  * What the proofs of possession in a genesis file are bound to, in the place of the genesis hash: the
  * hash of all but the keys, because the genesis hash covers the proofs themselves.
  */
-export function genesisKeyDomain(content: Omit<GenesisContent, "keys">): Digest {
+export function genesisKeyDomain(given: Omit<GenesisContent, "keys">): Digest {
+  const content = inOrder({ ...given, keys: [] });
   return keccakDigest(encodeRlp([rlpText("ledger.genesisKeys.1"), ...contentItems(content)]));
+}
+
+/** The same content with every list in ascending order, so that a file's order does not matter. */
+function inOrder(content: GenesisContent): GenesisContent {
+  const sorted = <T>(list: readonly T[], name: (entry: T) => string): readonly T[] =>
+    [...list].sort((a, b) => (name(a) < name(b) ? -1 : name(a) > name(b) ? 1 : 0));
+  return {
+    ...content,
+    parameters: new Map(sorted([...content.parameters], ([name]) => name)),
+    balances: sorted(content.balances, ({ address }) => address),
+    stakes: sorted(content.stakes, ({ holder, source }) => holder + source),
+    keys: sorted(content.keys, ({ holder }) => holder),
+  };
 }
 
 function contentItems(content: Omit<GenesisContent, "keys">): RlpItem[] {

@@ -146,9 +146,9 @@ function readContent(json: unknown, registry: Registry): GenesisContent {
     kind,
     timestampMs: number(file.get("timestampMs"), "timestampMs"),
     parameters: readParameters(file.get("parameters"), registry),
-    balances: list(file.get("balances"), "balances").map(readBalance).sort(byAddress),
-    stakes: list(file.get("stakes"), "stakes").map(readStake).sort(byHolderAndSource),
-    keys: list(file.get("keys"), "keys").map(readKey).sort(byHolder),
+    balances: list(file.get("balances"), "balances").map(readBalance),
+    stakes: list(file.get("stakes"), "stakes").map(readStake),
+    keys: list(file.get("keys"), "keys").map(readKey),
   };
 }
 
@@ -166,10 +166,9 @@ function readParameters(json: unknown, registry: Registry): ReadonlyMap<string, 
           : amount(given, place);
     const fault = parameterFault(definition, value);
     if (fault !== null) throw new Fault(place, fault);
-    // Setting the default is the same as not setting it.
-    if (value !== definition.default) values.set(name, value);
+    values.set(name, value);
   }
-  return new Map([...values].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return values;
 }
 
 function readBalance(json: unknown, index: number): { address: Address; coins: Coins } {
@@ -202,20 +201,4 @@ function readKey(json: unknown, index: number): GenesisKey {
     blsKey: bytes(entry.get("blsKey"), `${place}.blsKey`, 48),
     proof: bytes(entry.get("proof"), `${place}.proof`, 96),
   };
-}
-
-function order(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function byAddress(a: { readonly address: string }, b: { readonly address: string }): number {
-  return order(a.address, b.address);
-}
-
-function byHolder(a: { readonly holder: string }, b: { readonly holder: string }): number {
-  return order(a.holder, b.holder);
-}
-
-function byHolderAndSource(a: GenesisStake, b: GenesisStake): number {
-  return a.holder === b.holder ? order(a.source, b.source) : order(a.holder, b.holder);
 }

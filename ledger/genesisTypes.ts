@@ -21,7 +21,7 @@ export type GenesisKey = {
   readonly proof: Uint8Array;
 };
 
-/** What a genesis file says, decoded. Lists are in ascending address order, none twice. */
+/** What a genesis file says, decoded. The order of its lists has no meaning. */
 export type GenesisContent = {
   readonly chainName: string;
   readonly chainId: number;
@@ -29,7 +29,7 @@ export type GenesisContent = {
   readonly kind: "public" | "private" | "development";
   /** Milliseconds since 1970. */
   readonly timestampMs: number;
-  /** Only those that differ from their defaults; by full name. */
+  /** Those that are set, by full name; the others have their defaults. */
   readonly parameters: ReadonlyMap<string, ParameterValue>;
   readonly balances: readonly { readonly address: Address; readonly coins: Coins }[];
   readonly stakes: readonly GenesisStake[];
