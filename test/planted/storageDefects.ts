@@ -34,4 +34,20 @@ export const storageDefects: readonly Defect[] = [
     replace: "if (isLocked(error)) throw new InUseError(folder, error);",
     test: "store/keyValue.test.ts",
   },
+  {
+    row: "D5",
+    about: "what is read is not checked against its hash",
+    file: "store/stateTree.ts",
+    find: "if (bytes !== null && !equalBytes(keccak256(bytes), hash)) {",
+    replace: "if (bytes !== null && hash.length === 0) {",
+    test: "store/stateTree.test.ts",
+  },
+  {
+    row: "D9",
+    about: "a stay that ends is not counted",
+    file: "store/references.ts",
+    find: "this.#of(kind, hash).delta -= 1;",
+    replace: "this.#of(kind, hash);",
+    test: "store/stateTree.test.ts",
+  },
 ];
