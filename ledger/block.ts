@@ -16,8 +16,8 @@ import { headerToRlp, readHeader } from "./header.ts";
 import { orderedRoot } from "./orderedRoot.ts";
 
 /*
- * What travels and is stored beside the header, commit proofs, and whole blocks. Absent parts are the
- * empty list, present ones a list of one, so that each has one encoding.
+ * What travels and is stored beside the header, commit proofs, and whole blocks. Absent parts are
+ * the empty list, present ones a list of one, so that each has one encoding.
  */
 
 /** Encoded bytes of a block: it must fit a message between nodes. */
@@ -36,8 +36,8 @@ export const evidenceBytesMax = 64 * 1024;
 export const checkpointCertificateBytesMax = 64 * 1024;
 
 /**
- * Headers of a commit proof: blocks certified one after another without consecutive views; as many as
- * `consensus/commitProof.ts` takes.
+ * Headers of a commit proof: blocks certified one after another without consecutive views; as many
+ * as `consensus/commitProof.ts` takes.
  */
 export const commitProofHeadersMax = 1_024;
 

@@ -2,8 +2,8 @@ import { bytesToBigInt, textToBytes } from "../base/bytes.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 
 /*
- * Theta's rule from a chain's text name to its EIP-155 number (theta.md 2.6). A network of ours states
- * both in its genesis; the rule serves those that carry Theta's names.
+ * Theta's rule from a chain's text name to its EIP-155 number (theta.md 2.6). A network of ours
+ * states both in its genesis; the rule serves those that carry Theta's names.
  */
 
 const named: ReadonlyMap<string, bigint> = new Map([
@@ -19,7 +19,10 @@ const offset = 360n;
 const subchainIdMin = 1_000n;
 const u64Max = 0xffff_ffff_ffff_ffffn;
 
-/** The number that Theta's clients derive from a name. For unknown names it is a hash, far above 2^53. */
+/**
+ * The number that Theta's clients derive from a name. For unknown names it is a hash, far above
+ * 2^53.
+ */
 export function thetaChainId(chainName: string): bigint {
   const known = named.get(chainName);
   if (known !== undefined) return known;

@@ -26,12 +26,14 @@ import type {
 } from "./transaction.ts";
 
 /*
- * The one way from bytes to a transaction. Three names, one for each place that bytes come from: raw
- * native (Theta or module operation), raw Ethereum, and the form of blocks, which marks native ones with
- * `0x7e`. The caller says which; nothing is guessed, because raw bytes of both kinds can begin alike.
+ * The one way from bytes to a transaction. Three names, one for each place that bytes come from:
+ * raw native (Theta or module operation), raw Ethereum, and the form of blocks, which marks native
+ * ones with `0x7e`. The caller says which; nothing is guessed, because raw bytes of both kinds can
+ * begin alike.
  *
- * What comes out still has to be signed: `claims` says which key must have signed what, in a form that
- * can be checked in packages on another thread, and `complete` gives the transaction once it was.
+ * What comes out still has to be signed: `claims` says which key must have signed what, in a form
+ * that can be checked in packages on another thread, and `complete` gives the transaction once it
+ * was.
  */
 
 /** First byte of a native transaction in blocks, gossip, stores and the transactions root. */
@@ -46,8 +48,8 @@ export type UnverifiedTransaction = {
   /** At least one. */
   readonly claims: readonly SignatureClaim[];
   /**
-   * The transaction, given the address that each claim's signature recovers, in the order of `claims`.
-   * Whoever calls this has checked them: of a claim with an address it must be that one.
+   * The transaction, given the address that each claim's signature recovers, in the order of
+   * `claims`. Whoever calls this has checked them: of a claim with an address it must be that one.
    */
   readonly complete: (recovered: readonly Address[]) => Transaction;
 };
@@ -164,7 +166,8 @@ function thetaSender(tx: ThetaTransaction, chain: Chain): Outcome<Sender, Transa
     ? signDigests(tx, chain.name)
     : [keccak256(signBytes(tx, chain.name, "v1"))];
   const claims = inputs.map((input) => claimOf(input, digests));
-  // Replay of payments and slashes is excluded by the pool, not by account sequences (theta.md 3.4).
+  // Replay of payments and slashes is excluded by the pool, not by account sequences (theta.md
+  // 3.4).
   const sequenced = tx.type !== "servicePayment" && tx.type !== "slash";
   const signers = inputs.map(({ address, sequence }) => ({
     address,

@@ -11,8 +11,9 @@ import { intrinsicGas } from "./intrinsicGas.ts";
 import { signEthereum } from "./sign.ts";
 import type { EthereumTransaction } from "./thetaTypes.ts";
 
-// An independent decoder of the same formats. It takes more than we do (a leading zero in the chain id,
-// unprotected transactions), so the comparison runs one way: what we take, it takes, and reads alike.
+// An independent decoder of the same formats. It takes more than we do (a leading zero in the chain
+// id, unprotected transactions), so the comparison runs one way: what we take, it takes, and reads
+// alike.
 
 const chain = { name: "privatenet", id: 1, genesisHash: keccakDigest(emptyBytes) };
 const key = new Uint8Array(32).fill(0x22);

@@ -17,8 +17,9 @@ import type { TransactionRefusal } from "./transaction.ts";
 
 /*
  * The bytes of Ethereum transactions: legacy with EIP-155, and the typed envelopes (EIP-2718) 1
- * (EIP-2930), 2 (EIP-1559) and 4 (EIP-7702). Unprotected legacy transactions replay on every chain and
- * blobs (type 3) have no place here: both are refused. The decoder takes exactly what the encoder makes.
+ * (EIP-2930), 2 (EIP-1559) and 4 (EIP-7702). Unprotected legacy transactions replay on every chain
+ * and blobs (type 3) have no place here: both are refused. The decoder takes exactly what the
+ * encoder makes.
  */
 
 /** A decoded envelope: the transaction, and the signature in the one form that is checked. */
@@ -40,7 +41,10 @@ const authorizationsMax = 1_024;
 const itemsMax = 65_536;
 const wordBits = 256;
 const u64Bits = 64;
-/** v of a legacy signature is 35 + 2 chainId + yParity [EIP-155]; ids above 2^53 are no chain of ours. */
+/**
+ * v of a legacy signature is 35 + 2 chainId + yParity [EIP-155]; ids above 2^53 are no chain of
+ * ours.
+ */
 const chainIdBits = 64;
 const legacyVBase = 35n;
 
@@ -337,7 +341,9 @@ const typedReaders: ReadonlyMap<
   [ethereumTypeCodes.setCode, readSetCode],
 ]);
 
-/** The digest that an authority signs: `keccak(0x05 || rlp([chainId, address, nonce]))` [EIP-7702]. */
+/**
+ * The digest that an authority signs: `keccak(0x05 || rlp([chainId, address, nonce]))` [EIP-7702].
+ */
 export function authorizationDigest(
   authorization: Pick<Authorization, "chainId" | "address" | "nonce">,
 ): Uint8Array {

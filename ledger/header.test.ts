@@ -49,7 +49,8 @@ describe("K9: what is signed has one encoding", () => {
     const certificate = fields[6];
     if (certificate === undefined || !isRlpList(certificate)) throw new Error("no certificate");
     const withCertificate = (changed: RlpItem) => decodeHeader(encodeRlp(fields.with(6, changed)));
-    // The signer bitmap (4) is as wide as the committee, which `consensus/certificateCheck.ts` knows.
+    // The signer bitmap (4) is as wide as the committee, which `consensus/certificateCheck.ts`
+    // knows.
     for (const i of [0, 1, 2, 3, 5]) {
       const longer = concatBytes(Uint8Array.of(0), certificate[i] as Uint8Array);
       expect(withCertificate(certificate.with(i, longer)).ok, `field ${i}`).toBe(false);

@@ -92,7 +92,10 @@ export function readHeader(reader: RlpReader, item: RlpItem | undefined): Header
   return header;
 }
 
-/** Headers outlive the message they came in, so theirs are copies, not views that would keep it whole. */
+/**
+ * Headers outlive the message they came in, so theirs are copies, not views that would keep it
+ * whole.
+ */
 function readOwnCertificate(reader: RlpReader, item: RlpItem | undefined): Certificate {
   const certificate = readCertificate(reader, item);
   const { signers, signature } = certificate;

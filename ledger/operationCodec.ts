@@ -17,10 +17,10 @@ import type { ModuleOperation } from "./thetaTypes.ts";
 import type { TransactionRefusal } from "./transaction.ts";
 
 /*
- * The module operation: type code 32 of the native envelope (DESIGN 3), with the fields
- * `[fee, inputs, module, op, body, gasLimit, expiryHeight, scope]`. What is signed begins with a tag and
- * the genesis hash, so it is no Theta wrapper, no Ethereum transaction, no statement, and no operation
- * of another chain or of a network that was reset.
+ * The module operation: type code 32 of the native envelope (DESIGN 3), with the fields `[fee,
+ * inputs, module, op, body, gasLimit, expiryHeight, scope]`. What is signed begins with a tag and
+ * the genesis hash, so it is no Theta wrapper, no Ethereum transaction, no statement, and no
+ * operation of another chain or of a network that was reset.
  */
 
 /** Type code of a module operation. */

@@ -5,9 +5,9 @@ import { keccak256 } from "../crypto/keccak.ts";
 
 /*
  * Root of the Merkle-Patricia trie that Ethereum builds over a list: key rlp(index), value the item
- * (yellow paper, section 4.3.2 and appendix D). The keys are known beforehand and none is a prefix of
- * another, so the root is computed in one pass from the bottom, without a trie in between: one hash per
- * item and one per sixteen of them.
+ * (yellow paper, section 4.3.2 and appendix D). The keys are known beforehand and none is a prefix
+ * of another, so the root is computed in one pass from the bottom, without a trie in between: one
+ * hash per item and one per sixteen of them.
  */
 
 /** Root of the empty trie: keccak of the empty string's RLP. */
@@ -25,7 +25,9 @@ export function orderedRoot(items: readonly Uint8Array[]): Digest {
 
 type Entry = { readonly key: Uint8Array; readonly value: Uint8Array };
 
-/** In byte order of the keys: indices 1 to 127 are one byte, then 0 (0x80), then the longer ones. */
+/**
+ * In byte order of the keys: indices 1 to 127 are one byte, then 0 (0x80), then the longer ones.
+ */
 function sortedEntries(items: readonly Uint8Array[]): readonly Entry[] {
   const entries: Entry[] = [];
   const add = (index: number): void => {
@@ -45,7 +47,9 @@ function nibbleAt(key: Uint8Array, at: number): number {
   return at % 2 === 0 ? byte >> 4 : byte & 15;
 }
 
-/** What a parent holds of the node over `entries[from, to)`, whose keys agree up to nibble `depth`. */
+/**
+ * What a parent holds of the node over `entries[from, to)`, whose keys agree up to nibble `depth`.
+ */
 function nodeReference(
   entries: readonly Entry[],
   from: number,

@@ -4,7 +4,10 @@ import { decodeRlp, encodeRlp, RlpReader, rlpBigInt, type RlpRefusal } from "../
 import { readServicePayment, thetaFieldsToRlp } from "./thetaCodec.ts";
 import type { ThetaTransaction } from "./thetaTypes.ts";
 
-/** What a Slash transaction carries: payments of one pool that together exceed its fund (theta.md 3.7). */
+/**
+ * What a Slash transaction carries: payments of one pool that together exceed its fund (theta.md
+ * 3.7).
+ */
 export type OverspendingProof = {
   readonly reserveSequence: bigint;
   readonly payments: readonly Extract<ThetaTransaction, { readonly type: "servicePayment" }>[];

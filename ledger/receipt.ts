@@ -17,8 +17,8 @@ import { orderedRoot } from "./orderedRoot.ts";
 import type { Log, Receipt } from "./receiptTypes.ts";
 
 /*
- * Receipts in two forms: the committed one of Ethereum, `[status, cumulativeGasUsed, bloom, logs]` behind
- * the first byte of its transaction's envelope, and the stored one, which has every field.
+ * Receipts in two forms: the committed one of Ethereum, `[status, cumulativeGasUsed, bloom, logs]`
+ * behind the first byte of its transaction's envelope, and the stored one, which has every field.
  */
 
 /** Bytes of a bloom filter. */
@@ -27,7 +27,9 @@ export const bloomSizeBytes = 256;
 /** Topics of a log. */
 export const topicsMax = 4;
 
-/** Logs of one receipt: each costs at least 375 gas, and a transaction has at most 2^24 [EIP-7825]. */
+/**
+ * Logs of one receipt: each costs at least 375 gas, and a transaction has at most 2^24 [EIP-7825].
+ */
 export const logsMax = 65_536;
 
 /** Bytes of a log's data or of what a call returned; gas bounds both far below. */
@@ -83,7 +85,10 @@ function readLog(reader: RlpReader, item: RlpItem): Log {
   };
 }
 
-/** First byte of an encoded transaction as its receipt shows it: none for legacy, else the envelope's. */
+/**
+ * First byte of an encoded transaction as its receipt shows it: none for legacy, else the
+ * envelope's.
+ */
 function receiptPrefix(encoded: Uint8Array): Uint8Array {
   const first = encoded[0] ?? 0xc0;
   return first >= 0xc0 ? new Uint8Array(0) : Uint8Array.of(first);

@@ -48,7 +48,9 @@ export function signThetaTransaction(
 
 type ServicePayment = Extract<ThetaTransaction, { readonly type: "servicePayment" }>;
 
-/** A payment that the payer has signed stays as it is: a receiver holds the payer's signature only. */
+/**
+ * A payment that the payer has signed stays as it is: a receiver holds the payer's signature only.
+ */
 function withSourceSignature(
   payment: ServicePayment,
   chainName: string,

@@ -17,9 +17,9 @@ import type { Coins, Split, ThetaTransaction, TxInput, TxOutput } from "./thetaT
 import type { TransactionRefusal } from "./transaction.ts";
 
 /*
- * The bytes of Theta's twelve transaction types (theta.md 2.1 to 2.3): `rlp(type) || rlp(fields)`, two
- * RLP items in a row. Theta's own decoder also takes trailing bytes and non-minimal integers; ours takes
- * exactly what the encoder makes, so that one transaction has one hash.
+ * The bytes of Theta's twelve transaction types (theta.md 2.1 to 2.3): `rlp(type) || rlp(fields)`,
+ * two RLP items in a row. Theta's own decoder also takes trailing bytes and non-minimal integers;
+ * ours takes exactly what the encoder makes, so that one transaction has one hash.
  */
 
 /** Accounts that one transaction may touch (theta.md 2.8). */
@@ -229,7 +229,10 @@ export function encodeTyped(code: number, fields: readonly RlpItem[]): Uint8Arra
 /** A type code and its undecoded fields. */
 export type TypedFields = { readonly code: number; readonly fields: readonly RlpItem[] };
 
-/** Takes `rlp(code) || rlp(fields)` apart: exactly two items, the first an integer, the second a list. */
+/**
+ * Takes `rlp(code) || rlp(fields)` apart: exactly two items, the first an integer, the second a
+ * list.
+ */
 export function decodeTyped(raw: Uint8Array): Outcome<TypedFields, TransactionRefusal> {
   if (raw.length > transactionBytesMax) {
     return refuse({

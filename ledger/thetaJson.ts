@@ -13,10 +13,10 @@ import {
 import type { Coins, Split, ThetaTransaction, TxInput, TxOutput } from "./thetaTypes.ts";
 
 /*
- * The JSON form of Theta transactions (theta.md 2.2, 2.3), with Theta's own names. Out go amounts and 64-bit
- * integers as decimal strings, small ones as numbers, bytes as `0x` hex, addresses with their checksum.
- * In come integers as number, decimal string or hex, wherever that leaves no doubt; keys that the form
- * does not have are refused, so `__proto__` means nothing.
+ * The JSON form of Theta transactions (theta.md 2.2, 2.3), with Theta's own names. Out go amounts
+ * and 64-bit integers as decimal strings, small ones as numbers, bytes as `0x` hex, addresses with
+ * their checksum. In come integers as number, decimal string or hex, wherever that leaves no doubt;
+ * keys that the form does not have are refused, so `__proto__` means nothing.
  */
 
 /** Where a JSON value is not what it should be; `path` as in `inputs[0].coins.thetawei`. */
@@ -51,8 +51,9 @@ function shown(json: unknown): string {
 const decimalDigitsMax = 78;
 
 /**
- * An unsigned integer of JSON: a safe integer, decimal digits without leading zeros, or `0x` and hex
- * digits; `null` for all else: a sign, a fraction, an exponent, a space, `0x` alone, a number above 2^53.
+ * An unsigned integer of JSON: a safe integer, decimal digits without leading zeros, or `0x` and
+ * hex digits; `null` for all else: a sign, a fraction, an exponent, a space, `0x` alone, a number
+ * above 2^53.
  */
 export function jsonToBigIntOrNull(json: unknown): bigint | null {
   if (typeof json === "number")

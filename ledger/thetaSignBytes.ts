@@ -11,21 +11,23 @@ import {
 import type { Coins, ThetaTransaction, TxInput } from "./thetaTypes.ts";
 
 /*
- * What a Theta wallet signs (theta.md 2.4): `inner = rlp(chain name) || rlp(type) || rlp(fields)` with
- * the signatures that the signer does not cover left out, wrapped in the form of an unsigned legacy
- * Ethereum transaction, so that hardware wallets sign it:
+ * What a Theta wallet signs (theta.md 2.4): `inner = rlp(chain name) || rlp(type) || rlp(fields)`
+ * with the signatures that the signer does not cover left out, wrapped in the form of an unsigned
+ * legacy Ethereum transaction, so that hardware wallets sign it:
  *
  *   V1  [nonce 0, gasPrice 0, gasLimit 0, to 20 zero bytes, value 0, inner]
  *   V2  the same and [chain id 1, 0, 0], as EIP-155 would have it
  *
- * V1 is what an unprotected legacy transaction to the zero address would sign, and V2 one of chain 1:
- * both are refused as Ethereum envelopes, so a signature never serves twice.
+ * V1 is what an unprotected legacy transaction to the zero address would sign, and V2 one of chain
+ * 1: both are refused as Ethereum envelopes, so a signature never serves twice.
  */
 
 /** The wrapper around the inner bytes. */
 export type SignWrapper = "v1" | "v2";
 
-/** Who signs a service payment: the payer off chain, or the receiver who settles it (theta.md 3.4). */
+/**
+ * Who signs a service payment: the payer off chain, or the receiver who settles it (theta.md 3.4).
+ */
 export type PaymentSide = "source" | "target";
 
 type ServicePayment = Extract<ThetaTransaction, { readonly type: "servicePayment" }>;

@@ -53,12 +53,15 @@ import {
 } from "../fakes/transactions.ts";
 
 /*
- * Mutated bytes against every decoder of what comes from outside. A decoder must answer, never throw, not
- * take unreasonably long, and accept only bytes that encode back to themselves: what it accepts in two
- * forms would be one meaning under two hashes. One seed is one run.
+ * Mutated bytes against every decoder of what comes from outside. A decoder must answer, never
+ * throw, not take unreasonably long, and accept only bytes that encode back to themselves: what it
+ * accepts in two forms would be one meaning under two hashes. One seed is one run.
  */
 
-/** A decoder, as the fuzzer sees it: the bytes that the accepted value encodes to, or `null` if refused. */
+/**
+ * A decoder, as the fuzzer sees it: the bytes that the accepted value encodes to, or `null` if
+ * refused.
+ */
 export type FuzzTarget = {
   readonly name: string;
   readonly seeds: readonly Uint8Array[];
@@ -209,7 +212,10 @@ const chain = { name: "privatenet", id: 366, genesisHash: keccakDigest(emptyByte
 const key = new Uint8Array(32).fill(0x11);
 const signer = { address: addressOf(key), sign: (digest: Uint8Array) => signDigest(digest, key) };
 
-/** Native and Ethereum transactions that the entry accepts, so that mutations start beyond its checks. */
+/**
+ * Native and Ethereum transactions that the entry accepts, so that mutations start beyond its
+ * checks.
+ */
 function signedSeeds(): { readonly native: Uint8Array[]; readonly ethereum: Uint8Array[] } {
   const noCoins = { thetaWei: 0n, tfuelWei: 0n };
   const input = { address: signer.address, coins: noCoins, sequence: 1n, signature: emptyBytes };

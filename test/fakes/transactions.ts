@@ -13,8 +13,8 @@ import type {
 } from "../../ledger/thetaTypes.ts";
 import type { Receipt } from "../../ledger/receiptTypes.ts";
 
-// Arbitrary values of every type that travels, for property tests and as seeds of the fuzzer. They are
-// well formed but mean nothing: signatures are random bytes.
+// Arbitrary values of every type that travels, for property tests and as seeds of the fuzzer. They
+// are well formed but mean nothing: signatures are random bytes.
 
 /** Exactly `size` random bytes. */
 export function bytesOf(size: number): fc.Arbitrary<Uint8Array> {

@@ -8,8 +8,8 @@ import { bloomOf } from "../../ledger/receipt.ts";
 import type { Log } from "../../ledger/receiptTypes.ts";
 import { vectorTest } from "../vectors.ts";
 
-// Blocks and receipts of a chain of Ethereum's, from what its clients answer: roots and filters over
-// real transactions of several types.
+// Blocks and receipts of a chain of Ethereum's, from what its clients answer: roots and filters
+// over real transactions of several types.
 
 type Exchange = {
   readonly id: string;
@@ -96,7 +96,9 @@ function rawBlocks(items: readonly Exchange[]): number {
   let count = 0;
   for (const { method, exchange } of items) {
     if (method !== "debug_getRawBlock") continue;
-    const answer = JSON.parse(exchange[0]?.recv ?? "null") as { readonly result?: string };
+    const answer = JSON.parse(exchange.find((part) => part.recv !== undefined)?.recv ?? "{}") as {
+      readonly result?: string;
+    };
     const block = decodeRlp(hexToBytes(answer.result ?? ""));
     if (!block.ok || !isRlpList(block.value)) continue;
     const [header, transactions] = block.value;

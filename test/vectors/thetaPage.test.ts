@@ -24,8 +24,9 @@ import type {
   TxInput,
 } from "../../ledger/thetaTypes.ts";
 
-// The values and where they come from: `data/theta-page.json`. Of its section 11.4 the two account values
-// are left out, because accounts have another form here; 11.6 is tested beside the code of `crypto/`.
+// The values and where they come from: `data/theta-page.json`. Of its section 11.4 the two account
+// values are left out, because accounts have another form here; 11.6 is tested beside the code of
+// `crypto/`.
 
 type Page = { readonly [name: string]: { readonly [name: string]: string } };
 
@@ -325,7 +326,8 @@ describe("11.5: an Ethereum transaction, and a native contract call", () => {
     const [claim] = decoded.value.claims;
     expect(hex(claim?.digests[0] ?? emptyBytes)).toBe(value(group, "digest"));
     expect(signersOf(decoded.value.claims)).toEqual([k1.address]);
-    // Theta's translation of it decodes, but its signature form (v 27 or 28) is no native signature.
+    // Theta's translation of it decodes, but its signature form (v 27 or 28) is no native
+    // signature.
     const translated = hexToBytes(value(group, "thetaRaw"));
     expect(decodeThetaTransaction(translated).ok).toBe(true);
     expect(keccakDigest(translated)).toBe(`0x${value(group, "thetaHash")}`);

@@ -139,7 +139,8 @@ describe("tx", () => {
       expect(!unprotected.ok && unprotected.refusal.code, item.id).toBe("unsupported");
       const raw = hexToBytes(item.signedTransactionChainId5);
       const signed = decodeEthereumEnvelope(raw);
-      // Random data without regard to EIP-2681: nonces and gas of more than 64 bits are no transaction.
+      // Random data without regard to EIP-2681: nonces and gas of more than 64 bits are no
+      // transaction.
       const isWide = [item.nonce, item.gasLimit].some(
         (value) => bytesToBigInt(hexToBytes(value ?? "")) >= 1n << 64n,
       );
