@@ -33,14 +33,13 @@ export class BodyReader {
   }
 
   /**
-   * The body as text; `null` if the client went away before its end. A refused body is read on and
-   * thrown away, so that its sender sees the answer and may use the connection again.
+   * The body as text; `null` if the client went away before its end. A refused body is read to its
+   * end all the same, so that its sender sees the answer and may use the connection again.
    */
   read(request: IncomingMessage): Promise<Outcome<string, BodyRefusal> | null> {
     const declared = Number(request.headers["content-length"] ?? 0);
     if (declared > this.#limits.bodyBytesMax) {
-      this.#drain(request, 0);
-      return Promise.resolve(refuse(this.#tooLarge(declared)));
+      return this.drain(request).then(() => refuse(this.#tooLarge(declared)));
     }
     return new Promise((resolve) => this.#collect(request, resolve));
   }
@@ -51,11 +50,14 @@ export class BodyReader {
   ): void {
     const chunks: Uint8Array[] = [];
     let size = 0;
-    const finish = (outcome: Outcome<string, BodyRefusal> | null): void => {
+    const stop = (): void => {
       request.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
       // Without a listener the stream would throw what its socket still reports.
       request.on("error", () => undefined);
       this.#inFlight -= size;
+    };
+    const finish = (outcome: Outcome<string, BodyRefusal> | null): void => {
+      stop();
       resolve(outcome);
     };
     const onData = (chunk: Uint8Array): void => {
@@ -64,9 +66,8 @@ export class BodyReader {
       if (size > this.#limits.bodyBytesMax || this.#inFlight > this.#limits.bodyBytesInFlightMax) {
         const own = size > this.#limits.bodyBytesMax;
         const refusal = own ? this.#tooLarge(null) : this.#busy();
-        const read = size;
-        finish(refuse(refusal));
-        this.#drain(request, read);
+        stop();
+        void this.drain(request).then(() => resolve(refuse(refusal)));
         return;
       }
       chunks.push(chunk);
@@ -76,14 +77,22 @@ export class BodyReader {
     request.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
   }
 
-  #drain(request: IncomingMessage, alreadyBytes: number): void {
-    let bytes = alreadyBytes;
-    request.on("error", () => undefined);
-    request.on("data", (chunk: Uint8Array) => {
-      bytes += chunk.length;
-      if (bytes > this.#limits.drainBytesMax) request.destroy();
+  /**
+   * Reads a refused request to its end and throws it away. The answer comes after: a client that is
+   * still sending when its connection closes sees a reset instead of the answer.
+   */
+  drain(request: IncomingMessage): Promise<void> {
+    let bytes = 0;
+    return new Promise((resolve) => {
+      const done = (): void => resolve();
+      request.on("data", (chunk: Uint8Array) => {
+        bytes += chunk.length;
+        if (bytes > this.#limits.drainBytesMax) request.destroy();
+      });
+      request.on("end", done).on("close", done).on("error", done);
+      if (request.readableEnded || request.destroyed) resolve();
+      request.resume();
     });
-    request.resume();
   }
 
   #tooLarge(got: number | null): BodyRefusal {

@@ -144,8 +144,21 @@ export class Dispatcher {
     } catch {
       return this.#refuseBody({ code: errorCodes.parse, message: "the body is not JSON" });
     }
-    if (!Array.isArray(request)) return this.#answerOne(request, context);
-    return this.#answerBatch(request, context);
+    const startedMs = performance.now();
+    const batch: readonly unknown[] | null = Array.isArray(request) ? request : null;
+    const answer =
+      batch === null
+        ? await this.#answerOne(request, context)
+        : await this.#answerBatch(batch, context);
+    const name = batch === null ? this.#nameOf(request) : "batch";
+    this.#metrics.took(name, performance.now() - startedMs);
+    return answer;
+  }
+
+  /** Only names of the table become labels. */
+  #nameOf(request: unknown): string {
+    const name = isJsonObject(request) ? memberOf(request, "method") : undefined;
+    return typeof name === "string" && this.#methods.has(name) ? name : "none";
   }
 
   async #answerBatch(batch: readonly unknown[], context: CallContext): Promise<string | null> {
@@ -190,11 +203,13 @@ export class Dispatcher {
       this.#metrics.refused(errorCodes.methodNotFound);
       return given ? errorText(answeredId, this.#notFound(name)) : null;
     }
-    const startedMs = performance.now();
     const answer = this.#invoke(called, params, context);
     if (answer instanceof Promise)
-      return answer.then((value) => this.#encode(called, answeredId, given, value, startedMs));
-    return this.#encode(called, answeredId, given, answer, startedMs);
+      return answer.then(
+        (value) => this.#encode(called, answeredId, given, value),
+        (error: unknown) => this.#encode(called, answeredId, given, this.#onThrow(called, error)),
+      );
+    return this.#encode(called, answeredId, given, answer);
   }
 
   #invoke(called: Method, params: unknown, context: CallContext): Answer | Promise<Answer> {
@@ -207,9 +222,7 @@ export class Dispatcher {
           ok: false,
           refusal: limitExceeded("heavyQueueMax", this.#limits.heavyQueueMax, null),
         };
-      return answer instanceof Promise
-        ? answer.catch((error: unknown) => this.#onThrow(called, error))
-        : answer;
+      return answer;
     } catch (error) {
       return this.#onThrow(called, error);
     }
@@ -228,15 +241,8 @@ export class Dispatcher {
     return { ok: false, refusal: { code: errorCodes.internal, message } };
   }
 
-  #encode(
-    called: Method,
-    id: Id,
-    given: boolean,
-    answer: Answer,
-    startedMs: number,
-  ): string | null {
-    const error = answer.ok ? null : answer.refusal;
-    this.#metrics.answered(called.name, error?.code ?? 0, performance.now() - startedMs);
+  #encode(called: Method, id: Id, given: boolean, answer: Answer): string | null {
+    this.#metrics.answered(called.name, answer.ok ? 0 : answer.refusal.code);
     if (!given) return null;
     if (!answer.ok) return errorText(id, answer.refusal);
     const { value } = answer;

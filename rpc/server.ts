@@ -223,9 +223,10 @@ export class RpcServer {
     why: { readonly status: number; readonly reason: ShedReason; readonly error: RpcError },
   ): void {
     this.#metrics.shed(why.reason);
-    request.raw.on("error", () => undefined);
-    request.raw.resume();
-    void reply.code(why.status).type(jsonType).send(errorAnswerText(why.error));
+    void this.#bodies.drain(request.raw).then(() => {
+      if (reply.raw.closed || reply.raw.destroyed) return reply.hijack();
+      return reply.code(why.status).type(jsonType).send(errorAnswerText(why.error));
+    });
   }
 
   async #answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
