@@ -10,7 +10,12 @@ import type {
 import { keccakDigest } from "../crypto/keccak.ts";
 import { bodyDigests } from "../ledger/block.ts";
 import type { Block, Body, CommitProof, Header } from "../ledger/blockTypes.ts";
-import { blockContextOf, type ExecutionResult, type Executor } from "../ledger/execute.ts";
+import {
+  blockContextOf,
+  type BuiltBlock,
+  type ExecutionResult,
+  type Executor,
+} from "../ledger/execute.ts";
 import { blockHash, headerVersion } from "../ledger/header.ts";
 import { receiptsRoot } from "../ledger/receipt.ts";
 import type { StateReader } from "../ledger/state.ts";
@@ -27,6 +32,8 @@ type PendingBlock = {
   readonly block: Block;
   transactions: readonly Verified<Transaction>[] | null;
   result: ExecutionResult | null;
+  /** State root that `result` was applied to. */
+  parentRoot: Digest | null;
   isStored: boolean;
 };
 
@@ -58,10 +65,7 @@ export type BuildRequest = {
 export type BuiltProposal = {
   readonly summary: BlockSummary;
   readonly result: ConsensusResult;
-  readonly dropped: readonly {
-    readonly transaction: Verified<Transaction>;
-    readonly reason: string;
-  }[];
+  readonly dropped: BuiltBlock["dropped"];
 };
 
 /** Most blocks beyond the head that are held; an honest chain has a few. */
@@ -125,15 +129,22 @@ export class Chain {
     return this.#pending.get(hash)?.block.header ?? null;
   }
 
-  /** Transactions of the blocks from the head's child to `hash`, which no child of it may carry again. */
-  pendingTransactions(hash: Digest): ReadonlySet<Digest> {
-    const found = new Set<Digest>();
-    let at = this.#pending.get(hash);
-    while (at !== undefined) {
-      for (const transaction of at.transactions ?? []) found.add(transaction.hash);
+  /** Transactions of the blocks from the head's child to `hash`, oldest block first. */
+  uncommitted(hash: Digest): readonly Transaction[] {
+    const blocks: (readonly Transaction[])[] = [];
+    for (let at = this.#pending.get(hash); at !== undefined;) {
+      blocks.unshift(at.transactions ?? []);
       at = this.#pending.get(at.block.header.parentHash);
     }
-    return found;
+    return blocks.flat();
+  }
+
+  /** Base fee of a child of a held block. */
+  nextBaseFee(parent: Digest, epoch: number): bigint {
+    const header = this.heldHeader(parent);
+    assert(header !== null, "a proposal extends a held block");
+    const reader = this.#store.reader(header.stateRoot);
+    return this.#executor.nextRules(reader, header, epoch).baseFee;
   }
 
   /** Takes in a block whose body fits its header; gives its summary, or `null` if too many are held. */
@@ -142,7 +153,14 @@ export class Chain {
     const summary = blockSummary(hash, block);
     if (this.#pending.has(hash) || hash === this.#head.hash) return summary;
     if (this.#pending.size >= pendingBlocksMax) return null;
-    this.#hold({ hash, block, transactions: null, result: null, isStored: false });
+    this.#hold({
+      hash,
+      block,
+      transactions: null,
+      result: null,
+      parentRoot: null,
+      isStored: false,
+    });
     return summary;
   }
 
@@ -178,26 +196,17 @@ export class Chain {
     );
     const encoded = body.transactions;
     if (executedFault(header, { result, stateRoot, encoded }) !== null) {
+      this.#store.discard({ parent: parent.stateRoot, root: stateRoot });
       return { valid: false };
     }
     pending.transactions = transactions;
     pending.result = result;
+    pending.parentRoot = parent.stateRoot;
     return this.#consensusResult(pending, result);
   }
 
-  #consensusResult(pending: PendingBlock, result: ExecutionResult): ConsensusResult {
-    if (result.nextCommittee === null) return { valid: true, nextEpoch: null };
-    const { header } = pending.block;
-    const reader = this.#store.reader(header.stateRoot);
-    const next = nextEpoch({
-      current: this.#epoch,
-      currentRoot: this.#epochRoot,
-      last: header,
-      lastHash: pending.hash,
-      committee: result.nextCommittee,
-      epochBlocks: this.#executor.parameters(reader).count("chain.epochBlocks"),
-    });
-    return { valid: true, nextEpoch: next };
+  #consensusResult({ hash, block }: PendingBlock, result: ExecutionResult): ConsensusResult {
+    return { valid: true, nextEpoch: this.#epochAfter({ hash, block, result }) };
   }
 
   /** Builds and executes a block on a held parent. */
@@ -258,16 +267,14 @@ export class Chain {
       block,
       transactions: built.included,
       result,
+      parentRoot: parent.stateRoot,
       isStored: false,
     };
     this.#hold(pending);
     return {
       summary: blockSummary(hash, block),
       result: this.#consensusResult(pending, result),
-      dropped: built.dropped.map(({ transaction, refusal }) => ({
-        transaction,
-        reason: refusal.code,
-      })),
+      dropped: built.dropped,
     };
   }
 
@@ -280,7 +287,7 @@ export class Chain {
   }
 
   /**
-   * Commits blocks, oldest first, in one atomic synced write each with state, receipts, indexes and the
+   * Commits blocks, oldest first, each in one atomic synced write with its state, receipts, indexes and
    * proof; then forgets what lies beside them.
    */
   async commit(
@@ -288,23 +295,24 @@ export class Chain {
     proof: { readonly chain: readonly Digest[]; readonly certificate: CommitProof["certificate"] },
   ): Promise<readonly CommittedBlock[]> {
     const committed = hashes.map((hash) => this.#executed(hash));
-    const headers = proof.chain.map((hash) => {
+    const headers = [...hashes.slice(0, -1), ...proof.chain].map((hash) => {
       const header = this.heldHeader(hash);
       assert(header !== null, "the blocks of a commit proof are held");
       return header;
     });
-    const epochs = committed.flatMap((entry) => this.#epochAfter(entry));
-    await this.#metrics.timedUntil("store", async () =>
-      this.#store.commit({
-        blocks: committed,
-        proof: { headers, certificate: proof.certificate },
-        epoch: epochs[0] ?? null,
-      }),
-    );
-    const last = committed.at(-1);
-    assert(last !== undefined, "a commit names blocks");
-    this.#head = { hash: last.hash, header: last.block.header };
-    this.#forget(new Set(hashes), last.block.header);
+    for (const [i, entry] of committed.entries()) {
+      const { certificate } = proof;
+      await this.#metrics.timedUntil("store", async () =>
+        this.#store.commit({
+          ...entry,
+          proof: { headers: headers.slice(i), certificate },
+          epoch: this.#epochAfter(entry),
+        }),
+      );
+      this.#head = { hash: entry.hash, header: entry.block.header };
+      this.#pending.delete(entry.hash);
+    }
+    this.#forgetUnreachable();
     return committed;
   }
 
@@ -316,19 +324,23 @@ export class Chain {
     return { hash, block, transactions, result };
   }
 
-  #epochAfter(entry: CommittedBlock): EpochInfo[] {
-    const pending = this.#pending.get(entry.hash);
-    assert(pending !== undefined, "a committed block was held");
-    const result = this.#consensusResult(pending, entry.result);
-    return result.valid && result.nextEpoch !== null ? [result.nextEpoch] : [];
+  /** The epoch that a block begins once it is committed, or `null`. */
+  #epochAfter({ hash, block, result }: Omit<CommittedBlock, "transactions">): EpochInfo | null {
+    if (result.nextCommittee === null) return null;
+    const reader = this.#store.reader(block.header.stateRoot);
+    return nextEpoch({
+      current: this.#epoch,
+      currentRoot: this.#epochRoot,
+      last: block.header,
+      lastHash: hash,
+      committee: result.nextCommittee,
+      epochBlocks: this.#executor.parameters(reader).count("chain.epochBlocks"),
+    });
   }
 
-  /** Drops committed blocks, and those that can never be committed with their state. */
-  #forget(committed: ReadonlySet<Digest>, head: Header): void {
-    for (const hash of committed) this.#pending.delete(hash);
-    for (const pending of this.#pending.values()) {
-      if (!this.#descendsFromHead(pending)) this.#drop(pending, head);
-    }
+  /** Drops the blocks that can never be committed, with their state. */
+  #forgetUnreachable(): void {
+    this.#drop([...this.#pending.values()].filter((pending) => !this.#descendsFromHead(pending)));
   }
 
   #descendsFromHead(pending: PendingBlock): boolean {
@@ -343,15 +355,16 @@ export class Chain {
     return false;
   }
 
-  #drop(pending: PendingBlock, head: Header): void {
-    this.#pending.delete(pending.hash);
-    const { stateRoot } = pending.block.header;
-    // Blocks that change nothing share their parent's root.
-    const isShared =
-      stateRoot === head.stateRoot ||
-      [...this.#pending.values()].some((other) => other.block.header.stateRoot === stateRoot);
-    if (pending.result !== null && !isShared) this.#store.discard(stateRoot);
-    if (pending.isStored) this.#store.forgetBlock(pending.hash);
+  /** Highest first: a state is discarded after those that build on it. */
+  #drop(dead: readonly PendingBlock[]): void {
+    const ordered = dead.toSorted((a, b) => b.block.header.height - a.block.header.height);
+    for (const { hash, parentRoot, result, block, isStored } of ordered) {
+      this.#pending.delete(hash);
+      if (result !== null && parentRoot !== null) {
+        this.#store.discard({ parent: parentRoot, root: block.header.stateRoot });
+      }
+      if (isStored) this.#store.forgetBlock(hash, block.header.height);
+    }
   }
 
   /** Begins an epoch at the head; what the old one left uncommitted is orphaned. */
@@ -359,9 +372,7 @@ export class Chain {
     assert(epoch.root === this.#head.hash, "an epoch starts at the head");
     this.#epoch = epoch;
     this.#epochRoot = this.#head.header;
-    for (const pending of this.#pending.values()) {
-      if (pending.block.header.epoch < epoch.epoch) this.#drop(pending, this.#head.header);
-    }
+    this.#drop([...this.#pending.values()].filter(({ block }) => block.header.epoch < epoch.epoch));
   }
 }
 

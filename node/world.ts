@@ -125,7 +125,13 @@ export class NodeWorld implements World {
     const { chain, pool, signing, transactionsMax, genesis } = this.#options;
     if (signing === null) return;
     const work = async (): Promise<void> => {
-      const carried = filled ? chain.pendingTransactions(order.parent) : new Set<Digest>();
+      const candidates = filled
+        ? pool.candidates({
+            baseFee: chain.nextBaseFee(order.parent, order.epoch),
+            uncommitted: chain.uncommitted(order.parent),
+            limit: transactionsMax,
+          })
+        : [];
       const built = await chain.build({
         epoch: order.epoch,
         view: order.view,
@@ -140,10 +146,10 @@ export class NodeWorld implements World {
             signing.blsSecretKey,
           ),
         nowMs: Date.now(),
-        candidates: filled ? pool.candidates(carried) : [],
+        candidates,
         transactionsMax,
       });
-      for (const { transaction, reason } of built.dropped) pool.drop(transaction.hash, reason);
+      pool.onDropped(built.dropped);
       this.#host?.deliver({
         type: "proposalBuilt",
         block: built.summary,

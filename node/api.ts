@@ -1,0 +1,255 @@
+import type { Registry as MetricsRegistry } from "prom-client";
+import type { Address, Digest } from "../base/brand.ts";
+import { accept, refuse, type Outcome } from "../base/outcome.ts";
+import type { ReplicaStatus } from "../consensus/replicaOptions.ts";
+import { emptyAccount } from "../ledger/accounts.ts";
+import type { Executor } from "../ledger/execute.ts";
+import type { Registry } from "../ledger/registry.ts";
+import type { Json } from "../ledger/schema.ts";
+import type { StateReader } from "../ledger/state.ts";
+import type {
+  AccountInfo,
+  BlockHead,
+  BuildInfo,
+  CommittedTransaction,
+  Health,
+  ModuleInfo,
+  NodeApi,
+  PeerInfo,
+  QueryRefusal,
+  StateRefusal,
+  SyncStatus,
+  TransactionLookup,
+  WaitRefusal,
+} from "../rpc/api.ts";
+import { PrunedError } from "../store/failures.ts";
+import type { Chain } from "./chain.ts";
+import type { DiskStore } from "./diskStore.ts";
+import { headContext, type HeadState } from "./headState.ts";
+import type { Reads } from "./reads.ts";
+import { pendingAccount, type TransactionPool } from "./transactionPool.ts";
+import type { Waiters } from "./waiters.ts";
+
+/** What the API answers from. */
+export type ApiParts = {
+  readonly executor: Executor;
+  readonly registry: Registry;
+  readonly store: DiskStore;
+  readonly chain: Chain;
+  readonly head: HeadState;
+  readonly reads: Reads;
+  readonly pool: TransactionPool;
+  readonly waiters: Waiters;
+  readonly metrics: MetricsRegistry;
+  readonly build: BuildInfo;
+  readonly address: Address;
+  readonly status: () => ReplicaStatus;
+  /** Why the node should not be sent work; `null` if it should. */
+  readonly unhealthy: () => string | null;
+};
+
+/** Listeners for new blocks, at most: each WebSocket server has one. */
+const listenersMax = 64;
+
+/** Creates what the JSON-RPC server asks. `announce` is to be called after each commit. */
+export function createApi(parts: ApiParts): {
+  readonly api: NodeApi;
+  readonly announce: (block: BlockHead) => void;
+} {
+  const { chain, head, reads, pool, waiters, executor } = parts;
+  const listeners = new Set<(block: BlockHead) => void>();
+  const api: NodeApi = {
+    ...identity(parts),
+    ...blockReads(parts),
+    ...stateReads(parts),
+    transaction: (hash) => Promise.resolve(lookUp(parts, hash)),
+    pendingHashes: (limit) => pool.hashes(limit),
+    nextBaseFee: () => head.baseFee(),
+    pendingAccount: (address) => {
+      const account = head.admission().account(address);
+      return { address, ...pendingAccount(account, pool.pendingOf(address, account.nonce)) };
+    },
+    modules: () => moduleList(parts.registry),
+    parameters: () =>
+      Object.fromEntries(
+        executor
+          .parameters(head.reader())
+          .entries()
+          .map(([name, value]) => [name, value.toString()]),
+      ),
+    submit: (submissions) => pool.submit(submissions, "local"),
+    waitCommitted: (hash, options) => waitCommitted({ reads, pool, waiters }, hash, options),
+    syncStatus: () => syncStatus(parts),
+    peers: (): readonly PeerInfo[] => [],
+    health: (): Health => {
+      const reason = parts.unhealthy();
+      return { ok: reason === null, reason };
+    },
+    onCommitted: (listener) => {
+      if (listeners.size < listenersMax) listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+  const announce = (block: BlockHead): void => {
+    for (const listener of listeners) listener(block);
+  };
+  return { api, announce };
+
+  function syncStatus({ status }: ApiParts): SyncStatus {
+    const { epoch, view, highCertificate } = status();
+    const tip = chain.heldHeader(highCertificate.block);
+    return {
+      syncing: false,
+      heightHighest: chain.head.header.height,
+      epoch,
+      view,
+      tipHash: tip === null ? chain.head.hash : highCertificate.block,
+      tipHeight: tip?.height ?? chain.head.header.height,
+    };
+  }
+}
+
+function identity({
+  executor,
+  build,
+  metrics,
+  address,
+}: ApiParts): Pick<NodeApi, "chain" | "build" | "metrics" | "address" | "peerId"> {
+  const { name, id, genesisHash } = executor.chain;
+  return { chain: { name, id, genesisHash }, build, metrics, address, peerId: "" };
+}
+
+function blockReads({
+  chain,
+  reads,
+}: ApiParts): Pick<
+  NodeApi,
+  "head" | "finalizedHeight" | "headAtHeight" | "blockAtHeight" | "blockByHash" | "commitProof"
+> {
+  return {
+    head: () => chain.head,
+    finalizedHeight: () => chain.head.header.height,
+    headAtHeight: (height) => Promise.resolve(reads.headAtHeight(height)),
+    blockAtHeight: (height) => Promise.resolve(reads.blockAtHeight(height)),
+    blockByHash: (hash) => Promise.resolve(reads.blockByHash(hash)),
+    commitProof: (hash) => Promise.resolve(reads.commitProof(hash)),
+  };
+}
+
+function stateReads(
+  parts: ApiParts,
+): Pick<NodeApi, "state" | "stateAt" | "account" | "queryModule"> {
+  const { head, executor, reads, registry, chain } = parts;
+  const at = (height: number | null): Outcome<StateReader, StateRefusal> =>
+    height === null ? accept(head.reader()) : stateAt(parts, height);
+  /** Reads that run into a height being pruned answer that it is gone, never half. */
+  const orPruned = <T, R>(
+    height: number | null,
+    read: () => Outcome<T, R>,
+  ): Outcome<T, R | StateRefusal> => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof PrunedError)) throw error;
+      return refuse(stateRefusal(parts, "pruned", height ?? chain.head.header.height));
+    }
+  };
+  return {
+    state: () => head.reader(),
+    stateAt: at,
+    account: (address, height) => {
+      const state = at(height);
+      if (!state.ok) return state;
+      return orPruned(height, () => {
+        const account = state.value.account(address);
+        const block = height === null ? chain.head : reads.headAtHeight(height);
+        const context = headContext(block ?? chain.head);
+        const { thetaWei } = executor.admission(state.value, context).account(address);
+        if (account === null && thetaWei === 0n) return accept<AccountInfo | null>(null);
+        return accept<AccountInfo | null>({ ...(account ?? emptyAccount), thetaWei });
+      });
+    },
+    queryModule: ({ module, query, parameters, height }) => {
+      if (registry.module(module) === null) {
+        return refuse<QueryRefusal>({ code: "unknownModule", detail: `no module ${module}` });
+      }
+      const definition = registry.query(module, query);
+      if (definition === null) {
+        const detail = `module ${module} has no query ${query}`;
+        return refuse<QueryRefusal>({ code: "unknownQuery", detail });
+      }
+      const state = at(height);
+      if (!state.ok) return state;
+      const read = definition.parameters.fromJson(parameters);
+      if (read === null) {
+        const detail = `expected ${definition.parameters.description}`;
+        return refuse<QueryRefusal>({ code: "parametersInvalid", detail });
+      }
+      return orPruned<Json, QueryRefusal>(height, () => {
+        const block = height === null ? chain.head : reads.headAtHeight(height);
+        const context = executor.open(state.value, headContext(block ?? chain.head));
+        const answer = definition.answer(context, read.value);
+        return answer.ok ? answer : refuse({ code: "refused", detail: answer.refusal });
+      });
+    },
+  };
+}
+
+function stateAt(parts: ApiParts, height: number): Outcome<StateReader, StateRefusal> {
+  const { chain, reads, store } = parts;
+  if (height > chain.head.header.height) return refuse(stateRefusal(parts, "notYet", height));
+  const block = reads.headAtHeight(height);
+  if (block === null || !store.hasState(block.header.stateRoot)) {
+    return refuse(stateRefusal(parts, "pruned", height));
+  }
+  return accept(store.reader(block.header.stateRoot));
+}
+
+function stateRefusal(
+  { store, chain }: ApiParts,
+  code: StateRefusal["code"],
+  height: number,
+): StateRefusal {
+  return {
+    code,
+    height,
+    heightMin: store.retainedHeightMin(),
+    heightMax: chain.head.header.height,
+  };
+}
+
+function lookUp({ reads, pool }: ApiParts, hash: Digest): TransactionLookup {
+  const committed = reads.transaction(hash);
+  if (committed !== null) return { state: "committed", committed };
+  const transaction = pool.get(hash);
+  if (transaction !== null) return { state: "pending", transaction };
+  const reason = pool.abandonedReason(hash);
+  return reason === null ? { state: "notFound" } : { state: "abandoned", reason };
+}
+
+async function waitCommitted(
+  parts: Pick<ApiParts, "reads" | "pool" | "waiters">,
+  hash: Digest,
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<Outcome<CommittedTransaction, WaitRefusal>> {
+  const already = parts.reads.transaction(hash);
+  if (already !== null) return accept(already);
+  const reason = parts.pool.get(hash) === null ? parts.pool.abandonedReason(hash) : null;
+  if (reason !== null) return refuse({ code: "abandoned", reason });
+  const end = await parts.waiters.wait(hash, options);
+  if (end.code !== "committed") return refuse(end);
+  const committed = parts.reads.transaction(hash);
+  return committed === null ? refuse({ code: "timeout" }) : accept(committed);
+}
+
+function moduleList(registry: Registry): readonly ModuleInfo[] {
+  return registry.modules.map((module) => ({
+    name: module.name,
+    version: module.version,
+    operations: Object.keys(module.operations),
+    queries: Object.entries(module.queries).map(([name, { description }]) => ({
+      name,
+      description,
+    })),
+  }));
+}

@@ -1,0 +1,79 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Address } from "../base/brand.ts";
+import { bytesToHexDigits } from "../base/bytes.ts";
+import { assert } from "../base/assert.ts";
+import { scryptLight } from "../crypto/kdf.ts";
+import { mnemonicPrivateKey } from "../crypto/mnemonic.ts";
+import { randomBytes } from "../crypto/kdf.ts";
+import { addressOf } from "../crypto/secp256k1.ts";
+import { privatenet } from "../ledger/genesis.ts";
+import { soleValidatorGenesis, writeNodeFolder } from "./init.ts";
+import { createValidatorKeys, writeSecret } from "./keys.ts";
+import type { NodeOptions } from "./options.ts";
+
+/** The mnemonic that Ethereum's development tools share: its keys are public. */
+export const devnetMnemonic = "test test test test test test test test test test test junk";
+
+/** Accounts of the mnemonic that a devnet funds. */
+export const devnetAccountCount = 10;
+
+const coin = 10n ** 18n;
+
+/** What each of them owns. */
+export const devnetCoins = { thetaWei: 100_000n * coin, tfuelWei: 1_000_000n * coin };
+
+/** A funded account whose key anybody can read. */
+export type DevnetAccount = { readonly address: Address; readonly privateKey: Uint8Array };
+
+/** The funded accounts, in the order of their paths. */
+export function devnetAccounts(): readonly DevnetAccount[] {
+  return Array.from({ length: devnetAccountCount }, (_, index) => {
+    const privateKey = mnemonicPrivateKey(devnetMnemonic, index);
+    assert(privateKey !== null, "the mnemonic is valid");
+    return { address: addressOf(privateKey), privateKey };
+  });
+}
+
+const passwordFile = "password";
+
+/** A devnet's folder: made where there is none, and temporary where none is named. */
+export async function openDevnetFolder(
+  named: string | null,
+): Promise<{ readonly folder: string; readonly password: string; readonly remove: () => void }> {
+  const folder = named ?? mkdtempSync(join(tmpdir(), "ledger-devnet-"));
+  if (!existsSync(join(folder, "config.yaml"))) await makeDevnetFolder(folder);
+  const password = readFileSync(join(folder, "key", passwordFile), "utf8").trim();
+  const remove = (): void => {
+    if (named === null) rmSync(folder, { recursive: true, force: true });
+  };
+  return { folder, password, remove };
+}
+
+async function makeDevnetFolder(folder: string): Promise<void> {
+  const keys = createValidatorKeys();
+  const genesis = soleValidatorGenesis({
+    chainName: privatenet.chainName,
+    kind: "private",
+    keys,
+    timestampMs: Date.now(),
+    funded: devnetAccounts().map(({ address }) => ({ address, coins: devnetCoins })),
+  });
+  const password = bytesToHexDigits(randomBytes(16));
+  await writeNodeFolder(folder, { genesis, keys, password, cost: scryptLight });
+  // A devnet starts unattended; its validator's key guards nothing.
+  writeSecret(join(folder, "key"), passwordFile, password);
+}
+
+/** What `runDevnet` shows beside a node's start screen. */
+export function devnetScreen(print: NodeOptions["print"]): void {
+  print("");
+  print(`  Accounts (mnemonic "${devnetMnemonic}")`);
+  for (const [i, { address, privateKey }] of devnetAccounts().entries()) {
+    print(`   ${i}  ${address}  0x${bytesToHexDigits(privateKey)}`);
+  }
+  print(
+    "   100,000 THETA and 1,000,000 TFUEL each. Their keys are public: never send real funds here.",
+  );
+}

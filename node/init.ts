@@ -1,0 +1,130 @@
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Address } from "../base/brand.ts";
+import { NodeError } from "../base/nodeError.ts";
+import { checksumAddress } from "../crypto/address.ts";
+import { proveBlsPossession } from "../crypto/bls.ts";
+import type { ScryptCost } from "../crypto/kdf.ts";
+import { keccak256 } from "../crypto/keccak.ts";
+import { textToBytes } from "../base/bytes.ts";
+import {
+  createGenesis,
+  genesisFault,
+  genesisKeyDomain,
+  genesisToJson,
+  ownChainIds,
+  privatenet,
+  type Genesis,
+} from "../ledger/genesis.ts";
+import type { GenesisContent } from "../ledger/genesisTypes.ts";
+import type { ParameterValue } from "../ledger/parameters.ts";
+import { coreRegistry } from "../ledger/runtime.ts";
+import type { Coins } from "../ledger/thetaTypes.ts";
+import { createValidatorKeys, writeValidatorKeys, type ValidatorKeys } from "./keys.ts";
+import { createSafetyFile } from "./safety.ts";
+import type { NodeOptions } from "./options.ts";
+
+const coin = 10n ** 18n;
+
+/** What the validator of a new network of one stakes and owns beside it. */
+const validatorStake = 50_000_000n * coin;
+const validatorCoins: Coins = { thetaWei: 12_500_000n * coin, tfuelWei: 312_500_000n * coin };
+
+/** The EIP-155 number of a new network: Theta's for `privatenet`, else from our own range by its name. */
+export function chainIdOf(chainName: string): number {
+  if (chainName === privatenet.chainName) return privatenet.chainId;
+  const { first, last } = ownChainIds;
+  const [high = 0, low = 0] = keccak256(textToBytes(chainName));
+  return first + ((high * 256 + low) % (last - first + 1));
+}
+
+/** The genesis of a network of one validator. */
+export function soleValidatorGenesis(options: {
+  readonly chainName: string;
+  readonly kind: GenesisContent["kind"];
+  readonly keys: ValidatorKeys;
+  readonly timestampMs: number;
+  readonly funded: readonly { readonly address: Address; readonly coins: Coins }[];
+  readonly parameters?: ReadonlyMap<string, ParameterValue>;
+}): Genesis {
+  const { keys } = options;
+  const balances = [{ address: keys.address, coins: validatorCoins }, ...options.funded];
+  const content = {
+    chainName: options.chainName,
+    chainId: chainIdOf(options.chainName),
+    kind: options.kind,
+    timestampMs: options.timestampMs,
+    parameters: options.parameters ?? new Map<string, ParameterValue>(),
+    balances: balances.sort((a, b) => (a.address < b.address ? -1 : 1)),
+    stakes: [{ source: keys.address, holder: keys.address, amount: validatorStake }],
+  };
+  const subject = { holder: keys.address, genesis: genesisKeyDomain(content) };
+  const proof = proveBlsPossession(subject, keys.blsSecretKey);
+  const genesisKey = { holder: keys.address, blsKey: keys.blsPublicKey, proof };
+  const whole = { ...content, keys: [genesisKey] };
+  const fault = genesisFault(whole, coreRegistry);
+  if (fault !== null)
+    throw new NodeError("E_GENESIS", `the chain cannot be made: ${fault.place}: ${fault.detail}`);
+  return createGenesis(whole);
+}
+
+/** The configuration file of a new node; every setting is optional. */
+function configText(lines: readonly string[]): string {
+  return ["# Settings and their defaults: docs/CONFIGURATION.md", ...lines, ""].join("\n");
+}
+
+/** Writes a whole node folder: configuration, genesis, keys, and the first safety record of a new key. */
+export async function writeNodeFolder(
+  folder: string,
+  options: {
+    readonly genesis: Genesis;
+    readonly keys: ValidatorKeys;
+    readonly password: string;
+    readonly cost?: ScryptCost;
+    readonly config?: readonly string[];
+  },
+): Promise<void> {
+  if (existsSync(folder) && readdirSync(folder).length > 0)
+    throw new NodeError("E_FOLDER", `${folder} is not empty`, {
+      hint: "choose another folder, or start the node that is in it: ledger start --config=DIR",
+    });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const cost = options.cost === undefined ? {} : { cost: options.cost };
+  await writeValidatorKeys(folder, options.keys, { password: options.password, ...cost });
+  writeFileSync(join(folder, "genesis.json"), genesisToJson(options.genesis.content));
+  const hash = [`genesis:`, `  hash: "${options.genesis.hash}"`];
+  writeFileSync(join(folder, "config.yaml"), configText([...hash, ...(options.config ?? [])]));
+  await createSafetyFile(join(folder, "data"), {
+    genesis: options.genesis.hash,
+    publicKey: options.keys.blsPublicKey,
+  });
+}
+
+/** `ledger init`: a node folder for a new network of one, with fresh keys. */
+export async function initNode(
+  options: NodeOptions & { readonly folder: string; readonly chain: string },
+): Promise<void> {
+  const keys = createValidatorKeys();
+  const genesis = soleValidatorGenesis({
+    chainName: options.chain,
+    kind: "private",
+    keys,
+    timestampMs: Date.now(),
+    funded: [],
+  });
+  const password = await options.password("Password for the new keys");
+  await writeNodeFolder(options.folder, { genesis, keys, password });
+  const address = checksumAddress(keys.address);
+  if (options.json) {
+    const { hash, chain } = genesis;
+    const { folder } = options;
+    options.print(
+      JSON.stringify({ folder, chain: chain.name, chainId: chain.id, genesis: hash, address }),
+    );
+    return;
+  }
+  options.print(`made ${options.folder} for the network "${options.chain}" (${genesis.chain.id})`);
+  options.print(`  validator ${address}`);
+  options.print(`  genesis   ${genesis.hash}`);
+  options.print(`next: ledger start --config=${options.folder}`);
+}

@@ -1,0 +1,143 @@
+import { checksumAddress } from "../crypto/address.ts";
+import { NodeError } from "../base/nodeError.ts";
+import { loadConfig, type Config } from "./config.ts";
+import { devnetScreen, openDevnetFolder } from "./devnet.ts";
+import { openValidatorKeys } from "./keys.ts";
+import { createLog, type Log } from "./log.ts";
+import { LedgerNode } from "./node.ts";
+import type { NodeOptions } from "./options.ts";
+
+export { initNode } from "./init.ts";
+
+/** How to start the node of a folder. */
+export type StartOptions = NodeOptions & {
+  readonly folder: string;
+  /** Sign although no record of earlier votes exists; only for a network of one. */
+  readonly allowMissingSafetyFile: boolean;
+};
+
+/** `ledger start`: runs until `signal` aborts or the node fails. */
+export async function startNode(options: StartOptions): Promise<void> {
+  const config = loadConfig(options);
+  await runNode({ ...options, config, afterStart: () => {} });
+}
+
+/** `ledger devnet`: a private network of one validator with funded accounts; temporary unless named. */
+export async function runDevnet(options: NodeOptions): Promise<void> {
+  const named = options.overrides.find(([name]) => name === "data.path")?.[1];
+  const { folder, password, remove } = await openDevnetFolder(
+    named === undefined ? null : String(named),
+  );
+  try {
+    const isChosen = (setting: string): boolean =>
+      options.overrides.some(([name]) => name === setting);
+    const defaults: NodeOptions["overrides"] = [
+      ["rpc.secondPort", 8_545],
+      ["consensus.blockIntervalMsIdle", 2_000],
+      ["log.level", "warn"],
+    ].flatMap(([name = "", value = ""]) =>
+      isChosen(String(name)) ? [] : [[String(name), value] as const],
+    );
+    const overrides = [...defaults, ...options.overrides.filter(([name]) => name !== "data.path")];
+    const config = loadConfig({ ...options, folder, overrides });
+    await runNode({
+      ...options,
+      config,
+      folder,
+      password: () => Promise.resolve(password),
+      allowMissingSafetyFile: false,
+      afterStart: () => {
+        if (!options.json) devnetScreen(options.print);
+      },
+    });
+  } finally {
+    remove();
+  }
+}
+
+async function runNode(
+  options: StartOptions & { readonly config: Config; readonly afterStart: () => void },
+): Promise<void> {
+  const { config, signal } = options;
+  const { level, format } = config.log;
+  const asText = format === "text" || (format === "auto" && process.stderr.isTTY);
+  const log = createLog({ level, format: asText ? "text" : "json" });
+  const keys = await openValidatorKeys(config.folder, options.password);
+  let fail: (error: NodeError) => void = () => {};
+  const failure = new Promise<never>((_, reject) => (fail = reject));
+  // Whoever awaits comes later; until then a failure must not count as unhandled.
+  failure.catch(() => {});
+  const node = await LedgerNode.open({
+    config,
+    keys,
+    allowMissingSafetyFile: options.allowMissingSafetyFile,
+    log,
+    events: {
+      onCommitted: ({ hash, block, transactions }) => {
+        const { height, view } = block.header;
+        const write = transactions.length === 0 ? "debug" : "info";
+        log[write]("block committed", { height, view, transactions: transactions.length, hash });
+      },
+      onFailure: (error) => fail(error),
+    },
+  });
+  try {
+    await node.start();
+    startScreen(options, node);
+    options.afterStart();
+    await Promise.race([aborted(signal), failure]);
+  } catch (error) {
+    logFailure(log, error);
+    throw error;
+  } finally {
+    await node.stop();
+  }
+}
+
+function logFailure(log: Log, error: unknown): void {
+  if (error instanceof NodeError) log.error(error.message, { code: error.code });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+function startScreen(options: StartOptions, node: LedgerNode): void {
+  const { api, genesis } = node;
+  const urls = node.listening.map(({ host, port }) => {
+    const name = host.includes(":") ? `[${host}]` : host;
+    return `http://${name}:${port}`;
+  });
+  const [url = "off"] = urls;
+  const head = api.head();
+  if (options.json) {
+    options.print(
+      JSON.stringify({
+        name: "node",
+        pid: process.pid,
+        chain: genesis.chain.name,
+        chainId: genesis.chain.id,
+        genesis: genesis.hash,
+        rpc: `${url}/rpc`,
+        urls,
+        address: checksumAddress(api.address),
+        height: head.header.height,
+      }),
+    );
+    return;
+  }
+  const { print } = options;
+  print(`  ledger ${api.build.version}  "${genesis.chain.name}"  chain id ${genesis.chain.id}`);
+  print("");
+  print(`  RPC        ${url}/rpc         theta.*, eth_*, ledger.*`);
+  for (const other of urls.slice(1)) print(`  Ethereum   ${other}             the same methods`);
+  print(`  Metrics    ${url}/metrics     health ${url}/healthz`);
+  print(`  Validator  ${checksumAddress(api.address)}`);
+  print(`  Head       block ${head.header.height}`);
+  print("");
+  print(`  next: bin/ledgercli query status${url.endsWith(":16888") ? "" : ` --remote=${url}/rpc`}`);
+  print("  stop with Ctrl-C");
+}

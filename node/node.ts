@@ -1,0 +1,404 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { NodeError } from "../base/nodeError.ts";
+import { zeroAddress } from "../base/bytes.ts";
+import { Guard } from "../consensus/guard.ts";
+import { Replica } from "../consensus/replica.ts";
+import { soundRules } from "../consensus/rules.ts";
+import type { EpochInfo } from "../consensus/types.ts";
+import { aggregate, blsBackend, blsSign } from "../crypto/bls.ts";
+import { keccak256 } from "../crypto/keccak.ts";
+import { RecoverPool } from "../crypto/recoverPool.node.ts";
+import { secp256k1Backend } from "../crypto/secp256k1.ts";
+import { createExecutor, type Executor } from "../ledger/execute.ts";
+import { readGenesis, type Genesis } from "../ledger/genesis.ts";
+import { Mempool, mempoolLimits } from "../ledger/mempool.ts";
+import { coreRegistry } from "../ledger/runtime.ts";
+import type { BlockHead, NodeApi } from "../rpc/api.ts";
+import { RpcServer } from "../rpc/server.ts";
+import { createApi } from "./api.ts";
+import { buildInfo } from "./build.ts";
+import { Chain, type CommittedBlock } from "./chain.ts";
+import type { Config } from "./config.ts";
+import { DiskStore } from "./diskStore.ts";
+import { HeadState } from "./headState.ts";
+import { Host, hostFailure } from "./host.ts";
+import type { ValidatorKeys } from "./keys.ts";
+import type { Log } from "./log.ts";
+import { NodeMetrics } from "./metrics.ts";
+import { Reads } from "./reads.ts";
+import { openSafety, type OpenedSafety } from "./safety.ts";
+import { startPoint } from "./startPoint.ts";
+import { TransactionJournal } from "./transactionJournal.ts";
+import { TransactionPool } from "./transactionPool.ts";
+import { Waiters } from "./waiters.ts";
+import { NodeWorld, noOutbound, type Signing } from "./world.ts";
+
+/** View timers: a network of one never needs them, but a stalled disk does. */
+const viewTimeoutMsShort = 2_000;
+const viewTimeoutMsMax = 60_000;
+
+/** What a running node tells of itself when something happens. */
+export type NodeEvents = {
+  readonly onCommitted: (block: CommittedBlock) => void;
+  /** Called once, when the node cannot go on; the process is to end. */
+  readonly onFailure: (error: NodeError) => void;
+};
+
+/** Reads and checks the genesis file that the configuration names. */
+export function loadGenesis(config: Config): Genesis {
+  let text: string;
+  try {
+    text = readFileSync(config.genesisPath, "utf8");
+  } catch (error) {
+    throw new NodeError("E_GENESIS", `cannot read the genesis file ${config.genesisPath}`, {
+      cause: error,
+      hint: `ledger init --config=${config.folder}`,
+    });
+  }
+  const read = readGenesis(text, coreRegistry);
+  if (!read.ok) {
+    const { place, detail } = read.refusal;
+    throw new NodeError("E_GENESIS", `${config.genesisPath}: ${place}: ${detail}`);
+  }
+  const expected = config.genesis.hash.toLowerCase();
+  if (expected !== "" && expected !== read.value.hash) {
+    throw new NodeError(
+      "E_GENESIS_MISMATCH",
+      `${config.genesisPath} has hash ${read.value.hash}, and genesis.hash says ${expected}`,
+      { hint: "take the network's own genesis file, or correct genesis.hash in config.yaml" },
+    );
+  }
+  return read.value;
+}
+
+/** A whole node in one process. `start` and `stop` may be called twice. */
+export class LedgerNode {
+  readonly genesis: Genesis;
+  readonly api: NodeApi;
+  readonly metrics: NodeMetrics;
+  readonly #config: Config;
+  readonly #log: Log;
+  readonly #parts: Parts;
+  readonly #server: RpcServer | null;
+  readonly #unsubmitted: readonly Uint8Array[];
+  #isRunning = false;
+  #stopping: Promise<void> | null = null;
+
+  private constructor(opened: Opened) {
+    this.#config = opened.config;
+    this.#log = opened.log;
+    this.#parts = opened.parts;
+    this.#unsubmitted = opened.unsubmitted;
+    this.genesis = opened.genesis;
+    this.metrics = opened.metrics;
+    this.api = opened.api;
+    const { rpc } = opened.config;
+    const ports = rpc.secondPort === 0 ? [rpc.port] : [rpc.port, rpc.secondPort];
+    this.#server = rpc.enabled
+      ? new RpcServer(opened.api, {
+          listen: ports.map((port) => ({ host: rpc.address, port })),
+          hosts: rpc.allowedHosts,
+          origins: rpc.allowedOrigins,
+          log: opened.log.child("rpc"),
+        })
+      : null;
+  }
+
+  /** Opens data folder, safety file and journal; nothing runs yet. */
+  static async open(options: {
+    readonly config: Config;
+    readonly keys: ValidatorKeys | null;
+    readonly allowMissingSafetyFile: boolean;
+    readonly log: Log;
+    readonly events: NodeEvents;
+  }): Promise<LedgerNode> {
+    const { config, log } = options;
+    const genesis = loadGenesis(config);
+    log.info("cryptography", { secp256k1: secp256k1Backend, bls: blsBackend });
+    const store = await DiskStore.open({
+      folder: config.dataFolder,
+      genesis,
+      archive: config.storage.archive,
+      retainedHeights: config.storage.retainedHeights,
+    });
+    try {
+      return new LedgerNode(await assemble({ ...options, genesis, store }));
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  /** Addresses of the RPC server, ports filled in. */
+  get listening(): readonly { readonly host: string; readonly port: number }[] {
+    return this.#server?.addresses ?? [];
+  }
+
+  /** Restores pending transactions, begins consensus, opens the port. */
+  async start(): Promise<void> {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    const { pool, host, recoverPool, chain } = this.#parts;
+    recoverPool.start();
+    const restored = await pool.restore(this.#unsubmitted);
+    if (restored > 0) this.#log.info("pending transactions restored", { count: restored });
+    host.deliver({ type: "started", point: this.#parts.point });
+    if (pool.size > 0) host.deliver({ type: "workChanged", pending: true });
+    await this.#server?.start();
+    this.#log.info("node started", {
+      chain: this.genesis.chain.name,
+      chainId: this.genesis.chain.id,
+      height: chain.head.header.height,
+      data: this.#config.dataFolder,
+    });
+  }
+
+  /** Answers what is under way, stops proposing, closes files. */
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#stop());
+  }
+
+  async #stop(): Promise<void> {
+    const { host, world, waiters, recoverPool, journal, store, safety } = this.#parts;
+    waiters.stop();
+    await this.#server?.stop();
+    world.stop();
+    await host.stop();
+    await recoverPool.stop();
+    await journal.close();
+    await safety?.close();
+    await store.close();
+    this.#log.info("node stopped", { height: this.#parts.chain.head.header.height });
+    this.#log.flush();
+  }
+}
+
+type Parts = {
+  readonly store: DiskStore;
+  readonly chain: Chain;
+  readonly pool: TransactionPool;
+  readonly host: Host;
+  readonly world: NodeWorld;
+  readonly waiters: Waiters;
+  readonly recoverPool: RecoverPool;
+  readonly journal: TransactionJournal;
+  readonly safety: OpenedSafety | null;
+  readonly point: ReturnType<typeof startPoint>;
+};
+
+type Opened = {
+  readonly config: Config;
+  readonly log: Log;
+  readonly genesis: Genesis;
+  readonly metrics: NodeMetrics;
+  readonly api: NodeApi;
+  readonly unsubmitted: readonly Uint8Array[];
+  readonly parts: Parts;
+};
+
+type AssembleOptions = {
+  readonly config: Config;
+  readonly keys: ValidatorKeys | null;
+  readonly allowMissingSafetyFile: boolean;
+  readonly log: Log;
+  readonly events: NodeEvents;
+  readonly genesis: Genesis;
+  readonly store: DiskStore;
+};
+
+/** Wires the parts in the order of the arrows. */
+async function assemble(options: AssembleOptions): Promise<Opened> {
+  const { config, keys, log, events, genesis, store } = options;
+  const metrics = new NodeMetrics();
+  const executor = createExecutor(coreRegistry, genesis.chain);
+  const { head, epoch, epochRoot } = store;
+  const failed = once((error: unknown) => events.onFailure(hostFailure(error)));
+  const recoverPool = new RecoverPool({
+    onFailure: (error) => log.warn("a signature thread died", { error: error.message }),
+  });
+  const chain = new Chain({
+    executor,
+    store,
+    metrics,
+    recover: (encoded) => pool.recoverBlock(encoded),
+    head,
+    epoch,
+    epochRoot,
+  });
+  const headState = new HeadState(chain, executor);
+  const reads = new Reads(store, genesis.chain);
+  const waiters = new Waiters();
+  const { journal, payloads } = await TransactionJournal.open(
+    join(config.dataFolder, "pending.journal"),
+  );
+  const pool = new TransactionPool({
+    chain: genesis.chain,
+    mempool: new Mempool({
+      limits: { ...mempoolLimits, ...config.mempool },
+      height: head.header.height,
+    }),
+    recoverPool,
+    journal,
+    view: {
+      admission: () => headState.admission(),
+      accounts: () => headState.accounts(),
+      isCommitted: (hash) => store.transactionPosition(hash) !== null,
+    },
+    metrics,
+    onChange: (pending) => {
+      host.deliver({ type: "workChanged", pending });
+      if (pending) world.onWork();
+    },
+    onAbandoned: (hash, reason) => waiters.settle(hash, { code: "abandoned", reason }),
+  });
+  const safety = keys === null ? null : await openSafety(config, { genesis, keys, store, epoch, log, allowMissing: options.allowMissingSafetyFile });
+  const replica = createReplica({ config, keys, epoch });
+  const onCommitted = (blocks: readonly CommittedBlock[]): void => {
+    for (const block of blocks) {
+      reads.onCommitted(block);
+      pool.onCommitted({
+        height: block.block.header.height,
+        transactions: block.transactions,
+      });
+      for (const { hash } of block.transactions) waiters.settle(hash, { code: "committed" });
+      countCommit(metrics, block);
+      announce({ hash: block.hash, header: block.block.header });
+      events.onCommitted(block);
+    }
+    pool.compactJournal().catch(failed);
+  };
+  let alarm: string | null = null;
+  const world = new NodeWorld({
+    genesis: genesis.hash,
+    chain,
+    pool,
+    signing: signingOf(keys, genesis, safety),
+    outbound: noOutbound,
+    pace: {
+      intervalMsMin: config.consensus.blockIntervalMsMin,
+      intervalMsIdle: config.consensus.blockIntervalMsIdle,
+    },
+    transactionsMax: blockTransactionsMax,
+    epochProof: () => Promise.resolve(reads.commitProof(chain.epoch.root)),
+    log: log.child("consensus"),
+    onCommitted,
+    onAlarm: (reason) => {
+      alarm = reason;
+      log.error("the chain cannot be followed any more", { reason });
+    },
+    onFailure: failed,
+  });
+  const host = new Host(replica, world, failed);
+  world.attach(host);
+  const { api, announce } = createApi({
+    executor,
+    registry: coreRegistry,
+    store,
+    chain,
+    head: headState,
+    reads,
+    pool,
+    waiters,
+    metrics: metrics.registry,
+    build: buildInfo(),
+    address: keys?.address ?? zeroAddress,
+    status: () => replica.status,
+    unhealthy: () => alarm,
+  });
+  watchParts(metrics, { pool, waiters, host, recoverPool, store });
+  const point = startPoint({ store, chain, record: safety?.record ?? null });
+  const parts = {
+    store,
+    chain,
+    pool,
+    host,
+    world,
+    waiters,
+    recoverPool,
+    journal,
+    safety,
+    point,
+  };
+  return { config, log, genesis, metrics, api, unsubmitted: payloads, parts };
+}
+
+/** Most transactions of a block that this node builds; gas and bytes bound it too. */
+const blockTransactionsMax = 20_000;
+
+function createReplica(options: {
+  readonly config: Config;
+  readonly keys: ValidatorKeys | null;
+  readonly epoch: EpochInfo;
+}): Replica {
+  const { consensus } = options.config;
+  return new Replica(
+    {
+      self: options.keys?.address ?? null,
+      rules: soundRules,
+      timing: {
+        shortMs: viewTimeoutMsShort,
+        longMs: viewTimeoutMsShort + 2 * consensus.blockIntervalMsIdle,
+        msMax: viewTimeoutMsMax + 2 * consensus.blockIntervalMsIdle,
+      },
+      clockDriftMsMax: consensus.clockDriftMsMax,
+      hash: keccak256,
+      aggregate,
+    },
+    options.epoch,
+  );
+}
+
+function signingOf(
+  keys: ValidatorKeys | null,
+  genesis: Genesis,
+  safety: OpenedSafety | null,
+): Signing | null {
+  if (keys === null || safety === null) return null;
+  const guard = new Guard({ genesis: genesis.hash, scope: "" }, keys.blsPublicKey, (message) =>
+    blsSign(message, keys.blsSecretKey),
+  );
+  if (safety.record !== null) guard.onPersisted(safety.record);
+  return {
+    address: keys.address,
+    blsSecretKey: keys.blsSecretKey,
+    guard,
+    records: safety,
+  };
+}
+
+function countCommit(metrics: NodeMetrics, { block, transactions }: CommittedBlock): void {
+  metrics.committedBlocks.inc();
+  metrics.committedTransactions.inc(transactions.length);
+  metrics.headHeight.set(block.header.height);
+  metrics.view.set(block.header.view);
+  metrics.commitDelay.observe(Math.max(0, Date.now() - block.header.timestampMs) / 1_000);
+}
+
+function watchParts(
+  metrics: NodeMetrics,
+  parts: Pick<Parts, "pool" | "waiters" | "host" | "recoverPool" | "store">,
+): void {
+  const { pool, waiters, host, recoverPool, store } = parts;
+  metrics.watch("ledger_mempool_transactions", "Pending transactions.", () => pool.size);
+  metrics.watch("ledger_mempool_bytes", "Bytes of pending transactions.", () => pool.sizeBytes);
+  metrics.watch("ledger_waiting_clients", "Clients that wait for a commit.", () => waiters.count);
+  metrics.watch("ledger_consensus_inputs_queued", "Waiting inputs.", () => host.queuedCount);
+  metrics.watch(
+    "ledger_signatures_queued",
+    "Signatures that wait to be recovered.",
+    () => recoverPool.claimsQueued,
+  );
+  metrics.watch("ledger_state_cache_bytes", "Cached trie nodes.", () => store.usage().cacheBytes);
+}
+
+function once(act: (error: unknown) => void): (error: unknown) => void {
+  let done = false;
+  return (error) => {
+    if (done) return;
+    done = true;
+    act(error);
+  };
+}
+
+export type { BlockHead };

@@ -1,0 +1,312 @@
+import type { Address, Digest, Verified } from "../base/brand.ts";
+import { accept, refuse, type Outcome } from "../base/outcome.ts";
+import type { RecoverPool } from "../crypto/recoverPool.node.ts";
+import { verifySignedBy, type SignatureClaim } from "../crypto/verify.ts";
+import {
+  decodeEncoded,
+  decodeEthereum,
+  decodeNative,
+  nativePrefix,
+  type UnverifiedTransaction,
+} from "../ledger/decode.ts";
+import type { AccountView, Admission, BuiltBlock } from "../ledger/execute.ts";
+import type { Mempool, Removal } from "../ledger/mempool.ts";
+import type { AccountReader, Chain } from "../ledger/module.ts";
+import type { Transaction } from "../ledger/transaction.ts";
+import type { Submission, Submitted, SubmitRefusal } from "../rpc/api.ts";
+import type { NodeMetrics } from "./metrics.ts";
+import type { TransactionJournal } from "./transactionJournal.ts";
+
+/** What the pool needs to know of the committed chain. */
+export interface CommittedView {
+  /** Checks against the state after the head. */
+  admission(): Admission;
+  accounts(): AccountReader;
+  /** Whether a transaction is in a committed block. */
+  isCommitted(hash: Digest): boolean;
+}
+
+/** Most transactions that are remembered after they were given up. */
+export const abandonedMax = 10_000;
+
+/** A journal record is rewritten away once this many records are of no use any more. */
+export const journalWasteMax = 50_000;
+
+/** Journal records submitted in one group at the start. */
+const restoreGroupMax = 1_024;
+
+type Verdict = Outcome<Submitted, SubmitRefusal>;
+
+/** A submission on its way: decoded, then verified, then added; `verdict` once it is decided. */
+type Candidate = {
+  readonly unverified: UnverifiedTransaction | null;
+  verdict: Verdict | null;
+};
+
+/**
+ * The way of a transaction from bytes to the mempool: decoded, signatures recovered in packages on other
+ * threads, admitted against the committed state, put into the queue of its sender, and, if it came from
+ * this node's own clients, into the journal before it is answered.
+ */
+export class TransactionPool {
+  readonly #chain: Chain;
+  readonly #mempool: Mempool;
+  readonly #recoverPool: RecoverPool;
+  readonly #journal: TransactionJournal;
+  readonly #view: CommittedView;
+  readonly #metrics: NodeMetrics;
+  readonly #onChange: (hasWork: boolean) => void;
+  readonly #onAbandoned: (hash: Digest, reason: string) => void;
+  readonly #abandoned = new Map<Digest, string>();
+
+  constructor(options: {
+    readonly chain: Chain;
+    readonly mempool: Mempool;
+    readonly recoverPool: RecoverPool;
+    readonly journal: TransactionJournal;
+    readonly view: CommittedView;
+    readonly metrics: NodeMetrics;
+    /** Something came in, or the last one left. */
+    readonly onChange: (hasWork: boolean) => void;
+    readonly onAbandoned: (hash: Digest, reason: string) => void;
+  }) {
+    this.#chain = options.chain;
+    this.#mempool = options.mempool;
+    this.#recoverPool = options.recoverPool;
+    this.#journal = options.journal;
+    this.#view = options.view;
+    this.#metrics = options.metrics;
+    this.#onChange = options.onChange;
+    this.#onAbandoned = options.onAbandoned;
+  }
+
+  get size(): number {
+    return this.#mempool.size;
+  }
+
+  get sizeBytes(): number {
+    return this.#mempool.sizeBytes;
+  }
+
+  get(hash: Digest): Verified<Transaction> | null {
+    return this.#mempool.get(hash);
+  }
+
+  /** Why a transaction that was here will never commit; `null` if it is not known to be given up. */
+  abandonedReason(hash: Digest): string | null {
+    return this.#abandoned.get(hash) ?? null;
+  }
+
+  /** At most `limit` hashes, oldest first. */
+  hashes(limit: number): readonly Digest[] {
+    const hashes: Digest[] = [];
+    for (const { hash } of this.#mempool.transactions()) {
+      if (hashes.length >= limit) break;
+      hashes.push(hash);
+    }
+    return hashes;
+  }
+
+  /** Next nonce of an account and the TFuelWei that pending transactions may take from it. */
+  pendingOf(address: Address, nonce: bigint): { readonly nonce: bigint; readonly cost: bigint } {
+    return this.#mempool.pendingOf(address, nonce);
+  }
+
+  /** Admits transactions; the answers have their order. `journalled`: they are in the journal already. */
+  async submit(
+    submissions: readonly Submission[],
+    origin: "local" | "remote" | "journalled",
+  ): Promise<readonly Verdict[]> {
+    const candidates = this.#metrics.timed("decode", () =>
+      submissions.map((submission) => this.#decode(submission)),
+    );
+    await this.#verifyAndAdd(candidates, origin === "remote" ? "remote" : "local");
+    const fresh = candidates.flatMap(({ unverified, verdict }) =>
+      verdict?.ok === true && verdict.value.state === "new" && unverified !== null
+        ? [unverified.encoded]
+        : [],
+    );
+    if (fresh.length > 0) this.#onChange(true);
+    if (origin === "local" && fresh.length > 0) {
+      await this.#metrics.timedUntil("journal", async () => {
+        await Promise.all(fresh.map((encoded) => this.#journal.append(encoded)));
+      });
+    }
+    return candidates.map(({ verdict }) => verdict ?? refuse(busy));
+  }
+
+  #decode({ envelope, raw }: Submission): Candidate {
+    const decoded =
+      envelope === "ethereum" ? decodeEthereum(raw, this.#chain) : decodeNative(raw, this.#chain);
+    if (!decoded.ok) return { unverified: null, verdict: this.#refused(decoded.refusal) };
+    const unverified = decoded.value;
+    const { hash } = unverified;
+    if (this.#mempool.has(hash)) {
+      return { unverified, verdict: accept({ hash, state: "pending" }) };
+    }
+    if (this.#view.isCommitted(hash)) {
+      return { unverified, verdict: accept({ hash, state: "committed" }) };
+    }
+    return { unverified, verdict: null };
+  }
+
+  async #verifyAndAdd(candidates: readonly Candidate[], origin: "local" | "remote"): Promise<void> {
+    const open = candidates.flatMap((candidate) =>
+      candidate.verdict === null && candidate.unverified !== null
+        ? [{ candidate, unverified: candidate.unverified }]
+        : [],
+    );
+    if (open.length === 0) return;
+    const claims: SignatureClaim[] = open.flatMap(({ unverified }) => unverified.claims);
+    const found = await this.#metrics.timedUntil("recover", async () =>
+      this.#recoverPool.recover(claims),
+    );
+    if (found === null) return;
+    this.#metrics.timed("admit", () => {
+      let at = 0;
+      const admission = this.#view.admission();
+      for (const { candidate, unverified } of open) {
+        const signers = found.slice(at, at + unverified.claims.length);
+        at += unverified.claims.length;
+        candidate.verdict = this.#add(unverified, signers, admission, origin);
+      }
+    });
+  }
+
+  #add(
+    unverified: UnverifiedTransaction,
+    signers: readonly (Address | null)[],
+    admission: Admission,
+    origin: "local" | "remote",
+  ): Verdict {
+    const { hash } = unverified;
+    const transaction = verifySignedBy(signers, unverified.complete);
+    if (transaction === null) {
+      const detail = "a signature is not by the account that it stands for";
+      return this.#refused({ code: "signatureInvalid", detail });
+    }
+    // A twin of the same group may have come first.
+    if (this.#mempool.has(hash)) return accept({ hash, state: "pending" });
+    const admitted = admission.check(transaction);
+    if (!admitted.ok) return this.#refused(admitted.refusal);
+    const accounts = this.#view.accounts();
+    const added = this.#mempool.add({ ...admitted.value, transaction, origin }, accounts);
+    if (!added.ok) return this.#refused(added.refusal);
+    this.#abandoned.delete(hash);
+    this.#onRemovals(added.value);
+    return accept({ hash, state: "new" });
+  }
+
+  #refused(refusal: SubmitRefusal): Verdict {
+    this.#metrics.refused.inc({ code: refusal.code });
+    return refuse(refusal);
+  }
+
+  /** Verified transactions of a block, from the pool where it has them; `null` if one does not verify. */
+  async recoverBlock(
+    encoded: readonly Uint8Array[],
+  ): Promise<readonly Verified<Transaction>[] | null> {
+    const decoded = encoded.map((bytes) => decodeEncoded(bytes, this.#chain));
+    const transactions: (Verified<Transaction> | null)[] = [];
+    const open: { readonly index: number; readonly unverified: UnverifiedTransaction }[] = [];
+    for (const [index, outcome] of decoded.entries()) {
+      if (!outcome.ok) return null;
+      const known = this.#mempool.get(outcome.value.hash);
+      transactions.push(known);
+      if (known === null) open.push({ index, unverified: outcome.value });
+    }
+    for (const { index, unverified } of open) {
+      const found = await this.#recoverPool.recover(unverified.claims);
+      const transaction = found === null ? null : verifySignedBy(found, unverified.complete);
+      if (transaction === null) return null;
+      transactions[index] = transaction;
+    }
+    return transactions.flatMap((transaction) => (transaction === null ? [] : [transaction]));
+  }
+
+  /** At most `limit` transactions for the next block, best first; `uncommitted` are in its ancestors. */
+  candidates(options: {
+    readonly baseFee: bigint;
+    readonly uncommitted: readonly Transaction[];
+    readonly limit: number;
+  }): readonly Verified<Transaction>[] {
+    const chosen: Verified<Transaction>[] = [];
+    for (const transaction of this.#mempool.select(options)) {
+      if (chosen.length >= options.limit) break;
+      chosen.push(transaction);
+    }
+    return chosen;
+  }
+
+  /** What a proposer left out of a block. */
+  onDropped(dropped: BuiltBlock["dropped"]): void {
+    this.#onRemovals(this.#mempool.onDropped(dropped));
+  }
+
+  /** A block was committed. */
+  onCommitted(block: {
+    readonly height: number;
+    readonly transactions: readonly Transaction[];
+  }): void {
+    this.#onRemovals(this.#mempool.onCommitted(block, this.#view.accounts()));
+    if (this.#mempool.size === 0) this.#onChange(false);
+  }
+
+  #onRemovals(removals: readonly Removal[]): void {
+    for (const { transaction, reason } of removals) {
+      if (reason === "committed") continue;
+      this.#abandon(transaction.hash, reason);
+    }
+  }
+
+  #abandon(hash: Digest, reason: string): void {
+    this.#abandoned.set(hash, reason);
+    for (const oldest of this.#abandoned.keys()) {
+      if (this.#abandoned.size <= abandonedMax) break;
+      this.#abandoned.delete(oldest);
+    }
+    this.#onAbandoned(hash, reason);
+  }
+
+  /** Rewrites the journal without what is committed, once that is most of it. */
+  async compactJournal(): Promise<void> {
+    const waste = this.#journal.recordCount - this.#mempool.size;
+    if (waste < journalWasteMax) return;
+    await this.#journal.compact([...this.#mempool.local()].map(({ encoded }) => encoded));
+  }
+
+  /** Submits again what the journal kept over a restart; those committed meanwhile fall away. */
+  async restore(payloads: readonly Uint8Array[]): Promise<number> {
+    let restored = 0;
+    for (let at = 0; at < payloads.length; at += restoreGroupMax) {
+      const group = payloads.slice(at, at + restoreGroupMax).map(submissionOf);
+      for (const outcome of await this.submit(group, "journalled"))
+        if (outcome.ok && outcome.value.state === "new") restored += 1;
+    }
+    await this.#journal.compact([...this.#mempool.local()].map((kept) => kept.encoded));
+    return restored;
+  }
+}
+
+/** The queue of signatures to recover is full. */
+const busy: SubmitRefusal = {
+  code: "poolFull",
+  got: "one more transaction",
+  expected: "fewer signatures that wait to be recovered",
+};
+
+/** The raw form of a block's encoding. */
+function submissionOf(encoded: Uint8Array): Submission {
+  return encoded[0] === nativePrefix
+    ? { envelope: "native", raw: encoded.subarray(1) }
+    : { envelope: "ethereum", raw: encoded };
+}
+
+/** An account with its pending transactions counted in. */
+export function pendingAccount(
+  account: AccountView,
+  pending: { readonly nonce: bigint; readonly cost: bigint },
+): { readonly nonce: bigint; readonly tfuelWei: bigint; readonly thetaWei: bigint } {
+  const left = account.tfuelWei - pending.cost;
+  return { nonce: pending.nonce, tfuelWei: left > 0n ? left : 0n, thetaWei: account.thetaWei };
+}
