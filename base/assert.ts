@@ -1,4 +1,7 @@
-/** A broken invariant: a bug in this program, never bad input. `node/` ends the process with exit code 70. */
+/**
+ * A broken invariant: a bug in this program, never bad input. `node/` ends the process with exit
+ * code 70.
+ */
 export class AssertionError extends Error {
   override readonly name = "AssertionError";
 }

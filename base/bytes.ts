@@ -2,7 +2,8 @@ import { assert } from "./assert.ts";
 import type { Address, Digest } from "./brand.ts";
 
 const encoder = new TextEncoder();
-// A byte order mark is a character like any other: left out, two byte strings would read as one text.
+// A byte order mark is a character like any other: left out, two byte strings would read as one
+// text.
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The empty byte string. */
@@ -80,7 +81,9 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
-/** Big-endian without leading zeros; zero is the empty string (as in RLP). `value` is not negative. */
+/**
+ * Big-endian without leading zeros; zero is the empty string (as in RLP). `value` is not negative.
+ */
 export function bigIntToBytes(value: bigint): Uint8Array {
   assert(value >= 0n, "bigIntToBytes wants a value that is not negative");
   if (value === 0n) return emptyBytes;

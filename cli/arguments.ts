@@ -3,7 +3,10 @@
  * spellings become the one that the command tree declares, before it sees them.
  */
 
-/** Flags without a value, and what holds without them; `--flag=true` and `--flag=false` are understood. */
+/**
+ * Flags without a value, and what holds without them; `--flag=true` and `--flag=false` are
+ * understood.
+ */
 export const booleanFlags: ReadonlyMap<string, boolean> = new Map([
   ["async", false],
   ["preview", false],

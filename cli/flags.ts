@@ -17,7 +17,9 @@ function echo(text: string): string {
   return text.length > echoMax ? `${shown}…` : shown;
 }
 
-/** An address flag: hex of any letter case, `0x` optional; mixed case must be the EIP-55 checksum. */
+/**
+ * An address flag: hex of any letter case, `0x` optional; mixed case must be the EIP-55 checksum.
+ */
 export function addressFlag(flag: string, text: string): Address {
   const outcome = parseAddress(text.trim());
   if (outcome.ok) return outcome.value;

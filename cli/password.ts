@@ -21,7 +21,10 @@ export type PasswordSources = {
 /** Longest password that is read, in bytes. */
 const passwordBytesMax = 4_096;
 
-/** Finds the password: file, flag, environment, then a prompt on a terminal or a line of standard input. */
+/**
+ * Finds the password: file, flag, environment, then a prompt on a terminal or a line of standard
+ * input.
+ */
 export async function readPassword(sources: PasswordSources): Promise<string> {
   if (sources.file !== undefined) return checked(readPasswordFile(sources.file), sources);
   if (sources.flag !== undefined) {

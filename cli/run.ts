@@ -4,7 +4,10 @@ import type { World } from "./commandTree.ts";
 import { describeError, exitCodeFor, exitCodes, InterruptedError, UsageError } from "./failure.ts";
 import { closeInput } from "./password.ts";
 
-/** Runs one of the two programs to its exit code. Results on standard output, all else on standard error. */
+/**
+ * Runs one of the two programs to its exit code. Results on standard output, all else on standard
+ * error.
+ */
 export async function runProgram(
   create: (world: World) => Command,
   argv: readonly string[],

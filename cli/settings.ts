@@ -3,7 +3,10 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { UsageError } from "./failure.ts";
 
-/** Where a wallet lives and which node it asks. Precedence: flag, environment, `config.yaml`, default. */
+/**
+ * Where a wallet lives and which node it asks. Precedence: flag, environment, `config.yaml`,
+ * default.
+ */
 export type Settings = {
   /** The folder with `config.yaml` and `keys/`. */
   readonly folder: string;

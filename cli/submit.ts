@@ -93,7 +93,10 @@ async function openSigner(
 }
 
 type WaitMode = {
-  /** `accepted`: do not wait. `block`: the node answers when it is committed. `poll`: look again and again. */
+  /**
+   * `accepted`: do not wait. `block`: the node answers when it is committed. `poll`: look again and
+   * again.
+   */
   readonly until: "accepted" | "block" | "poll";
   readonly timeoutMs: number;
 };

@@ -23,7 +23,9 @@ export type BlockNode = {
   readonly block: BlockSummary | null;
   /** Whether this block is its epoch's last. */
   readonly endsEpoch: boolean;
-  /** Whether one of its ancestors in this epoch is: then it is orphaned when that one is committed. */
+  /**
+   * Whether one of its ancestors in this epoch is: then it is orphaned when that one is committed.
+   */
   readonly isPastEnd: boolean;
   /** Leaders up to this block. */
   readonly history: LeaderHistory;
@@ -37,8 +39,8 @@ export type BlockNode = {
 const uncertifiedViewsMax = 32;
 
 /**
- * The blocks of one epoch from the newest committed one on. Blocks enter below a held parent only, so
- * every node's chain reaches the committed block; a commit drops what does not descend from it.
+ * The blocks of one epoch from the newest committed one on. Blocks enter below a held parent only,
+ * so every node's chain reaches the committed block; a commit drops what does not descend from it.
  */
 export class BlockTree {
   readonly #epoch: EpochInfo;
@@ -152,7 +154,10 @@ export class BlockTree {
     if (result.valid) node.nextEpoch = result.nextEpoch;
   }
 
-  /** The chain from just after the committed block to this one, oldest first; `null` if it forks off. */
+  /**
+   * The chain from just after the committed block to this one, oldest first; `null` if it forks
+   * off.
+   */
   pathTo(node: BlockNode): BlockNode[] | null {
     const path: BlockNode[] = [];
     for (let at: BlockNode | null = node; at !== this.#committed; at = at.parent) {
@@ -185,7 +190,10 @@ export class BlockTree {
     }
   }
 
-  /** Drops old blocks that nobody certified: only a late certificate could need them, and fetches them. */
+  /**
+   * Drops old blocks that nobody certified: only a late certificate could need them, and fetches
+   * them.
+   */
   dropUncertified(view: number): void {
     const parents = new Set<BlockNode | null>([...this.#nodes.values()].map((node) => node.parent));
     for (const [hash, node] of this.#nodes) {

@@ -42,7 +42,9 @@ function checkSigners(committee: Committee, signers: Uint8Array): Checked {
   return isQuorum(got, total) ? accept(null) : refuse({ code: "stakeTooLow", got, total });
 }
 
-/** Whether more than two thirds of the epoch's stake voted so; at view 0, whether it names the root. */
+/**
+ * Whether more than two thirds of the epoch's stake voted so; at view 0, whether it names the root.
+ */
 export function checkCertificate(context: CertificateContext, certificate: Certificate): Checked {
   const { epoch, committee, root } = context.epoch;
   if (certificate.epoch !== epoch) {
@@ -70,7 +72,10 @@ function checkRootCertificate(certificate: Certificate, root: string): Checked {
   return accept(null);
 }
 
-/** Whether more than two thirds of the epoch's stake left the view, and its high certificate is valid. */
+/**
+ * Whether more than two thirds of the epoch's stake left the view, and its high certificate is
+ * valid.
+ */
 export function checkTimeoutCertificate(
   context: CertificateContext,
   certificate: TimeoutCertificate,

@@ -25,13 +25,15 @@ import type {
 } from "./types.ts";
 
 /*
- * Canonical RLP of what consensus stores, hashes and sends. `xToRlp` gives an item to embed, `readX`
- * reads it back through a reader that keeps the first refusal, `encodeX`/`decodeX` do whole messages.
- * A decoder accepts exactly what the encoder makes. How wide a signer bitmap must be depends on the
- * committee, so `certificateCheck.ts` demands that.
+ * Canonical RLP of what consensus stores, hashes and sends. `xToRlp` gives an item to embed,
+ * `readX` reads it back through a reader that keeps the first refusal, `encodeX`/`decodeX` do whole
+ * messages. A decoder accepts exactly what the encoder makes. How wide a signer bitmap must be
+ * depends on the committee, so `certificateCheck.ts` demands that.
  */
 
-/** Most validators in a committee: 31 by default (DESIGN 5), a power of two above any we simulate. */
+/**
+ * Most validators in a committee: 31 by default (DESIGN 5), a power of two above any we simulate.
+ */
 export const committeeSizeMax = 256;
 const signersBytesMax = committeeSizeMax / 8;
 
@@ -41,7 +43,9 @@ export const blsSignatureSize = 96;
 /** Bytes of a compressed BLS12-381 G1 point: a public key. */
 export const blsKeySize = 48;
 
-/** Stake in ThetaWei fits this many bits; so does the sum over a committee, with room to multiply. */
+/**
+ * Stake in ThetaWei fits this many bits; so does the sum over a committee, with room to multiply.
+ */
 const stakeBitsMax = 256;
 
 function decodeWith<T>(
@@ -130,7 +134,9 @@ export function timeoutCertificateToRlp(certificate: TimeoutCertificate): RlpIte
   ];
 }
 
-/** Reads a timeout certificate; one high view per signer, the highest being that of the certificate. */
+/**
+ * Reads a timeout certificate; one high view per signer, the highest being that of the certificate.
+ */
 export function readTimeoutCertificate(
   reader: RlpReader,
   item: RlpItem | undefined,
@@ -327,7 +333,10 @@ export function decodeSignedProposal(bytes: Uint8Array): Outcome<SignedProposal,
   return decodeWith(bytes, "proposal", readSignedProposal);
 }
 
-/** The bytes of one committee, `[epoch, [[address, blsKey, stake]…]]`; their keccak names it in the header. */
+/**
+ * The bytes of one committee, `[epoch, [[address, blsKey, stake]…]]`; their keccak names it in the
+ * header.
+ */
 export function encodeCommittee(committee: Committee): Uint8Array {
   return encodeRlp([
     rlpNumber(committee.epoch),

@@ -11,7 +11,10 @@ export type CommitProofRefusal =
   | { readonly code: "certificateWrong"; readonly got: string; readonly expected: string }
   | { readonly code: "viewsNotConsecutive"; readonly parentView: number; readonly view: number };
 
-/** Most headers in a proof: certified blocks without a commit in between. Longer runs are followed block by block. */
+/**
+ * Most headers in a proof: certified blocks without a commit in between. Longer runs are followed
+ * block by block.
+ */
 export const commitProofLinksMax = 1_024;
 
 /** The two-chain rule: a certificate of consecutive views commits the parent of its block. */
@@ -20,10 +23,11 @@ export function commitsParent(certificate: Certificate): boolean {
 }
 
 /**
- * Whether the structure proves that the first link is committed: a chain B … X, Y within one epoch where
- * Y holds X's certificate, Y.view = X.view + 1, and the proof's certificate is Y's (DESIGN 5). The
- * caller has checked that certificate's signatures; the ones inside follow, since voters check them.
- * A block above the epoch's last height is orphaned by the epoch's end and can never be proved.
+ * Whether the structure proves that the first link is committed: a chain B … X, Y within one epoch
+ * where Y holds X's certificate, Y.view = X.view + 1, and the proof's certificate is Y's (DESIGN
+ * 5). The caller has checked that certificate's signatures; the ones inside follow, since voters
+ * check them. A block above the epoch's last height is orphaned by the epoch's end and can never be
+ * proved.
  */
 export function checkCommitProof(
   epoch: Pick<EpochInfo, "epoch" | "lastHeight">,

@@ -42,8 +42,8 @@ export function stakeOf(committee: Committee, indices: Iterable<number>): bigint
 }
 
 /**
- * The leader of a view: a draw weighted by stake, from H(seed || view as 8 bytes), among those who are
- * not passed over (DESIGN 5). The bias of the modulus is below 2^-128.
+ * The leader of a view: a draw weighted by stake, from H(seed || view as 8 bytes), among those who
+ * are not passed over (DESIGN 5). The bias of the modulus is below 2^-128.
  */
 export function leaderOf(
   draw: { readonly committee: Committee; readonly seed: Digest; readonly view: number },

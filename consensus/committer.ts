@@ -39,8 +39,9 @@ export class Committer {
   }
 
   /**
-   * The order to commit, and the newest block committed by it; stops at an epoch's last block, since
-   * what follows it in its epoch is orphaned. `null` while nothing is due; no block with an alarm.
+   * The order to commit, and the newest block committed by it; stops at an epoch's last block,
+   * since what follows it in its epoch is orphaned. `null` while nothing is due; no block with an
+   * alarm.
    */
   due(tree: BlockTree): { readonly effect: Effect; readonly last: BlockNode | null } | null {
     const goal = this.#goal;

@@ -4,9 +4,9 @@ import { consensusDomains, signableBytes, type SigningScope } from "./statements
 import type { SafetyRecord, Signable } from "./types.ts";
 
 /*
- * The second of two keys to sign. The replica decides what to sign; this page of code, written apart
- * from it, signs only what stands in the newest record that is on disk, and takes no record that
- * contradicts the one before. A refusal here is a bug there, and the host ends the process.
+ * The second of two keys to sign. The replica decides what to sign; this page of code, written
+ * apart from it, signs only what stands in the newest record that is on disk, and takes no record
+ * that contradicts the one before. A refusal here is a bug there, and the host ends the process.
  */
 
 /** Why nothing was signed. */

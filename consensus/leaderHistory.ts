@@ -2,12 +2,15 @@ import { leaderOf, stakeTotal, type Hash } from "./committee.ts";
 import type { EpochInfo } from "./types.ts";
 
 /*
- * Which leaders let their views pass, as a chain of blocks shows it: views without a block between a
- * block and its parent were left by timeout. All who hold the chain compute the same. A leader is chosen
- * with the history of the newest block that the chain commits, so an uncommitted fork moves nobody.
+ * Which leaders let their views pass, as a chain of blocks shows it: views without a block between
+ * a block and its parent were left by timeout. All who hold the chain compute the same. A leader is
+ * chosen with the history of the newest block that the chain commits, so an uncommitted fork moves
+ * nobody.
  */
 
-/** Per validator index, the height at which it last let a view pass and last proposed; 0 for never. */
+/**
+ * Per validator index, the height at which it last let a view pass and last proposed; 0 for never.
+ */
 export type LeaderHistory = {
   readonly height: number;
   readonly missed: readonly number[];
@@ -39,8 +42,8 @@ export function extendHistory(
 }
 
 /**
- * Validators that let a view pass after they last proposed, at most `passOverBlocks` ago; the latest
- * first and together below a third of stake, so that the others can always reach a quorum.
+ * Validators that let a view pass after they last proposed, at most `passOverBlocks` ago; the
+ * latest first and together below a third of stake, so that the others can always reach a quorum.
  */
 export function passedOver(epoch: EpochInfo, history: LeaderHistory): ReadonlySet<number> {
   const { validators } = epoch.committee;

@@ -7,7 +7,10 @@ export const orphansMax = 1_024;
 /** Blocks asked for at one time; a chain is fetched from its tip, so few are needed at once. */
 export const wantedMax = 64;
 
-/** Blocks that certificates speak of and that are not here, and blocks that came before their parents. */
+/**
+ * Blocks that certificates speak of and that are not here, and blocks that came before their
+ * parents.
+ */
 export class Missing {
   readonly #wanted = new Set<Digest>();
   readonly #orphans = new Map<Digest, BlockSummary>();

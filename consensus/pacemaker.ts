@@ -14,7 +14,9 @@ export type ViewTiming = {
 /** Consecutive failed views beyond this do not lengthen the next any more. */
 const growthStepsMax = 16;
 
-/** Which view it is, how it was reached, and how long it may last; grows by half with each failure. */
+/**
+ * Which view it is, how it was reached, and how long it may last; grows by half with each failure.
+ */
 export class Pacemaker {
   readonly #timing: ViewTiming;
   #view = 1;

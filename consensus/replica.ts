@@ -30,10 +30,11 @@ import { isWellFormed, type ValidityContext } from "./validity.ts";
 import { Voter } from "./voter.ts";
 
 /*
- * Two-chain HotStuff with timeout certificates (Jolteon, DiemBFT v4) as one step function: facts in,
- * orders out, no clock, dice, disk or network. DESIGN 5 and docs/adr/001 say what it adds: stake
- * weights, epochs, leaders passed over, commit proofs. The parts: `rules.ts` decides, `voter.ts` owns
- * the safety record, `blockTree.ts` the uncommitted blocks, `tally.ts` votes and timeouts.
+ * Two-chain HotStuff with timeout certificates (Jolteon, DiemBFT v4) as one step function: facts
+ * in, orders out, no clock, dice, disk or network. DESIGN 5 and docs/adr/001 say what it adds:
+ * stake weights, epochs, leaders passed over, commit proofs. The parts: `rules.ts` decides,
+ * `voter.ts` owns the safety record, `blockTree.ts` the uncommitted blocks, `tally.ts` votes and
+ * timeouts.
  */
 
 /** One validator's, or one follower's, part in the agreement. */
@@ -94,7 +95,9 @@ export class Replica {
     };
   }
 
-  /** Whether this block was asked for and is still of use: answers to nobody's question are dropped. */
+  /**
+   * Whether this block was asked for and is still of use: answers to nobody's question are dropped.
+   */
   wants(block: Digest): boolean {
     return this.#missing.wanted.has(block);
   }

@@ -10,9 +10,10 @@ import type {
 } from "./types.ts";
 
 /*
- * The rules that safety rests on: Jolteon (Gelashvili and others, 2022), Figure 4, which is DiemBFT v4,
- * with stake weights, epochs and views that start at 1. They are apart and pure, and the replica takes
- * them as an object, so that the simulator can show that it notices when one of them is broken.
+ * The rules that safety rests on: Jolteon (Gelashvili and others, 2022), Figure 4, which is DiemBFT
+ * v4, with stake weights, epochs and views that start at 1. They are apart and pure, and the
+ * replica takes them as an object, so that the simulator can show that it notices when one of them
+ * is broken.
  */
 
 /** Which block a certificate commits: the parent of the one it certifies, or none. */
@@ -46,9 +47,10 @@ function mayVote(block: BlockSummary, record: SafetyRecord): boolean {
 }
 
 /**
- * Either the parent was certified in the view just before, or more than two thirds of stake left that
- * view and the block extends at least the highest certificate that any of them had: had a block been
- * committed above it, one of them would have been locked on that [Jolteon Fig. 4, safe to vote (2)].
+ * Either the parent was certified in the view just before, or more than two thirds of stake left
+ * that view and the block extends at least the highest certificate that any of them had: had a
+ * block been committed above it, one of them would have been locked on that [Jolteon Fig. 4, safe
+ * to vote (2)].
  */
 function extendsSafely(block: BlockSummary): boolean {
   const { view, parentCertificate, timeoutCertificate } = block;
@@ -71,7 +73,10 @@ export const soundRules: Rules = {
   isCommitProof: (epoch, proof) => checkCommitProof(epoch, proof).ok,
 };
 
-/** The voting rule on time: after the parent's, and not beyond the voter's clock by more than the drift. */
+/**
+ * The voting rule on time: after the parent's, and not beyond the voter's clock by more than the
+ * drift.
+ */
 export function isTimely(time: {
   readonly timestampMs: number;
   readonly parentTimestampMs: number;

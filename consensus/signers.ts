@@ -1,6 +1,7 @@
 /*
- * Signer bitmaps: bit i, counted from the lowest bit of byte 0, is validator i. A bitmap of a committee
- * of n is exactly ceil(n / 8) bytes with the spare bits zero, so one set of signers has one form.
+ * Signer bitmaps: bit i, counted from the lowest bit of byte 0, is validator i. A bitmap of a
+ * committee of n is exactly ceil(n / 8) bytes with the spare bits zero, so one set of signers has
+ * one form.
  */
 
 /** Indices of the set bits, ascending. */

@@ -25,7 +25,9 @@ export function voteStatement(scope: SigningScope, vote: Vote): Statement {
   return statement(scope, consensusDomains.vote, vote, value);
 }
 
-/** What a timeout signs: the view of its high certificate; certificates beside it prove themselves. */
+/**
+ * What a timeout signs: the view of its high certificate; certificates beside it prove themselves.
+ */
 export function timeoutStatement(scope: SigningScope, timeout: TimeoutStatement): Statement {
   return statement(scope, consensusDomains.timeout, timeout, rlpNumber(timeout.highView));
 }
@@ -35,7 +37,9 @@ export function proposalStatement(scope: SigningScope, proposal: ProposalStateme
   return statement(scope, consensusDomains.proposal, proposal, hexToBytes(proposal.block));
 }
 
-/** What a proposer signs to make `Header.randomness`: the parent's randomness, in the block's slot. */
+/**
+ * What a proposer signs to make `Header.randomness`: the parent's randomness, in the block's slot.
+ */
 export function randomnessStatement(
   scope: SigningScope,
   slot: Slot,

@@ -38,8 +38,8 @@ function statementOf({ timeout, signer, signature }: SignedTimeout): SignedTimeo
 }
 
 /**
- * Votes and timeouts of one epoch. Holds the newest vote and the newest timeout of each validator and
- * nothing else, so that no one can fill it: whoever signs for far views only hides itself.
+ * Votes and timeouts of one epoch. Holds the newest vote and the newest timeout of each validator
+ * and nothing else, so that no one can fill it: whoever signs for far views only hides itself.
  */
 export class Tally {
   readonly #committee: Committee;
@@ -73,7 +73,9 @@ export class Tally {
     return { isNew: true, evidence: this.#denial(signer) };
   }
 
-  /** Takes a timeout of this epoch; says whether it was new, and what it proves against its signer. */
+  /**
+   * Takes a timeout of this epoch; says whether it was new, and what it proves against its signer.
+   */
   addTimeout(signed: SignedTimeout): {
     readonly isNew: boolean;
     readonly evidence: Evidence | null;

@@ -18,7 +18,10 @@ export type Certificate = {
   readonly signature: Uint8Array;
 };
 
-/** Timeouts of one view by more than two thirds of stake; each signer signed its own high-certificate view. */
+/**
+ * Timeouts of one view by more than two thirds of stake; each signer signed its own
+ * high-certificate view.
+ */
 export type TimeoutCertificate = {
   readonly epoch: number;
   readonly view: number;
@@ -47,14 +50,17 @@ export type Committee = {
 };
 
 /*
- * The vocabulary of the replica. Slots are (epoch, view); view 0 of an epoch is its root, the committed
- * last block of the epoch before (the genesis block in epoch 0), and is never voted on.
+ * The vocabulary of the replica. Slots are (epoch, view); view 0 of an epoch is its root, the
+ * committed last block of the epoch before (the genesis block in epoch 0), and is never voted on.
  */
 
 /** A point in the protocol: at most one vote, timeout and proposal per key (DESIGN 5). */
 export type Slot = { readonly epoch: number; readonly view: number };
 
-/** What a vote signs: the block, and the view of the certificate that the block holds for its parent. */
+/**
+ * What a vote signs: the block, and the view of the certificate that the block holds for its
+ * parent.
+ */
 export type Vote = Slot & { readonly block: Digest; readonly parentView: number };
 
 /** A vote with its signer's index in the committee of its epoch and the 96-byte BLS signature. */
@@ -66,20 +72,29 @@ export type SignedVote = {
 
 /** Leaving a view without a certificate; signs the slot and `highCertificate.view`. */
 export type Timeout = Slot & {
-  /** The signer's highest certificate; itself unsigned, but only the one of the signed view fits. */
+  /**
+   * The signer's highest certificate; itself unsigned, but only the one of the signed view fits.
+   */
   readonly highCertificate: Certificate;
-  /** Timeouts of view − 1 where `highCertificate` is not of view − 1: shows that this view was reached. */
+  /**
+   * Timeouts of view − 1 where `highCertificate` is not of view − 1: shows that this view was
+   * reached.
+   */
   readonly entryCertificate: TimeoutCertificate | null;
 };
 
-/** A timeout with its signer's index in the committee of its epoch and the 96-byte BLS signature. */
+/**
+ * A timeout with its signer's index in the committee of its epoch and the 96-byte BLS signature.
+ */
 export type SignedTimeout = {
   readonly timeout: Timeout;
   readonly signer: number;
   readonly signature: Uint8Array;
 };
 
-/** What a timeout signs, without the certificates that travel beside it: all that evidence needs. */
+/**
+ * What a timeout signs, without the certificates that travel beside it: all that evidence needs.
+ */
 export type TimeoutStatement = Slot & { readonly highView: number };
 
 /** A timeout statement with its signer's index and signature. */
@@ -92,7 +107,9 @@ export type SignedTimeoutStatement = {
 /** What a leader signs beside the block: the slot and the block hash. */
 export type ProposalStatement = Slot & { readonly block: Digest };
 
-/** A proposal statement with its signer's index and signature; evidence if there are two in a slot. */
+/**
+ * A proposal statement with its signer's index and signature; evidence if there are two in a slot.
+ */
 export type SignedProposal = {
   readonly statement: ProposalStatement;
   readonly signer: number;
@@ -116,7 +133,9 @@ export type BlockSummary = Slot & {
   readonly nextCommitteeHash: Digest | null;
 };
 
-/** What a commit proof needs of a header. `hash` is computed from the header by whoever makes this. */
+/**
+ * What a commit proof needs of a header. `hash` is computed from the header by whoever makes this.
+ */
 export type HeaderLink = Slot & {
   readonly hash: Digest;
   readonly parent: Digest;
@@ -124,7 +143,9 @@ export type HeaderLink = Slot & {
   readonly parentCertificate: Certificate;
 };
 
-/** A commit proof as the replica sees it: the block and its descendants, oldest first (DESIGN 5). */
+/**
+ * A commit proof as the replica sees it: the block and its descendants, oldest first (DESIGN 5).
+ */
 export type CommitProofSummary = {
   readonly links: readonly HeaderLink[];
   /** Of the last link. */
@@ -171,7 +192,9 @@ export type Signable =
   | { readonly type: "timeout"; readonly timeout: Timeout }
   | { readonly type: "proposal"; readonly statement: ProposalStatement };
 
-/** Proof that the holder of a key broke a rule (DESIGN 5, Evidence); signatures prove themselves. */
+/**
+ * Proof that the holder of a key broke a rule (DESIGN 5, Evidence); signatures prove themselves.
+ */
 export type Evidence =
   | { readonly type: "doubleVote"; readonly first: SignedVote; readonly second: SignedVote }
   | {
@@ -185,7 +208,9 @@ export type Evidence =
       readonly second: SignedTimeoutStatement;
     }
   | {
-      /** A timeout of view w that signs a lower certificate than a vote of a view up to w rests on. */
+      /**
+       * A timeout of view w that signs a lower certificate than a vote of a view up to w rests on.
+       */
       readonly type: "timeoutDeniesVote";
       readonly vote: SignedVote;
       readonly timeout: SignedTimeoutStatement;
@@ -234,9 +259,9 @@ export type StartPoint = {
 };
 
 /**
- * Facts. Past tense; everything the replica may ever learn, already decoded and verified. Of a proposal
- * of the next epoch the host hands in the commit proof first: only then is the committee known that the
- * proposal itself is verified against.
+ * Facts. Past tense; everything the replica may ever learn, already decoded and verified. Of a
+ * proposal of the next epoch the host hands in the commit proof first: only then is the committee
+ * known that the proposal itself is verified against.
  */
 export type Input =
   | { readonly type: "started"; readonly point: StartPoint }
@@ -249,7 +274,9 @@ export type Input =
   | { readonly type: "voteReceived"; readonly vote: Verified<SignedVote> }
   | { readonly type: "timeoutReceived"; readonly timeout: Verified<SignedTimeout> }
   | { readonly type: "certificateReceived"; readonly certificate: Verified<Certificate> }
-  /** Its last certificate verified against the current epoch's committee; structure not yet judged. */
+  /**
+   * Its last certificate verified against the current epoch's committee; structure not yet judged.
+   */
   | { readonly type: "commitProofReceived"; readonly proof: Verified<CommitProofSummary> }
   /** Answer to `fetchBlock`: of the hash asked for; its certificates verified. */
   | { readonly type: "blockFetched"; readonly block: Verified<BlockSummary> }
@@ -269,9 +296,10 @@ export type Input =
   | { readonly type: "workChanged"; readonly pending: boolean };
 
 /**
- * Orders. Imperative; carried out by the host in list order. `storeBlock` and `persist` are barriers:
- * nothing after them starts before they are on disk, and their failure ends the process. `sign` goes
- * through the guard; `buildProposal`, `executeBlock` and `fetchBlock` are started and answered later.
+ * Orders. Imperative; carried out by the host in list order. `storeBlock` and `persist` are
+ * barriers: nothing after them starts before they are on disk, and their failure ends the process.
+ * `sign` goes through the guard; `buildProposal`, `executeBlock` and `fetchBlock` are started and
+ * answered later.
  */
 export type Effect =
   /** Block bytes and certificates must be on disk before a vote for it is signed. */
@@ -297,7 +325,10 @@ export type Effect =
     }
   | { readonly type: "executeBlock"; readonly block: Digest }
   | {
-      /** Oldest first; all executed. `proof` is of the last one: that block, …, its certified descendant. */
+      /**
+       * Oldest first; all executed. `proof` is of the last one: that block, …, its certified
+       * descendant.
+       */
       readonly type: "commit";
       readonly blocks: readonly Digest[];
       readonly proof: { readonly chain: readonly Digest[]; readonly certificate: Certificate };
@@ -307,10 +338,13 @@ export type Effect =
   /** Ask peers for a block; repeated until `blockFetched` or no longer needed. */
   | { readonly type: "fetchBlock"; readonly block: Digest }
   /**
-   * Someone is behind: send the stored commit proof of that epoch's last block. `to` is `null` when that
-   * epoch's committee is no longer known here: then to whoever asked, or to everyone.
+   * Someone is behind: send the stored commit proof of that epoch's last block. `to` is `null` when
+   * that epoch's committee is no longer known here: then to whoever asked, or to everyone.
    */
   | { readonly type: "sendEpochProof"; readonly epoch: number; readonly to: Address | null }
   | { readonly type: "report"; readonly evidence: Evidence }
-  /** The chain cannot be followed any more: stop serving and show both values. Never an honest peer's doing. */
+  /**
+   * The chain cannot be followed any more: stop serving and show both values. Never an honest
+   * peer's doing.
+   */
   | { readonly type: "alarm"; readonly reason: string };

@@ -11,7 +11,10 @@ export type ValidityContext = {
   readonly leaderAfter: (parent: BlockNode, view: number) => number;
 };
 
-/** The rules of validity that need no execution: the same verdict on every replica that holds the parent. */
+/**
+ * The rules of validity that need no execution: the same verdict on every replica that holds the
+ * parent.
+ */
 export function isWellFormed(
   block: BlockSummary,
   parent: BlockNode,
@@ -36,7 +39,10 @@ export function isWellFormed(
   );
 }
 
-/** The first blocks of an epoch above 0 prove that its root is committed; no other block carries a proof. */
+/**
+ * The first blocks of an epoch above 0 prove that its root is committed; no other block carries a
+ * proof.
+ */
 function hasRightEpochProof(block: BlockSummary, { epoch, rules }: ValidityContext): boolean {
   const { epochProof, parentCertificate } = block;
   const isRequired = parentCertificate.view === 0 && epoch.epoch > 0;

@@ -42,7 +42,10 @@ export class Voter {
     return this.#index !== null && !this.#isSilent;
   }
 
-  /** Takes up a record that was read back, or stays silent for this epoch if that is not to be trusted. */
+  /**
+   * Takes up a record that was read back, or stays silent for this epoch if that is not to be
+   * trusted.
+   */
   restore(
     epoch: EpochInfo,
     index: number | null,

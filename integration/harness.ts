@@ -84,7 +84,10 @@ export type RunOptions = {
   readonly input?: string;
 };
 
-/** The environment of a child: ours without settings of a ledger, so that a developer's do not leak in. */
+/**
+ * The environment of a child: ours without settings of a ledger, so that a developer's do not leak
+ * in.
+ */
 function childEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith("LEDGER"));
   return { ...Object.fromEntries(own), NO_COLOR: "1", ...extra };

@@ -220,7 +220,8 @@ async function checkHttp(item: HostileItem): Promise<void> {
   expect(answer.text, item.id).not.toContain('"result"');
 }
 
-// WebSocket items wait for the WebSocket itself; the 2,000 idle connections have a test of their own.
+// WebSocket items wait for the WebSocket itself; the 2,000 idle connections have a test of their
+// own.
 vectorTest<HostileItem>("rpc/hostile.ndjson", async (items) => {
   let count = 0;
   for (const item of items) {

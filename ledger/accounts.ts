@@ -17,7 +17,9 @@ export const emptyAccount: Account = {
   codeHash: emptyKeccak,
 };
 
-/** Highest nonce of an account (EIP-2681): none can sign at this one, so a nonce never starts again. */
+/**
+ * Highest nonce of an account (EIP-2681): none can sign at this one, so a nonce never starts again.
+ */
 export const nonceMax: bigint = (1n << 64n) - 1n;
 
 /** The same account with another balance; TFuelWei. */

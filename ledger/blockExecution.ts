@@ -34,7 +34,8 @@ type Prepared = {
 
 /**
  * One block under construction. Transactions are tried one after another: an invalid one leaves no
- * trace, a failed one leaves fee and sequences (DESIGN 3). Proposer and validator run the same code.
+ * trace, a failed one leaves fee and sequences (DESIGN 3). Proposer and validator run the same
+ * code.
  */
 export class BlockExecution {
   readonly #registry: Registry;
@@ -107,8 +108,8 @@ export class BlockExecution {
   }
 
   /**
-   * Whether the transaction would succeed now, sequences aside; with what it may use and cost. Leaves
-   * no trace.
+   * Whether the transaction would succeed now, sequences aside; with what it may use and cost.
+   * Leaves no trace.
    */
   admit(
     transaction: Verified<Transaction>,

@@ -1,7 +1,10 @@
 import type { Address, Digest } from "../base/brand.ts";
 import type { Certificate, TimeoutCertificate } from "../consensus/types.ts";
 
-/** What validators agree on. Encoded as an RLP list in this order; the block hash is its keccak (DESIGN 3). */
+/**
+ * What validators agree on. Encoded as an RLP list in this order; the block hash is its keccak
+ * (DESIGN 3).
+ */
 export type Header = {
   readonly version: number;
   readonly genesisHash: Digest;

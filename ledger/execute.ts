@@ -75,12 +75,17 @@ export type Admitted = {
 
 /** Checks transactions against one state. */
 export interface Admission {
-  /** Whether it could be in the next block with success, sequences aside: those are the mempool's. */
+  /**
+   * Whether it could be in the next block with success, sequences aside: those are the mempool's.
+   */
   check(transaction: Verified<Transaction>): Outcome<Admitted, Refusal>;
   account(address: Address): AccountView;
 }
 
-/** The ledger's rules as a pure function of state and block. Safe to share; holds no state of any chain. */
+/**
+ * The ledger's rules as a pure function of state and block. Safe to share; holds no state of any
+ * chain.
+ */
 export interface Executor {
   readonly chain: Chain;
   /** Runtime in force in this state. */
@@ -96,7 +101,10 @@ export interface Executor {
     readonly block: BlockContext;
     readonly transactions: readonly Verified<Transaction>[];
   }): Promise<Outcome<ExecutionResult, BlockRefusal>>;
-  /** Takes candidates in order until gas, bytes or `transactionsMax` are used up; leaves out the invalid. */
+  /**
+   * Takes candidates in order until gas, bytes or `transactionsMax` are used up; leaves out the
+   * invalid.
+   */
   buildBlock(input: {
     readonly reader: StateReader;
     readonly block: BlockContext;
@@ -110,7 +118,10 @@ export interface Executor {
   admission(reader: StateReader, block: BlockContext): Admission;
   /** A committed state, opened for module queries. */
   open(reader: StateReader, block: BlockContext): ReadContext;
-  /** The committee that this state names: of the current epoch, after an epoch's last block of the next. */
+  /**
+   * The committee that this state names: of the current epoch, after an epoch's last block of the
+   * next.
+   */
   committee(reader: StateReader): Committee;
 }
 

@@ -68,8 +68,8 @@ export function createGenesis(given: GenesisContent): Genesis {
 }
 
 /**
- * What the proofs of possession in a genesis file are bound to, in the place of the genesis hash: the
- * hash of all but the keys, because the genesis hash covers the proofs themselves.
+ * What the proofs of possession in a genesis file are bound to, in the place of the genesis hash:
+ * the hash of all but the keys, because the genesis hash covers the proofs themselves.
  */
 export function genesisKeyDomain(given: Omit<GenesisContent, "keys">): Digest {
   const content = inOrder({ ...given, keys: [] });
@@ -257,7 +257,10 @@ const genesisBody: Body = {
   checkpointCertificate: null,
 };
 
-/** The block of height 0: root of epoch 0. `stateRoot` is of the state after `genesisState`'s changes. */
+/**
+ * The block of height 0: root of epoch 0. `stateRoot` is of the state after `genesisState`'s
+ * changes.
+ */
 export function genesisBlock(
   genesis: Genesis,
   registry: Registry,

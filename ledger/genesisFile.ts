@@ -7,8 +7,9 @@ import type { Registry } from "./registry.ts";
 import type { Coins } from "./thetaTypes.ts";
 
 /*
- * The genesis file's own strict reader: an unknown, missing or repeated key is refused with its place,
- * amounts are decimal strings, and nothing is taken from an object but what stands in the file.
+ * The genesis file's own strict reader: an unknown, missing or repeated key is refused with its
+ * place, amounts are decimal strings, and nothing is taken from an object but what stands in the
+ * file.
  */
 
 /** Where in the file and what is wrong there. */

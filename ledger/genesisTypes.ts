@@ -17,7 +17,10 @@ export type GenesisKey = {
   readonly holder: Address;
   /** 48 bytes. */
   readonly blsKey: Uint8Array;
-  /** 96 bytes; bound to the holder and to `genesisKeyDomain`, not to the genesis hash (docs/PROTOCOL.md). */
+  /**
+   * 96 bytes; bound to the holder and to `genesisKeyDomain`, not to the genesis hash
+   * (docs/PROTOCOL.md).
+   */
   readonly proof: Uint8Array;
 };
 

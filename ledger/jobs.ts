@@ -9,8 +9,8 @@ import { decodeOwn, encodeWith, numberField, recordField, textField } from "./sc
 import type { Schema } from "./schema.ts";
 
 /*
- * Scheduled work. A job waits in the queue of its height; if its time has not come by then it moves to
- * the queue of its timestamp. Both are scanned from their start, so a block that is full of jobs
+ * Scheduled work. A job waits in the queue of its height; if its time has not come by then it moves
+ * to the queue of its timestamp. Both are scanned from their start, so a block that is full of jobs
  * leaves the rest to the next one and none is lost.
  *
  *   tag 0                                next sequence
@@ -63,7 +63,9 @@ export function scheduleJob<T>(
   state.set(stateKey(heightTag, heightMin, sequence), encodeWith(recordSchema, record));
 }
 
-/** Runs what is due, oldest first, at most `jobsMax`; moving a job to the other queue counts too. */
+/**
+ * Runs what is due, oldest first, at most `jobsMax`; moving a job to the other queue counts too.
+ */
 export function runDueJobs(context: ModuleContext, registry: Registry, jobsMax: number): number {
   const state = context.state(key);
   const { height, timestampMs } = context.block;

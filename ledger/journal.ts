@@ -5,14 +5,17 @@ import type { Log } from "./receiptTypes.ts";
 import type { Account, StateChanges, StateReader } from "./state.ts";
 
 /*
- * The one journal over a state (DESIGN 3): accounts, storage, code, all module state (scheduled jobs are
- * module state) and events. Each value read or written has a slot that remembers what the state says, so
- * a write costs one entry in the list of undoings, and what changed in the end is what differs from it.
+ * The one journal over a state (DESIGN 3): accounts, storage, code, all module state (scheduled
+ * jobs are module state) and events. Each value read or written has a slot that remembers what the
+ * state says, so a write costs one entry in the list of undoings, and what changed in the end is
+ * what differs from it.
  */
 
 type Slot<T> = { readonly original: T; value: T };
 
-/** Replaced as a whole when a contract's storage is cleared, so that reverting that is one undoing. */
+/**
+ * Replaced as a whole when a contract's storage is cleared, so that reverting that is one undoing.
+ */
 type StorageArea = {
   readonly cleared: boolean;
   readonly slots: Map<Digest, Slot<Uint8Array | null>>;

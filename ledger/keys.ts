@@ -3,8 +3,8 @@ import { hexToBytes } from "../base/bytes.ts";
 import { assert } from "../base/assert.ts";
 
 /*
- * Keys of module state: a tag byte and fixed-width fields, one width per tag, so that none is a prefix
- * of another and each kind can be scanned in order (DESIGN 3).
+ * Keys of module state: a tag byte and fixed-width fields, one width per tag, so that none is a
+ * prefix of another and each kind can be scanned in order (DESIGN 3).
  */
 
 /** A field of a key: an address, or a safe integer written as 8 bytes, or bytes of fixed width. */

@@ -9,9 +9,10 @@ import { SenderQueue, type Entry } from "./senderQueue.ts";
 import type { FeeBid, Transaction } from "./transaction.ts";
 
 /*
- * Transactions that wait for a block: a queue of sequences for each account, bounded in count and bytes,
- * per account and in all. It neither verifies nor executes; who adds a transaction has admitted it
- * against the committed state. No clock and no dice: what it holds follows from the calls alone.
+ * Transactions that wait for a block: a queue of sequences for each account, bounded in count and
+ * bytes, per account and in all. It neither verifies nor executes; who adds a transaction has
+ * admitted it against the committed state. No clock and no dice: what it holds follows from the
+ * calls alone.
  */
 
 /** Bounds of a mempool. */
@@ -68,8 +69,8 @@ export class Mempool {
   #arrivals = 0;
   #height: number;
   /**
-   * Entries from elsewhere, cheapest first; only while the pool is near its limits. Holds removed ones
-   * until they come up. Local ones were promised a place: when they fill the pool, it is full.
+   * Entries from elsewhere, cheapest first; only while the pool is near its limits. Holds removed
+   * ones until they come up. Local ones were promised a place: when they fill the pool, it is full.
    */
   #evictable: Heap<Entry> | null = null;
 
@@ -107,7 +108,9 @@ export class Mempool {
     }
   }
 
-  /** An account as its pending transactions will leave it: next nonce, and TFuelWei they may take. */
+  /**
+   * An account as its pending transactions will leave it: next nonce, and TFuelWei they may take.
+   */
   pendingOf(address: Address, nonce: bigint): { readonly nonce: bigint; readonly cost: bigint } {
     const queue = this.#queues.get(address);
     const next = queue === undefined ? nonce : queue.next - 1n;
@@ -155,8 +158,8 @@ export class Mempool {
   }
 
   /**
-   * Pending transactions in the order of their price at this base fee, each account's in the order of
-   * its sequences. `uncommitted` are those in blocks that the next one builds on. Lazy: what the
+   * Pending transactions in the order of their price at this base fee, each account's in the order
+   * of its sequences. `uncommitted` are those in blocks that the next one builds on. Lazy: what the
    * proposer does not take costs nothing. The pool must not change meanwhile.
    */
   *select(options: {
@@ -300,7 +303,9 @@ export class Mempool {
     return [...conflicts];
   }
 
-  /** What must go for the entry to fit, or a refusal where it bids less than what it would push out. */
+  /**
+   * What must go for the entry to fit, or a refusal where it bids less than what it would push out.
+   */
   #makeRoom(entry: Entry, replaced: readonly Entry[]): Outcome<readonly Entry[], Refusal> {
     const { transactionsMax, sizeBytesMax } = this.#limits;
     let count = this.#entries.size + 1 - replaced.length;

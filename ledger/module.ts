@@ -10,9 +10,10 @@ import type { Account, StateReader } from "./state.ts";
 import type { Signer, Transaction } from "./transaction.ts";
 
 /*
- * What a module is. Everything a block can do is written as one (DESIGN 4): it sees its own key prefix
- * and, through typed functions, the modules it was built with. An operation is atomic: a refused one
- * leaves no trace. The core's own modules use nothing that a later module could not use.
+ * What a module is. Everything a block can do is written as one (DESIGN 4): it sees its own key
+ * prefix and, through typed functions, the modules it was built with. An operation is atomic: a
+ * refused one leaves no trace. The core's own modules use nothing that a later module could not
+ * use.
  */
 
 /** The chain that a block belongs to. */
@@ -57,7 +58,10 @@ export interface ModuleReader {
   }): readonly (readonly [key: Uint8Array, value: Uint8Array])[];
 }
 
-/** A module's own pairs, to be written. Neither keys nor values may be changed by the caller afterwards. */
+/**
+ * A module's own pairs, to be written. Neither keys nor values may be changed by the caller
+ * afterwards.
+ */
 export interface ModuleState extends ModuleReader {
   /** `null` removes. */
   set(key: Uint8Array, value: Uint8Array | null): void;
@@ -88,7 +92,10 @@ export interface ModuleContext extends ReadContext {
   readonly accounts: (key: ModuleKey) => AccountState;
   /** Becomes a committed log of the module's reserved address, unless the operation is refused. */
   emit<T>(event: EventDefinition<T>, value: T): void;
-  /** Runs the job in the first block at `heightMin` or later whose timestamp is `timestampMsMin` or later. */
+  /**
+   * Runs the job in the first block at `heightMin` or later whose timestamp is `timestampMsMin` or
+   * later.
+   */
   schedule<T>(job: JobDefinition<T>, body: T, due: JobDue): void;
 }
 
@@ -106,7 +113,10 @@ export type EventDefinition<T> = {
   topics(value: T): readonly Digest[];
 };
 
-/** Work that a module left for a later height. A job cannot be refused: what it does must be possible. */
+/**
+ * Work that a module left for a later height. A job cannot be refused: what it does must be
+ * possible.
+ */
 export type JobDefinition<T> = {
   readonly module: string;
   readonly name: string;
@@ -119,7 +129,9 @@ export type Call<Body> = {
   readonly body: Body;
   readonly payer: Address;
   readonly signers: readonly Signer[];
-  /** TFuelWei that the payer was charged for the whole transaction (native), 0 in other envelopes. */
+  /**
+   * TFuelWei that the payer was charged for the whole transaction (native), 0 in other envelopes.
+   */
   readonly fee: bigint;
   /** Gas that may be used. */
   readonly gasLimit: bigint;
@@ -167,7 +179,10 @@ export interface OperationDefinition<Body> {
   gas(body: Body, parameters: Parameters): bigint;
   /** Accounts that must have signed a module operation. */
   signers(body: Body, payer: Address): readonly Address[];
-  /** TFuelWei that it takes from the payer beside the fee: the mempool adds up what is pending. Default 0. */
+  /**
+   * TFuelWei that it takes from the payer beside the fee: the mempool adds up what is pending.
+   * Default 0.
+   */
   spends?(body: Body, payer: Address): bigint;
   /** Whether it may be in a block at all; a refusal makes the transaction invalid. */
   validate?(context: ReadContext, call: Call<Body>): Refusal | null;
@@ -245,7 +260,10 @@ export type Module = {
   readonly precompiles?: readonly PrecompileDefinition[];
   readonly hooks?: {
     onEvidence?(context: ModuleContext, offence: Offence): void;
-    /** Names and remembers the committee of `epoch`, at the end of the one before; one module has it. */
+    /**
+     * Names and remembers the committee of `epoch`, at the end of the one before; one module has
+     * it.
+     */
     selectCommittee?(context: ModuleContext, epoch: number): Committee;
     /** The committee that was selected last. */
     committee?(context: ReadContext): Committee;

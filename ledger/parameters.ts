@@ -2,7 +2,8 @@ import { assert } from "../base/assert.ts";
 
 /*
  * Chain parameters: every number that could differ between networks. A module declares its own with
- * default and bounds; genesis may set them; their values are part of the state and of the runtime hash.
+ * default and bounds; genesis may set them; their values are part of the state and of the runtime
+ * hash.
  */
 
 /** One parameter's declaration. Amounts and counts are both integers; `unit` is for people. */
@@ -52,7 +53,10 @@ export function parameterFault(
   return `got ${value}, expected an integer from ${definition.min} to ${definition.max}`;
 }
 
-/** The values in force at a height, by full name (`module.parameter`). Reading an unknown name is a bug. */
+/**
+ * The values in force at a height, by full name (`module.parameter`). Reading an unknown name is a
+ * bug.
+ */
 export class Parameters {
   readonly #values: ReadonlyMap<string, ParameterValue>;
 

@@ -1,9 +1,9 @@
 import type { Address } from "../base/brand.ts";
 
 /*
- * Accounts whose private keys anybody can read: Theta's privatenet fixtures (theta.md 8.8) and the ten
- * accounts of the mnemonic `test test test test test test test test test test test junk` that Ethereum
- * tools know. They own nothing on a public network (DESIGN 8).
+ * Accounts whose private keys anybody can read: Theta's privatenet fixtures (theta.md 8.8) and the
+ * ten accounts of the mnemonic `test test test test test test test test test test test junk` that
+ * Ethereum tools know. They own nothing on a public network (DESIGN 8).
  */
 
 /** Addresses of published keys, lowercase. */

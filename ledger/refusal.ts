@@ -19,7 +19,9 @@ type RefusalMeaning = {
 const ignore = "ignore";
 const reject = "reject";
 
-/** Every refusal of the ledger. An honest peer may be ahead of or behind us, so most are ignored. */
+/**
+ * Every refusal of the ledger. An honest peer may be ahead of or behind us, so most are ignored.
+ */
 export const refusalMeanings = {
   sequenceTooLow: meaning(100_002, ignore, "the sequence was used already"),
   sequenceTooHigh: meaning(100_002, ignore, "the sequence is ahead of the account's"),

@@ -21,7 +21,10 @@ export type Entry = {
   strikes: number;
 };
 
-/** What is pending of one account, by sequence. A transaction of several signers is in each one's queue. */
+/**
+ * What is pending of one account, by sequence. A transaction of several signers is in each one's
+ * queue.
+ */
 export class SenderQueue {
   readonly address: Address;
   readonly #bySequence = new Map<bigint, Entry>();

@@ -45,6 +45,8 @@ export type StateChanges = {
 /** State at any retained or uncommitted root; the implementation is `store/stateTree.ts`. */
 export interface StateTree {
   reader(root: Digest): StateReader;
-  /** The root after `changes` on `parent`. New nodes stay in memory until that root is committed. */
+  /**
+   * The root after `changes` on `parent`. New nodes stay in memory until that root is committed.
+   */
   apply(parent: Digest, changes: StateChanges): Digest;
 }

@@ -1,6 +1,9 @@
 import type { ThetaTransaction } from "./thetaTypes.ts";
 
-/** Which module's operation carries out each Theta type; the decoder fills `Transaction.op` from here. */
+/**
+ * Which module's operation carries out each Theta type; the decoder fills `Transaction.op` from
+ * here.
+ */
 export const thetaOperations: Readonly<
   Record<ThetaTransaction["type"], { readonly module: string; readonly name: string }>
 > = {

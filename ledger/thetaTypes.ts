@@ -138,7 +138,10 @@ export type EthereumTransaction = {
   }[];
 };
 
-/** A module operation of type code 32: `[fee, inputs[], module, op, body, gasLimit, expiryHeight, scope]` (DESIGN 3). */
+/**
+ * A module operation of type code 32: `[fee, inputs[], module, op, body, gasLimit, expiryHeight,
+ * scope]` (DESIGN 3).
+ */
 export type ModuleOperation = {
   readonly fee: Coins;
   /** In ascending address order, none twice; each signs the same bytes. */

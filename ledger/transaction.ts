@@ -1,6 +1,8 @@
 import type { Address, Digest } from "../base/brand.ts";
 
-/** Who pays what: a whole fee (native), or a price per unit of gas (Ethereum, EIP-1559). TFuelWei. */
+/**
+ * Who pays what: a whole fee (native), or a price per unit of gas (Ethereum, EIP-1559). TFuelWei.
+ */
 export type FeeBid =
   | { readonly type: "whole"; readonly fee: bigint }
   | {
@@ -12,7 +14,10 @@ export type FeeBid =
 /** A key that authorised the transaction. */
 export type Signer = {
   readonly address: Address;
-  /** Theta sequence (nonce + 1 at the start of the transaction); `null` where replay is excluded otherwise. */
+  /**
+   * Theta sequence (nonce + 1 at the start of the transaction); `null` where replay is excluded
+   * otherwise.
+   */
   readonly sequence: bigint | null;
 };
 
@@ -31,7 +36,10 @@ export type Transaction = {
   readonly envelope: Envelope;
   /** keccak of the raw bytes as the sender broadcast them (without the `0x7e` of blocks). */
   readonly hash: Digest;
-  /** Bytes as in blocks: `0x7e || raw` for native and operation envelopes, the EIP-2718 or legacy bytes for Ethereum. */
+  /**
+   * Bytes as in blocks: `0x7e || raw` for native and operation envelopes, the EIP-2718 or legacy
+   * bytes for Ethereum.
+   */
   readonly encoded: Uint8Array;
   readonly payer: Address;
   readonly signers: readonly Signer[];

@@ -72,8 +72,8 @@ export type BuiltProposal = {
 export const pendingBlocksMax = 4_096;
 
 /**
- * Where the executor meets the store: blocks beyond the head, their execution, and the one atomic write
- * that commits. Nothing of an uncommitted block but its bytes touches the disk.
+ * Where the executor meets the store: blocks beyond the head, their execution, and the one atomic
+ * write that commits. Nothing of an uncommitted block but its bytes touches the disk.
  */
 export class Chain {
   readonly #executor: Executor;
@@ -147,7 +147,9 @@ export class Chain {
     return this.#executor.nextRules(reader, header, epoch).baseFee;
   }
 
-  /** Takes in a block whose body fits its header; gives its summary, or `null` if too many are held. */
+  /**
+   * Takes in a block whose body fits its header; gives its summary, or `null` if too many are held.
+   */
   add(block: Block): BlockSummary | null {
     const hash = blockHash(block.header);
     const summary = blockSummary(hash, block);
@@ -287,8 +289,8 @@ export class Chain {
   }
 
   /**
-   * Commits blocks, oldest first, each in one atomic synced write with its state, receipts, indexes and
-   * proof; then forgets what lies beside them.
+   * Commits blocks, oldest first, each in one atomic synced write with its state, receipts, indexes
+   * and proof; then forgets what lies beside them.
    */
   async commit(
     hashes: readonly Digest[],

@@ -31,11 +31,16 @@ const schema = z.strictObject({
     .prefault({}),
   consensus: z
     .strictObject({
-      /** Least time between blocks while transactions are pending or uncommitted, in milliseconds. */
+      /**
+       * Least time between blocks while transactions are pending or uncommitted, in milliseconds.
+       */
       blockIntervalMsMin: z.number().int().min(0).max(60_000).default(100),
       /** Time between blocks when nothing is pending, in milliseconds. */
       blockIntervalMsIdle: z.number().int().min(0).max(600_000).default(5_000),
-      /** How far a block's timestamp may lie beyond this node's clock for it to vote, in milliseconds. */
+      /**
+       * How far a block's timestamp may lie beyond this node's clock for it to vote, in
+       * milliseconds.
+       */
       clockDriftMsMax: z.number().int().min(0).max(600_000).default(10_000),
     })
     .prefault({}),

@@ -41,8 +41,9 @@ export function firstEpoch(facts: {
 }
 
 /**
- * The epoch that begins once `last` is committed. Its seed is the randomness of this epoch's root: the
- * block that ended the epoch before, so that nobody chooses a seed when its leaders are known (DESIGN 5).
+ * The epoch that begins once `last` is committed. Its seed is the randomness of this epoch's root:
+ * the block that ended the epoch before, so that nobody chooses a seed when its leaders are known
+ * (DESIGN 5).
  */
 export function nextEpoch(facts: {
   readonly current: EpochInfo;

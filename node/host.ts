@@ -42,7 +42,10 @@ export interface World {
   alarm(reason: string): void;
 }
 
-/** Most inputs that may wait; beyond it messages from peers are dropped, never local results or timers. */
+/**
+ * Most inputs that may wait; beyond it messages from peers are dropped, never local results or
+ * timers.
+ */
 export const inputsMax = 10_000;
 
 function isFromPeers(input: Input): boolean {

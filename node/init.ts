@@ -30,7 +30,10 @@ const coin = 10n ** 18n;
 const validatorStake = 50_000_000n * coin;
 const validatorCoins: Coins = { thetaWei: 12_500_000n * coin, tfuelWei: 312_500_000n * coin };
 
-/** The EIP-155 number of a new network: Theta's for `privatenet`, else from our own range by its name. */
+/**
+ * The EIP-155 number of a new network: Theta's for `privatenet`, else from our own range by its
+ * name.
+ */
 export function chainIdOf(chainName: string): number {
   if (chainName === privatenet.chainName) return privatenet.chainId;
   const { first, last } = ownChainIds;
@@ -73,7 +76,10 @@ function configText(lines: readonly string[]): string {
   return ["# Settings and their defaults: docs/CONFIGURATION.md", ...lines, ""].join("\n");
 }
 
-/** Writes a whole node folder: configuration, genesis, keys, and the first safety record of a new key. */
+/**
+ * Writes a whole node folder: configuration, genesis, keys, and the first safety record of a new
+ * key.
+ */
 export async function writeNodeFolder(
   folder: string,
   options: {

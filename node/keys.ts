@@ -68,7 +68,9 @@ export function validatorAddress(folder: string): Address | null {
   return path === null ? null : keystoreAddress(readFileSync(path, "utf8"));
 }
 
-/** Opens both keys with one password; `null` if the folder holds none, as a node without stake does. */
+/**
+ * Opens both keys with one password; `null` if the folder holds none, as a node without stake does.
+ */
 export async function openValidatorKeys(
   folder: string,
   password: (prompt: string) => Promise<string>,

@@ -51,7 +51,10 @@ function wrap(logger: Logger): Log {
   };
 }
 
-/** A log on standard error: `text` for people, `json` for machines. Written at once: nothing is lost at exit. */
+/**
+ * A log on standard error: `text` for people, `json` for machines. Written at once: nothing is lost
+ * at exit.
+ */
 export function createLog(options: {
   readonly level: LogLevel;
   readonly format: "text" | "json";

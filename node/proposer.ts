@@ -24,8 +24,8 @@ export interface ProposerPorts {
 
 /**
  * Decides when an ordered block is built and whether it carries transactions. Blocks with
- * transactions keep their distance; the empty ones that commit them follow at once; without work there
- * is a block now and then.
+ * transactions keep their distance; the empty ones that commit them follow at once; without work
+ * there is a block now and then.
  */
 export class Proposer {
   readonly #pace: Pace;

@@ -43,7 +43,9 @@ export class TransactionJournal {
     return this.#recordsOnDisk;
   }
 
-  /** Resolves when the payload would survive the death of this process. Appends go out in groups. */
+  /**
+   * Resolves when the payload would survive the death of this process. Appends go out in groups.
+   */
   append(payload: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       const done = (error: unknown): void =>

@@ -44,9 +44,9 @@ type Candidate = {
 };
 
 /**
- * The way of a transaction from bytes to the mempool: decoded, signatures recovered in packages on other
- * threads, admitted against the committed state, put into the queue of its sender, and, if it came from
- * this node's own clients, into the journal before it is answered.
+ * The way of a transaction from bytes to the mempool: decoded, signatures recovered in packages on
+ * other threads, admitted against the committed state, put into the queue of its sender, and, if it
+ * came from this node's own clients, into the journal before it is answered.
  */
 export class TransactionPool {
   readonly #chain: Chain;
@@ -92,7 +92,9 @@ export class TransactionPool {
     return this.#mempool.get(hash);
   }
 
-  /** Why a transaction that was here will never commit; `null` if it is not known to be given up. */
+  /**
+   * Why a transaction that was here will never commit; `null` if it is not known to be given up.
+   */
   abandonedReason(hash: Digest): string | null {
     return this.#abandoned.get(hash) ?? null;
   }
@@ -112,7 +114,10 @@ export class TransactionPool {
     return this.#mempool.pendingOf(address, nonce);
   }
 
-  /** Admits transactions; the answers have their order. `journalled`: they are in the journal already. */
+  /**
+   * Admits transactions; the answers have their order. `journalled`: they are in the journal
+   * already.
+   */
   async submit(
     submissions: readonly Submission[],
     origin: "local" | "remote" | "journalled",
@@ -202,7 +207,10 @@ export class TransactionPool {
     return refuse(refusal);
   }
 
-  /** Verified transactions of a block, from the pool where it has them; `null` if one does not verify. */
+  /**
+   * Verified transactions of a block, from the pool where it has them; `null` if one does not
+   * verify.
+   */
   async recoverBlock(
     encoded: readonly Uint8Array[],
   ): Promise<readonly Verified<Transaction>[] | null> {
@@ -224,7 +232,10 @@ export class TransactionPool {
     return transactions.flatMap((transaction) => (transaction === null ? [] : [transaction]));
   }
 
-  /** At most `limit` transactions for the next block, best first; `uncommitted` are in its ancestors. */
+  /**
+   * At most `limit` transactions for the next block, best first; `uncommitted` are in its
+   * ancestors.
+   */
   candidates(options: {
     readonly baseFee: bigint;
     readonly uncommitted: readonly Transaction[];

@@ -36,7 +36,10 @@ class Answering implements CallContext {
 /** How often the answers' ages are looked at; a limit of a minute needs no timer for each call. */
 const sweepIntervalMs = 1_000;
 
-/** The requests being answered: ends those whose time is over, and all of them when the server stops. */
+/**
+ * The requests being answered: ends those whose time is over, and all of them when the server
+ * stops.
+ */
 export class Answers {
   readonly #timeoutMs: number;
   readonly #open = new Set<Answering>();

@@ -83,7 +83,10 @@ export type AccountInfo = Account & { readonly thetaWei: bigint };
 
 /** One transaction to admit. `raw` is as its sender broadcast it, without the `0x7e` of blocks. */
 export type Submission = {
-  /** Native: a Theta transaction or a module operation. The method's name says which, no decoder guesses. */
+  /**
+   * Native: a Theta transaction or a module operation. The method's name says which, no decoder
+   * guesses.
+   */
   readonly envelope: "native" | "ethereum";
   readonly raw: Uint8Array;
 };
@@ -185,7 +188,9 @@ export interface NodeApi {
   /** The account as it will be once its pending transactions are committed; nonce 0 if unknown. */
   pendingAccount(address: Address): AccountView;
   modules(): readonly ModuleInfo[];
-  /** A module's query by its registered name; `height` `null` is the head. The value is plain JSON. */
+  /**
+   * A module's query by its registered name; `height` `null` is the head. The value is plain JSON.
+   */
   queryModule(request: {
     readonly module: string;
     readonly query: string;

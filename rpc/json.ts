@@ -7,7 +7,10 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue };
 
-/** A value that is JSON text already, so that a large answer is encoded once and measured on the way. */
+/**
+ * A value that is JSON text already, so that a large answer is encoded once and measured on the
+ * way.
+ */
 export class JsonText {
   readonly text: string;
 

@@ -3,7 +3,10 @@ import { getHeapStatistics } from "node:v8";
 /** Between two looks at the heap: one costs a few microseconds, a request should not. */
 const sampleIntervalMs = 250;
 
-/** Tells whether so much of the heap is used that calls must be refused, so that consensus can go on. */
+/**
+ * Tells whether so much of the heap is used that calls must be refused, so that consensus can go
+ * on.
+ */
 export class HeapPressure {
   readonly #usedPercentMax: number;
   #sampledMs = Number.NEGATIVE_INFINITY;

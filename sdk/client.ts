@@ -7,7 +7,9 @@ import { Transport, type CallOptions, type TransportOptions } from "./transport.
 /** An account at a committed height. */
 export type AccountInfo = {
   readonly address: Address;
-  /** Theta sequence: how many sequenced transactions it has signed; the next one carries this + 1. */
+  /**
+   * Theta sequence: how many sequenced transactions it has signed; the next one carries this + 1.
+   */
   readonly sequence: bigint;
   readonly coins: Coins;
 };
@@ -72,7 +74,9 @@ export class LedgerClient {
     };
   }
 
-  /** `null` if the account does not exist. `pending`: as it will be after the pending transactions. */
+  /**
+   * `null` if the account does not exist. `pending`: as it will be after the pending transactions.
+   */
   async account(
     address: Address,
     options: CallOptions & { readonly pending?: true } = {},
@@ -150,7 +154,10 @@ export class LedgerClient {
     return this.#broadcast("theta.BroadcastRawEthTransaction", raw, until, options);
   }
 
-  /** Looks again and again until the transaction is committed or abandoned; `TimeoutError` names the hash. */
+  /**
+   * Looks again and again until the transaction is committed or abandoned; `TimeoutError` names the
+   * hash.
+   */
   async waitCommitted(hash: Digest, options: CallOptions = {}): Promise<TransactionInfo> {
     const timeoutMs = options.timeoutMs ?? waitMsDefault;
     const deadline = AbortSignal.timeout(timeoutMs);

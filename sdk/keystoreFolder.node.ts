@@ -47,7 +47,9 @@ export function encryptedFolder(folder: string): string {
   return join(folder, "keys", "encrypted");
 }
 
-/** Stored keys in ascending address order; files that are not named for an address are passed over. */
+/**
+ * Stored keys in ascending address order; files that are not named for an address are passed over.
+ */
 export function listKeys(folder: string): readonly StoredKey[] {
   const found = new Map<Address, StoredKey>();
   for (const kind of ["plain", "encrypted"] as const) {
@@ -60,7 +62,9 @@ export function listKeys(folder: string): readonly StoredKey[] {
   return [...found.values()].sort((a, b) => (a.address < b.address ? -1 : 1));
 }
 
-/** The stored key of an address, or throws `E_KEY_NOT_FOUND` naming the folder that was searched. */
+/**
+ * The stored key of an address, or throws `E_KEY_NOT_FOUND` naming the folder that was searched.
+ */
 export function findKey(folder: string, address: Address): StoredKey {
   const key = listKeys(folder).find((candidate) => candidate.address === address);
   if (key !== undefined) return key;
@@ -81,7 +85,9 @@ export function readKeyFile(path: string): string {
   throw new KeystoreError("E_KEYSTORE_CORRUPT", message);
 }
 
-/** Opens a stored key. A wrong password is `E_BAD_PASSWORD`, a damaged file `E_KEYSTORE_CORRUPT`. */
+/**
+ * Opens a stored key. A wrong password is `E_BAD_PASSWORD`, a damaged file `E_KEYSTORE_CORRUPT`.
+ */
 export async function openKey(
   key: StoredKey,
   password: () => Promise<string>,

@@ -53,7 +53,9 @@ export type OperationTerms = {
   readonly expiryHeight?: number;
 };
 
-/** Gas that no native type needs more of, by the default chain parameters; a send's is per account. */
+/**
+ * Gas that no native type needs more of, by the default chain parameters; a send's is per account.
+ */
 export const nativeGasMax = {
   sendPerAccount: 10_000n,
   stake: 50_000n,
@@ -160,7 +162,10 @@ export function signOperation(
   return signedTransaction(encodeOperation(operation(signer.sign(digest))));
 }
 
-/** Registers the signer's BLS key as a validator, with a proof of possession for this holder and chain. */
+/**
+ * Registers the signer's BLS key as a validator, with a proof of possession for this holder and
+ * chain.
+ */
 export function signRegisterKey(
   signer: Signer,
   terms: OperationTerms & { readonly blsSecretKey: Uint8Array },

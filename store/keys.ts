@@ -12,7 +12,9 @@ import { assert } from "../base/assert.ts";
  *   4x      blocks and their indexes (blocks.ts)
  */
 
-/** What a stored node belongs to; each kind has its own table, so that none can pass for another. */
+/**
+ * What a stored node belongs to; each kind has its own table, so that none can pass for another.
+ */
 export type NodeKind = "account" | "storage" | "code" | "chunk";
 
 /** All kinds, in the order of their tags. */

@@ -7,8 +7,8 @@ import { decodeNode, emptyTrieRoot, isHash, type TrieChild, type TrieNode } from
 
 /*
  * Merkle proofs as Ethereum has them (EIP-1186): the encoded nodes on a key's way, root first,
- * embedded ones inside their parents. Absence is proven by the node at which the way ends. This file
- * and what it imports run in a browser.
+ * embedded ones inside their parents. Absence is proven by the node at which the way ends. This
+ * file and what it imports run in a browser.
  */
 
 /** Nodes in one proof: a key of 32 bytes has 64 nibbles. */
@@ -65,7 +65,10 @@ export function createProof(
   }
 }
 
-/** The value that a proof shows for a key under a trusted root; `null` if it shows that there is none. */
+/**
+ * The value that a proof shows for a key under a trusted root; `null` if it shows that there is
+ * none.
+ */
 export function verifyProof(
   root: Uint8Array,
   key: Uint8Array,

@@ -21,9 +21,9 @@ import type { AddedNode } from "./uncommitted.ts";
 
 /*
  * One block's changes applied to a state: the account trie, and under its accounts the storage of
- * contracts and the sub-tries of modules. A module's sub-trie is the storage of its reserved account
- * (base/moduleAddress.ts), which is there exactly while the sub-trie is not empty or the account
- * holds something of its own.
+ * contracts and the sub-tries of modules. A module's sub-trie is the storage of its reserved
+ * account (base/moduleAddress.ts), which is there exactly while the sub-trie is not empty or the
+ * account holds something of its own.
  */
 
 /** What one block changed; `null` removes (the same as `ledger/state.ts` declares). */

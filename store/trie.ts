@@ -18,8 +18,8 @@ import {
 
 /*
  * A synchronous Merkle-Patricia trie. Nothing is kept between calls: nodes come from a source that
- * caches, an update takes all changes of a block at once in key order, and each node that changed is
- * encoded and hashed once, at the end. That is what makes it an order of magnitude cheaper than
+ * caches, an update takes all changes of a block at once in key order, and each node that changed
+ * is encoded and hashed once, at the end. That is what makes it an order of magnitude cheaper than
  * rewriting a path per key.
  *
  * An update answers exactly which nodes came and went, place by place: reference counts are built
@@ -33,7 +33,9 @@ export type NodeSource = (hash: Uint8Array) => Uint8Array;
 export type TrieUpdate = {
   /** Ascending, none twice. */
   readonly keys: readonly Uint8Array[];
-  /** The new value of `keys[index]`, called once for each; `null` removes. An empty value is none. */
+  /**
+   * The new value of `keys[index]`, called once for each; `null` removes. An empty value is none.
+   */
   readonly value: (index: number, old: Uint8Array | null) => Uint8Array | null;
   readonly added: NodeAdded;
   /** Told of each stored node that has lost its place. */

@@ -29,9 +29,9 @@ import {
 import type { Coins, ThetaTransaction } from "../thetaTypes.ts";
 
 /*
- * Coins. TFuelWei are the balances of accounts, ThetaWei are kept here. What a module holds for others
- * (stakes, pools) is held in its name, and it can give out no more than that. So the whole supply is
- * one equation: accounts + ThetaWei + held = minted - burned.
+ * Coins. TFuelWei are the balances of accounts, ThetaWei are kept here. What a module holds for
+ * others (stakes, pools) is held in its name, and it can give out no more than that. So the whole
+ * supply is one equation: accounts + ThetaWei + held = minted - burned.
  *
  *   tag 1 | address   ThetaWei, big-endian without leading zeros
  *   tag 2             supply record
@@ -233,7 +233,9 @@ function tooLow(address: Address, coin: string, got: bigint, needed: bigint): Re
 
 type Send = Extract<ThetaTransaction, { type: "send" }>;
 
-/** Theta's send (theta.md 2.11): many inputs, many outputs; the fee is what the outputs leave over. */
+/**
+ * Theta's send (theta.md 2.11): many inputs, many outputs; the fee is what the outputs leave over.
+ */
 const send: OperationDefinition<Send> = {
   description: "moves Theta and TFuel from one or more accounts to one or more accounts",
   schema: null,

@@ -16,14 +16,17 @@ import { integer, type ParameterValue } from "../parameters.ts";
 import { recordField, type Json } from "../schema.ts";
 
 /*
- * What a chain is set to: the parameters of all modules, and those that belong to blocks as such. The
- * values that genesis changed are in the state, so that a later rule can change them at a height.
+ * What a chain is set to: the parameters of all modules, and those that belong to blocks as such.
+ * The values that genesis changed are in the state, so that a later rule can change them at a
+ * height.
  */
 
 const key = createModuleKey("chain");
 const parametersKey = stateKey(0);
 
-/** Fees (theta.md 2.8; EIP-1559). The floor is Theta's old one, so its walk-through's prices hold. */
+/**
+ * Fees (theta.md 2.8; EIP-1559). The floor is Theta's old one, so its walk-through's prices hold.
+ */
 const feeParameters = {
   baseFeeFloor: integer(100_000_000n, {
     min: 0n,

@@ -14,9 +14,9 @@ import type { Refusal } from "../refusal.ts";
 import type { EthereumTransaction, ThetaTransaction } from "../thetaTypes.ts";
 
 /*
- * Ethereum transactions. This runtime carries out plain transfers; whatever would run code (creation, a
- * call to code or to a precompile, delegation by EIP-7702, Theta's type 7) is refused before it costs
- * anything.
+ * Ethereum transactions. This runtime carries out plain transfers; whatever would run code
+ * (creation, a call to code or to a precompile, delegation by EIP-7702, Theta's type 7) is refused
+ * before it costs anything.
  */
 
 const key = createModuleKey("evm");
@@ -80,7 +80,9 @@ function isPrecompile(address: Address): boolean {
   return (value >= 1n && value <= precompileLast) || value === p256Verify;
 }
 
-/** As in Ethereum, a sender who could not pay highest fee and value makes the transaction invalid. */
+/**
+ * As in Ethereum, a sender who could not pay highest fee and value makes the transaction invalid.
+ */
 function valueMissing(context: ReadContext, call: Call<EthereumTransaction>): Refusal | null {
   const { body, payer } = call;
   const balance = context.accounts(key).get(payer)?.balance ?? 0n;

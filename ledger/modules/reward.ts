@@ -32,8 +32,9 @@ import { feeFault, mint } from "./bank.ts";
 import { readCommittee, stakesOf } from "./stakeRecords.ts";
 
 /*
- * Rewards (theta.md 5.7): every `intervalBlocks` blocks new TFuel is shared among the active stakes of
- * the committee. A holder may pass a part of what its stakes earn to a beneficiary (Theta's type 11).
+ * Rewards (theta.md 5.7): every `intervalBlocks` blocks new TFuel is shared among the active stakes
+ * of the committee. A holder may pass a part of what its stakes earn to a beneficiary (Theta's type
+ * 11).
  *
  *   tag 1 | holder   rule: who gets which part
  */
@@ -60,8 +61,8 @@ function readRule(context: ReadContext, holder: Address): RewardRule | null {
 }
 
 /**
- * Parts of `total` in proportion to `weights`, in their order; they add up to `total` exactly, because
- * each is the difference of two rounded sums.
+ * Parts of `total` in proportion to `weights`, in their order; they add up to `total` exactly,
+ * because each is the difference of two rounded sums.
  */
 export function shares(total: bigint, weights: readonly bigint[]): readonly bigint[] {
   const weight = weights.reduce((sum, part) => sum + part, 0n);

@@ -43,8 +43,8 @@ import {
 
 /*
  * Validators' stake (theta.md 2.11, DESIGN 5). A source deposits ThetaWei with a holder; the holder
- * registers a BLS key of its own; at an epoch's end the holders with the most stake and a key are the
- * next committee. A withdrawn stake counts no more and comes back after a height and a time.
+ * registers a BLS key of its own; at an epoch's end the holders with the most stake and a key are
+ * the next committee. A withdrawn stake counts no more and comes back after a height and a time.
  */
 
 const key = stakeKey;
@@ -225,7 +225,9 @@ const registerSchema = recordField({
   proof: bytesField(96),
 });
 
-/** A module operation, signed by the holder itself: Theta's types leave the key unsigned (DESIGN 5). */
+/**
+ * A module operation, signed by the holder itself: Theta's types leave the key unsigned (DESIGN 5).
+ */
 const registerKey: OperationDefinition<{
   readonly holder: Address;
   readonly blsKey: Uint8Array;
@@ -254,7 +256,10 @@ const registerKey: OperationDefinition<{
   },
 };
 
-/** The holders with the most stake and a key. Without any the committee stays: a chain must not end so. */
+/**
+ * The holders with the most stake and a key. Without any the committee stays: a chain must not end
+ * so.
+ */
 function selectCommittee(context: ModuleContext, epoch: number): Committee {
   const stakeMin = context.parameters.amount("stake.validatorStakeMin");
   const validators: Validator[] = [];

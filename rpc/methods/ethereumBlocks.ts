@@ -180,7 +180,10 @@ function logJson(log: Log, at: { readonly [key: string]: JsonValue }, index: num
   };
 }
 
-/** A receipt as eth_getTransactionReceipt shows it; `logIndexFirst` counts the block's logs before it. */
+/**
+ * A receipt as eth_getTransactionReceipt shows it; `logIndexFirst` counts the block's logs before
+ * it.
+ */
 export function ethereumReceiptJson(
   transaction: Transaction,
   receipt: Receipt,

@@ -61,13 +61,19 @@ export function tipsAt(block: BlockView, wanted: readonly number[]): readonly bi
   });
 }
 
-/** What a wallet should offer as tip: a tenth of the base fee, so that order under load means something. */
+/**
+ * What a wallet should offer as tip: a tenth of the base fee, so that order under load means
+ * something.
+ */
 export function suggestedTip(node: NodeApi): bigint {
   const tip = node.nextBaseFee() / 10n;
   return tip === 0n ? 1n : tip;
 }
 
-/** eth_feeHistory: n + 1 base fees, n ratios, n × percentiles rewards exactly, because tools index them. */
+/**
+ * eth_feeHistory: n + 1 base fees, n ratios, n × percentiles rewards exactly, because tools index
+ * them.
+ */
 export async function feeHistory(
   node: NodeApi,
   limits: RpcLimits,

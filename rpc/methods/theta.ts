@@ -306,7 +306,10 @@ function absentMethods(): readonly Method[] {
   }));
 }
 
-/** `theta.*`: the names that Theta's wallets call (theta.md 8.2). Its backup calls write files on the server: absent. */
+/**
+ * `theta.*`: the names that Theta's wallets call (theta.md 8.2). Its backup calls write files on
+ * the server: absent.
+ */
 export function thetaMethods(host: MethodHost): readonly Method[] {
   return [
     ...statusMethods(host),

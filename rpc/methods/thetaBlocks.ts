@@ -10,7 +10,9 @@ import type { JsonValue } from "../json.ts";
 // Blocks and receipts in Theta's JSON (theta.md 8.2), misspelt names included. Theta's certificates
 // list single votes; ours is one aggregated signature, so `Votes` is empty and `BlockHash` tells.
 
-/** Theta's number of a finalized block; only committed blocks are shown, and Theta calls them that. */
+/**
+ * Theta's number of a finalized block; only committed blocks are shown, and Theta calls them that.
+ */
 const statusFinalized = 4;
 
 /** Unix seconds in decimal, rounded down. */

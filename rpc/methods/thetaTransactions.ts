@@ -22,7 +22,9 @@ const broadcasts: readonly (readonly [name: string, envelope: Envelope])[] = [
   ["BroadcastRawEthTransaction", "ethereum"],
 ];
 
-/** `tx_bytes` of `{…}`, `[{…}]` or `["…"]`; looked at by hand, because this is the path under load. */
+/**
+ * `tx_bytes` of `{…}`, `[{…}]` or `["…"]`; looked at by hand, because this is the path under load.
+ */
 function rawOf(params: unknown): Uint8Array | null {
   const first: unknown = Array.isArray(params) ? params[0] : params;
   const text = isJsonObject(first) ? memberOf(first, "tx_bytes") : first;

@@ -6,8 +6,8 @@ import type { CountableState } from "../../ledger/module.ts";
 import type { Account, StateChanges, StateTree } from "../../ledger/state.ts";
 
 /**
- * A state in maps: what the executor needs of the real tree, without hashing. Its root is a hash of all
- * its pairs in order, so equal roots mean equal states.
+ * A state in maps: what the executor needs of the real tree, without hashing. Its root is a hash of
+ * all its pairs in order, so equal roots mean equal states.
  */
 export class MemoryState implements CountableState {
   readonly #accounts: ReadonlyMap<Address, Account>;

@@ -6,8 +6,9 @@ import { memberOf } from "../../rpc/json.ts";
 import { readParameters, safeNumber } from "../../rpc/parameters.ts";
 
 /*
- * JSON may have members called `__proto__` or `constructor`. Code that copies members by assignment,
- * or looks a name up without asking whose it is, then reads or changes what every object has.
+ * JSON may have members called `__proto__` or `constructor`. Code that copies members by
+ * assignment, or looks a name up without asking whose it is, then reads or changes what every
+ * object has.
  */
 
 const hostileNames = ["__proto__", "constructor", "prototype", "toString", "hasOwnProperty"];

@@ -44,7 +44,9 @@ export type RunResult = {
   readonly failure: { readonly invariant: string; readonly detail: string } | null;
 };
 
-/** Safety phase: virtual time after which a run that does not reach its views goes on to be healed. */
+/**
+ * Safety phase: virtual time after which a run that does not reach its views goes on to be healed.
+ */
 const safetyUsMax = 3_600_000_000;
 
 /** Liveness phase: views within which every node of the core commits new work. */

@@ -13,7 +13,9 @@ function checksum(bytes: Uint8Array): Uint8Array {
   return stubHash(bytes).subarray(0, checksumSize);
 }
 
-/** What survives a crash. A torn write of the safety file is noticed by its checksum and left out. */
+/**
+ * What survives a crash. A torn write of the safety file is noticed by its checksum and left out.
+ */
 export type Disk = {
   persist(record: SafetyRecord): void;
   /** The write was under way when the power went: some first part of it is on disk. */

@@ -64,8 +64,9 @@ export function linkOf({ summary }: SimBlock): HeaderLink {
 }
 
 /**
- * A deterministic executor: state is a hash chain over payloads, and an epoch's last block names the
- * next committee as a function of itself, so that two candidates for last block lead to two committees.
+ * A deterministic executor: state is a hash chain over payloads, and an epoch's last block names
+ * the next committee as a function of itself, so that two candidates for last block lead to two
+ * committees.
  */
 export class FakeLedger {
   readonly #seed: number;

@@ -6,7 +6,9 @@ function isBefore(a: Event, b: Event): boolean {
   return a.atUs < b.atUs || (a.atUs === b.atUs && a.tie < b.tie);
 }
 
-/** Virtual time: a binary heap of events; those of one instant come in an order drawn from the seed. */
+/**
+ * Virtual time: a binary heap of events; those of one instant come in an order drawn from the seed.
+ */
 export class EventQueue {
   readonly #ties: Prng;
   readonly #heap: Event[] = [];

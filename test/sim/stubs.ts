@@ -4,9 +4,9 @@ import type { AggregateVerifier } from "../../consensus/certificateCheck.ts";
 import { blsKeySize, blsSignatureSize } from "../../consensus/codec.ts";
 
 /*
- * Keyed hashes in place of BLS: a signature is bound to (key, message), an aggregate is the sum of its
- * parts and can be checked against keys and messages only. So a simulated signature fails where a real
- * one would, and costs a microsecond.
+ * Keyed hashes in place of BLS: a signature is bound to (key, message), an aggregate is the sum of
+ * its parts and can be checked against keys and messages only. So a simulated signature fails where
+ * a real one would, and costs a microsecond.
  */
 
 const seeds = [0x9e3779b9, 0x85ebca6b, 0xc2b2ae35, 0x27d4eb2f] as const;

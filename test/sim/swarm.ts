@@ -18,7 +18,9 @@ export const strategies = [
 /** One way to lie. */
 export type Strategy = (typeof strategies)[number];
 
-/** How a validator fails: lies, or is honest and one of those that the healed quorum does without. */
+/**
+ * How a validator fails: lies, or is honest and one of those that the healed quorum does without.
+ */
 export type Role =
   | { readonly type: "honest" }
   | { readonly type: "frail" }

@@ -16,7 +16,9 @@ import type {
 import { hashOf, type SimBlock } from "./fakeLedger.ts";
 import { stubSign, stubVerify } from "./stubs.ts";
 
-/** What every host does with bytes from outside before the replica sees them, with stub signatures. */
+/**
+ * What every host does with bytes from outside before the replica sees them, with stub signatures.
+ */
 export class Verifier {
   readonly #scope: SigningScope;
   readonly #certificates = new WeakMap<object, Map<EpochInfo, boolean>>();

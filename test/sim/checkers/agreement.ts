@@ -2,8 +2,8 @@ import type { Digest } from "../../../base/brand.ts";
 import type { Observation, World } from "../node.ts";
 
 /**
- * Committed blocks of honest nodes form one chain, each node's without a gap or a step back across its
- * restarts. Blocks name their state, so equal blocks mean equal state.
+ * Committed blocks of honest nodes form one chain, each node's without a gap or a step back across
+ * its restarts. Blocks name their state, so equal blocks mean equal state.
  */
 export class AgreementChecker {
   readonly #world: World;

@@ -3,8 +3,8 @@ import type { Certificate, EpochInfo } from "../../../consensus/types.ts";
 import type { Observation, World } from "../node.ts";
 
 /**
- * Every certificate that an honest node makes, holds or commits by is valid for its epoch, and every
- * commit comes with a proof that a light client would take.
+ * Every certificate that an honest node makes, holds or commits by is valid for its epoch, and
+ * every commit comes with a proof that a light client would take.
  */
 export class CertificateChecker {
   readonly #world: World;

@@ -24,8 +24,8 @@ function valueOf(signable: Signable): {
 }
 
 /**
- * No honest key signs two values in a slot, votes after leaving a view, or denies in a timeout what it
- * voted for: over the whole run, so across restarts.
+ * No honest key signs two values in a slot, votes after leaving a view, or denies in a timeout what
+ * it voted for: over the whole run, so across restarts.
  */
 export class SignatureChecker {
   readonly #world: World;
