@@ -1,0 +1,107 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Address } from "../base/brand.ts";
+import { scryptLight } from "../crypto/kdf.ts";
+import { chainIdOf, soleValidatorGenesis, writeNodeFolder } from "../node/init.ts";
+import { createValidatorKeys } from "../node/keys.ts";
+import { benchChainName, senderTfuelWei, senderThetaWei } from "./senders.ts";
+import { freePort, projectRoot, startServer, temporaryFolder, type Server } from "./server.ts";
+
+/** Password of the benchmark's throw-away keys. */
+const password = "bench";
+
+/** Longest wait for the first answer; a genesis of a million accounts takes its time. */
+const startMsMax = 600_000;
+
+/** Lines of `config.yaml` with which our node is measured: the defaults, without the access log. */
+const nodeConfig: readonly string[] = ["log:", "  level: warn"];
+
+/** Writes the folder of a network of one validator in which every address owns the same coins. */
+export async function makeNode(addresses: readonly Address[]): Promise<string> {
+  const keys = createValidatorKeys();
+  const coins = { thetaWei: senderThetaWei, tfuelWei: senderTfuelWei };
+  const genesis = soleValidatorGenesis({
+    chainName: benchChainName,
+    kind: "development",
+    keys,
+    timestampMs: Date.now() - 60_000,
+    funded: addresses.map((address) => ({ address, coins })),
+  });
+  const folder = join(temporaryFolder(), "node");
+  await writeNodeFolder(folder, { genesis, keys, password, cost: scryptLight, config: nodeConfig });
+  return folder;
+}
+
+/** Runs `bin/ledger start` on a node's folder. */
+export async function startNode(
+  folder: string,
+  options: { readonly password?: string; readonly flags?: readonly string[] } = {},
+): Promise<Server> {
+  const port = await freePort();
+  return startServer({
+    command: join(projectRoot, "bin", "ledger"),
+    argv: ["start", `--config=${folder}`, `--rpc-port=${port}`, ...(options.flags ?? [])],
+    environment: { LEDGER_PASSWORD: options.password ?? password },
+    port,
+    path: "/rpc",
+    logPath: join(folder, "output.log"),
+    startMsMax,
+  });
+}
+
+/** Anvil's flags, each row a setting of the sweep; the first is what the comparison uses. */
+export const anvilSettings: Readonly<Record<string, readonly string[]>> = {
+  "fifo, pruned": ["--order", "fifo", "--prune-history", "--transaction-block-keeper", "64"],
+  "as shipped": [],
+  fifo: ["--order", "fifo"],
+  "one thread": ["--order", "fifo", "--prune-history", "--threads", "1"],
+};
+
+/** Runs anvil with one block a second and the same accounts. */
+export async function startAnvil(
+  addresses: readonly Address[],
+  flags: readonly string[],
+): Promise<Server> {
+  const folder = temporaryFolder();
+  const chainId = chainIdOf(benchChainName);
+  const balance = `0x${senderTfuelWei.toString(16)}`;
+  const genesis = {
+    config: { chainId },
+    difficulty: "0x0",
+    gasLimit: "0x77359400",
+    alloc: Object.fromEntries(addresses.map((address) => [address, { balance }])),
+  };
+  writeFileSync(join(folder, "genesis.json"), JSON.stringify(genesis));
+  const port = await freePort();
+  const binary = join("node_modules", "@foundry-rs", "anvil-linux-amd64", "bin", "anvil");
+  return startServer({
+    command: join(projectRoot, binary),
+    argv: [
+      `--port=${port}`,
+      "--block-time=1",
+      "--gas-limit=2000000000",
+      `--chain-id=${chainId}`,
+      "--accounts=0",
+      "--quiet",
+      `--init=${join(folder, "genesis.json")}`,
+      ...flags,
+    ],
+    port,
+    path: "/",
+    logPath: join(folder, "output.log"),
+    startMsMax,
+  });
+}
+
+/** Every sample of `/metrics` by its name and labels; empty for a server that has none. */
+export async function readMetrics(server: Server): Promise<ReadonlyMap<string, number>> {
+  const samples = new Map<string, number>();
+  const response = await fetch(`http://127.0.0.1:${server.port}/metrics`);
+  if (!response.ok) return samples;
+  for (const line of (await response.text()).split("\n")) {
+    if (line.startsWith("#")) continue;
+    const space = line.lastIndexOf(" ");
+    if (space > 0) samples.set(line.slice(0, space), Number(line.slice(space + 1)));
+  }
+  return samples;
+}
