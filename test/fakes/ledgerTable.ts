@@ -188,8 +188,10 @@ function registration(
 
 function balanceOf(network: LedgerNetwork, name: string, coin: string): string {
   const answer = network.query("bank", "balance", { address: addressOf(name) });
-  assert(typeof answer === "object" && answer !== null && coin in answer, "a balance has coins");
-  return String(new Map(Object.entries(answer)).get(coin));
+  const entries = typeof answer === "object" && answer !== null ? Object.entries(answer) : [];
+  const amount: unknown = entries.find(([key]) => key === coin)?.[1];
+  assert(typeof amount === "string", "a balance has both coins");
+  return amount;
 }
 
 function stakeOf(network: LedgerNetwork, source: string, holder: string): string {
