@@ -138,6 +138,8 @@ function startScreen(options: StartOptions, node: LedgerNode): void {
   print(`  Validator  ${checksumAddress(api.address)}`);
   print(`  Head       block ${head.header.height}`);
   print("");
-  print(`  next: bin/ledgercli query status${url.endsWith(":16888") ? "" : ` --remote=${url}/rpc`}`);
+  print(
+    `  next: bin/ledgercli query status${url.endsWith(":16888") ? "" : ` --remote=${url}/rpc`}`,
+  );
   print("  stop with Ctrl-C");
 }

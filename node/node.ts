@@ -10,11 +10,11 @@ import { aggregate, blsBackend, blsSign } from "../crypto/bls.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { RecoverPool } from "../crypto/recoverPool.node.ts";
 import { secp256k1Backend } from "../crypto/secp256k1.ts";
-import { createExecutor, type Executor } from "../ledger/execute.ts";
+import { createExecutor } from "../ledger/execute.ts";
 import { readGenesis, type Genesis } from "../ledger/genesis.ts";
 import { Mempool, mempoolLimits } from "../ledger/mempool.ts";
 import { coreRegistry } from "../ledger/runtime.ts";
-import type { BlockHead, NodeApi } from "../rpc/api.ts";
+import type { NodeApi } from "../rpc/api.ts";
 import { RpcServer } from "../rpc/server.ts";
 import { createApi } from "./api.ts";
 import { buildInfo } from "./build.ts";
@@ -252,7 +252,17 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
     },
     onAbandoned: (hash, reason) => waiters.settle(hash, { code: "abandoned", reason }),
   });
-  const safety = keys === null ? null : await openSafety(config, { genesis, keys, store, epoch, log, allowMissing: options.allowMissingSafetyFile });
+  const safety =
+    keys === null
+      ? null
+      : await openSafety(config, {
+          genesis,
+          keys,
+          store,
+          epoch,
+          log,
+          allowMissing: options.allowMissingSafetyFile,
+        });
   const replica = createReplica({ config, keys, epoch });
   const onCommitted = (blocks: readonly CommittedBlock[]): void => {
     for (const block of blocks) {
@@ -400,5 +410,3 @@ function once(act: (error: unknown) => void): (error: unknown) => void {
     act(error);
   };
 }
-
-export type { BlockHead };

@@ -116,7 +116,7 @@ export class Reads {
     if (first === null) return null;
     if (first.height === 0) return null;
     const headers: Header[] = [first];
-    for (let last = first; headers.length < proofWalkMax; ) {
+    for (let last = first; headers.length < proofWalkMax;) {
       if (last.nextCommitteeHash !== null) return this.#proofAtEpochEnd(headers, last);
       const next = this.headAtHeight(last.height + 1);
       if (next === null) break;

@@ -1,0 +1,359 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { assert } from "../base/assert.ts";
+import type { Digest } from "../base/brand.ts";
+import { NodeError } from "../base/nodeError.ts";
+import { decodeRlp, encodeRlp, readBytes, readList } from "../base/rlp.ts";
+import type { EpochInfo } from "../consensus/types.ts";
+import { decodeBody, decodeCommitProof, encodeBody, encodeCommitProof } from "../ledger/block.ts";
+import type { Block, CommitProof, Header } from "../ledger/blockTypes.ts";
+import { genesisBlock, genesisState, type Genesis } from "../ledger/genesis.ts";
+import { blockHash, decodeHeader, encodeHeader } from "../ledger/header.ts";
+import { decodeReceipt, encodeReceipt } from "../ledger/receipt.ts";
+import type { Receipt } from "../ledger/receiptTypes.ts";
+import { coreRegistry } from "../ledger/runtime.ts";
+import type { StateChanges, StateReader } from "../ledger/state.ts";
+import { emptyRoot } from "../store/account.ts";
+import {
+  BlockStore,
+  blockWrites,
+  commitBlockWrites,
+  forgetBlockWrites,
+  recordWrite,
+  type TransactionPlace,
+} from "../store/blocks.ts";
+import { checkFormat } from "../store/format.ts";
+import type { KeyValue, KeyValueWrite } from "../store/keyValue.ts";
+import { openLevel } from "../store/level.ts";
+import { openStateTree, type StateTree } from "../store/stateTree.ts";
+import { missingBlock } from "./chain.ts";
+import type { ChainStore, CommitWrite } from "./chainStore.ts";
+import { decodeEpoch, encodeEpoch, firstEpoch } from "./epochs.ts";
+
+/** Receipts of a block as they are stored. */
+export type StoredReceipts = {
+  readonly receipts: readonly Receipt[];
+  readonly jobReceipt: Receipt | null;
+};
+
+/** A block with its hash. */
+export type HashedBlock = { readonly hash: Digest; readonly block: Block };
+
+/** Name of the record that holds the running epoch. */
+const epochRecord = "epoch";
+
+/** Largest stored receipt, in bytes. */
+const receiptBytesMax = 16_777_216;
+
+/** Blocks that lost, forgotten in one go at the start. */
+const orphansMax = 100_000;
+
+/** How a store is opened. */
+export type DiskStoreOptions = {
+  readonly folder: string;
+  readonly genesis: Genesis;
+  readonly archive: boolean;
+  readonly retainedHeights: number;
+};
+
+/**
+ * The data folder: state, blocks, receipts and indexes in one key-value store. What one event changes is
+ * one batch, so a crash leaves all of it or nothing.
+ */
+export class DiskStore implements ChainStore {
+  readonly #keyValue: KeyValue;
+  readonly #tree: StateTree;
+  readonly #blocks: BlockStore;
+  #head: { readonly hash: Digest; readonly header: Header };
+  #headProof: CommitProof | null;
+  #epoch: EpochInfo;
+  readonly #uncommitted: readonly HashedBlock[];
+  /** Dead blocks; their removal rides on the next commit. */
+  #dead: KeyValueWrite[] = [];
+
+  private constructor(parts: {
+    readonly keyValue: KeyValue;
+    readonly tree: StateTree;
+    readonly blocks: BlockStore;
+    readonly head: { readonly hash: Digest; readonly header: Header };
+    readonly headProof: CommitProof | null;
+    readonly epoch: EpochInfo;
+    readonly uncommitted: readonly HashedBlock[];
+  }) {
+    this.#keyValue = parts.keyValue;
+    this.#tree = parts.tree;
+    this.#blocks = parts.blocks;
+    this.#head = parts.head;
+    this.#headProof = parts.headProof;
+    this.#epoch = parts.epoch;
+    this.#uncommitted = parts.uncommitted;
+  }
+
+  /** Opens the folder, or makes it with the genesis state in it. */
+  static async open(options: DiskStoreOptions): Promise<DiskStore> {
+    makeFolder(options.folder);
+    const keyValue = await openLevel(join(options.folder, "store"));
+    try {
+      await checkFormat(keyValue, options.genesis.hash);
+      const tree = await openStateTree(keyValue, {
+        retention: options.archive
+          ? { type: "archive" }
+          : { type: "recent", heights: options.retainedHeights, every: 0 },
+      });
+      const blocks = new BlockStore(keyValue);
+      if (blocks.newest() === null) await writeGenesis(keyValue, tree, options.genesis);
+      await forgetOrphans(keyValue, blocks);
+      return new DiskStore({ keyValue, tree, blocks, ...(await readHead(blocks)) });
+    } catch (error) {
+      await keyValue.close();
+      throw error;
+    }
+  }
+
+  /** The newest committed block when the store was opened, or after the last commit. */
+  get head(): { readonly hash: Digest; readonly header: Header } {
+    return this.#head;
+  }
+
+  /** The epoch of the head's child. */
+  get epoch(): EpochInfo {
+    return this.#epoch;
+  }
+
+  /** Header of the running epoch's root. */
+  get epochRoot(): Header {
+    const header = this.committedHeader(this.#epoch.root);
+    if (header === null) throw missingBlock(`the root of epoch ${this.#epoch.epoch}`);
+    return header;
+  }
+
+  /** Proof that the head is committed; `null` at genesis. */
+  headProof(): CommitProof | null {
+    return this.#headProof;
+  }
+
+  /** Blocks that were stored and not committed when the store was opened, lowest first. */
+  uncommittedBlocks(): readonly HashedBlock[] {
+    return this.#uncommitted;
+  }
+
+  /** Committed blocks from a height up to the head, lowest first. */
+  committedSince(height: number): readonly HashedBlock[] {
+    const found: HashedBlock[] = [];
+    for (let at = height; at <= this.#head.header.height; at += 1) {
+      const hash = this.hashAtHeight(at);
+      const block = hash === null ? null : this.block(hash);
+      if (hash === null || block === null) throw missingBlock(`the block at height ${at}`);
+      found.push({ hash, block });
+    }
+    return found;
+  }
+
+  reader(root: Digest): StateReader {
+    return this.#tree.reader(root);
+  }
+
+  /** Whether the state of a root can be read. */
+  hasState(root: Digest): boolean {
+    return this.#tree.has(root);
+  }
+
+  /** The lowest height whose state can be read. */
+  retainedHeightMin(): number {
+    return this.#tree.retained[0]?.height ?? 0;
+  }
+
+  usage(): StateTree["usage"] {
+    return this.#tree.usage;
+  }
+
+  apply(parent: Digest, changes: StateChanges): Digest {
+    return this.#tree.apply(parent, changes);
+  }
+
+  discard(step: { readonly parent: Digest; readonly root: Digest }): void {
+    this.#tree.discard(step);
+  }
+
+  async putBlock(hash: Digest, block: Block): Promise<void> {
+    const { height } = block.header;
+    const writes = blockWrites({ height, hash }, encodedBlock(block));
+    await this.#keyValue.write(writes, { sync: true });
+  }
+
+  forgetBlock(hash: Digest, height: number): void {
+    this.#dead.push(...forgetBlockWrites(height, hash));
+  }
+
+  async commit(write: CommitWrite): Promise<void> {
+    const { hash, block, proof, epoch } = write;
+    const { height, stateRoot } = block.header;
+    const dead = this.#dead;
+    this.#dead = [];
+    const writes = [
+      ...this.#tree.commitWrites(height, stateRoot),
+      ...dead,
+      ...commitBlockWrites({
+        height,
+        hash,
+        receipts: encodeReceipts(write.result),
+        transactions: write.transactions.map((transaction) => transaction.hash),
+        proof: encodeCommitProof(proof),
+      }),
+      ...(epoch === null ? [] : [recordWrite(epochRecord, encodeEpoch(epoch))]),
+    ];
+    await this.#keyValue.write(writes, { sync: true });
+    this.#tree.committed();
+    this.#head = { hash, header: block.header };
+    this.#headProof = proof;
+    if (epoch !== null) this.#epoch = epoch;
+  }
+
+  /** Hash of the committed block at a height. */
+  hashAtHeight(height: number): Digest | null {
+    return height > this.#head.header.height ? null : this.#blocks.hashAt(height);
+  }
+
+  /** Header of a committed block; `null` if no committed block has this hash. */
+  committedHeader(hash: Digest): Header | null {
+    if (hash === this.#head.hash) return this.#head.header;
+    const bytes = this.#blocks.header(hash);
+    if (bytes === null) return null;
+    const header = readHeaderOf(hash, bytes);
+    return this.hashAtHeight(header.height) === hash ? header : null;
+  }
+
+  /** A stored block, committed or not. */
+  block(hash: Digest): Block | null {
+    return readBlock(this.#blocks, hash);
+  }
+
+  receipts(hash: Digest): StoredReceipts | null {
+    const bytes = this.#blocks.receipts(hash);
+    return bytes === null ? null : decodeReceipts(bytes);
+  }
+
+  /** Where a committed transaction is. */
+  transactionPosition(hash: Digest): TransactionPlace | null {
+    return this.#blocks.transaction(hash);
+  }
+
+  close(): Promise<void> {
+    return this.#keyValue.close();
+  }
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : "";
+    throw new NodeError("E_DATA", `cannot make the data folder ${folder}: ${reason}`, {
+      cause: error,
+      hint: "make the folder writable, or choose another with data.path",
+    });
+  }
+}
+
+async function writeGenesis(keyValue: KeyValue, tree: StateTree, genesis: Genesis): Promise<void> {
+  const { changes, committee } = genesisState(genesis, coreRegistry, tree.reader(emptyRoot));
+  const stateRoot = tree.apply(emptyRoot, changes);
+  const block = genesisBlock(genesis, coreRegistry, { stateRoot, committee });
+  const hash = blockHash(block.header);
+  const parameters = coreRegistry.parametersWith(genesis.content.parameters);
+  const epoch = firstEpoch({
+    genesisHeader: block.header,
+    genesisBlock: hash,
+    committee,
+    epochBlocks: parameters.count("chain.epochBlocks"),
+  });
+  const writes = [
+    ...blockWrites({ height: 0, hash }, encodedBlock(block)),
+    ...tree.commitWrites(0, stateRoot),
+    ...commitBlockWrites({
+      height: 0,
+      hash,
+      receipts: encodeReceipts({ receipts: [], jobReceipt: null }),
+      transactions: [],
+      proof: new Uint8Array(0),
+    }),
+    recordWrite(epochRecord, encodeEpoch(epoch)),
+  ];
+  await keyValue.write(writes, { sync: true });
+  tree.committed();
+}
+
+async function forgetOrphans(keyValue: KeyValue, blocks: BlockStore): Promise<void> {
+  const writes = await blocks.orphanWrites(orphansMax);
+  if (writes.length > 0) await keyValue.write(writes, { sync: false });
+}
+
+async function readHead(blocks: BlockStore): Promise<{
+  readonly head: { readonly hash: Digest; readonly header: Header };
+  readonly headProof: CommitProof | null;
+  readonly epoch: EpochInfo;
+  readonly uncommitted: readonly HashedBlock[];
+}> {
+  const newest = blocks.newest();
+  assert(newest !== null, "an opened store has a newest block");
+  const { hash } = newest;
+  const headerBytes = blocks.header(hash);
+  if (headerBytes === null) throw missingBlock(`the newest block ${hash}`);
+  const epochBytes = blocks.record(epochRecord);
+  const epoch = epochBytes === null ? null : decodeEpoch(epochBytes);
+  if (epoch === null) throw missingBlock("the record of the running epoch");
+  const uncommitted: HashedBlock[] = [];
+  for await (const place of blocks.uncommitted()) {
+    const block = readBlock(blocks, place.hash);
+    if (block !== null) uncommitted.push({ hash: place.hash, block });
+  }
+  const head = { hash, header: readHeaderOf(hash, headerBytes) };
+  return { head, headProof: readProof(newest.proof), epoch, uncommitted };
+}
+
+function readProof(bytes: Uint8Array): CommitProof | null {
+  if (bytes.length === 0) return null;
+  const proof = decodeCommitProof(bytes);
+  if (!proof.ok) throw missingBlock("a readable commit proof");
+  return proof.value;
+}
+
+function readHeaderOf(hash: Digest, bytes: Uint8Array): Header {
+  const header = decodeHeader(bytes);
+  if (!header.ok || blockHash(header.value) !== hash) {
+    throw missingBlock(`a readable header of block ${hash}`);
+  }
+  return header.value;
+}
+
+function readBlock(blocks: BlockStore, hash: Digest): Block | null {
+  const stored = blocks.block(hash);
+  if (stored === null) return null;
+  const body = decodeBody(stored.body);
+  if (!body.ok) throw missingBlock(`a readable body of block ${hash}`);
+  return { header: readHeaderOf(hash, stored.header), body: body.value };
+}
+
+function encodedBlock({ header, body }: Block): { header: Uint8Array; body: Uint8Array } {
+  return { header: encodeHeader(header), body: encodeBody(body) };
+}
+
+/** `[receipts[], jobReceipt or empty]`, each in its stored form. */
+function encodeReceipts({ receipts, jobReceipt }: StoredReceipts): Uint8Array {
+  const job = jobReceipt === null ? new Uint8Array(0) : encodeReceipt(jobReceipt);
+  return encodeRlp([receipts.map(encodeReceipt), job]);
+}
+
+function decodeReceipts(bytes: Uint8Array): StoredReceipts {
+  const decoded = decodeRlp(bytes);
+  const [list, job] = (decoded.ok ? readList(decoded.value, 2) : null) ?? [];
+  const items = readList(list) ?? [];
+  const one = (item: Parameters<typeof readBytes>[0]): Receipt => {
+    const receipt = decodeReceipt(readBytes(item, receiptBytesMax) ?? new Uint8Array(0));
+    if (!receipt.ok) throw missingBlock("readable receipts");
+    return receipt.value;
+  };
+  const jobBytes = readBytes(job, receiptBytesMax);
+  if (jobBytes === null) throw missingBlock("readable receipts");
+  return { receipts: items.map(one), jobReceipt: jobBytes.length === 0 ? null : one(job) };
+}
