@@ -114,6 +114,9 @@ rpc:
   enabled: true
   address: 127.0.0.1
   port: 16888
+consensus:
+  # A fresh checkout has no record of earlier votes; nobody else could have seen any.
+  soleValidator: true
 `,
   0o644,
 );
