@@ -6,8 +6,14 @@ import { addressOf as addressOfKey } from "../crypto/secp256k1.ts";
 import { addressOf, blsSecretOf, LedgerNetwork } from "../test/fakes/ledgerNetwork.ts";
 import { MemoryState } from "../test/fakes/memoryState.ts";
 import { bodyFault } from "./block.ts";
-import { createGenesis, genesisBlock, genesisKeyDomain, genesisState } from "./genesis.ts";
-import { genesisToJson, readGenesis } from "./genesis.ts";
+import {
+  createGenesis,
+  genesisBlock,
+  genesisKeyDomain,
+  genesisState,
+  genesisToJson,
+  readGenesis,
+} from "./genesis.ts";
 import { blockHash, decodeHeader, encodeHeader } from "./header.ts";
 import { publishedAddresses } from "./publishedKeys.ts";
 import { coreRegistry } from "./runtime.ts";
@@ -123,7 +129,7 @@ test("row E10: `__proto__` and `constructor` in a genesis file have no effect", 
 test("published keys are for private and development chains only", () => {
   const privateKeys = [
     "93a90ea508331dfdf27fb79757d4250b4e84954927ba0073cd67454ac432c737",
-    ...[..."123456789"].map((digit) => digit.repeat(64)),
+    ...Array.from({ length: 9 }, (_, i) => `${i + 1}`.repeat(64)),
     `1${"0".repeat(63)}`,
   ];
   for (const key of privateKeys) {
