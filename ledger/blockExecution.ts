@@ -96,8 +96,7 @@ export class BlockExecution {
     if (sequence !== null) return refuse(sequence);
     const invalid = this.#validate(prepared);
     if (invalid !== null) return refuse(invalid);
-    raiseSequences(this.#journal, transaction);
-    this.#takeFrom(transaction.payer, prepared.charge.upfront);
+    this.#begin(transaction, prepared.charge.upfront);
     const checkpoint = this.#journal.checkpoint();
     const { operation, call } = prepared;
     const refusal = operation.check(this.#workspace, call);
@@ -252,6 +251,24 @@ export class BlockExecution {
     };
   }
 
+  /** Raises the sequences and takes the fee. */
+  #begin(transaction: Transaction, upfront: bigint): void {
+    const { payer } = transaction;
+    let due = upfront;
+    for (const { address, sequence } of transaction.signers) {
+      if (sequence === null) continue;
+      const account = this.#journal.account(address) ?? emptyAccount;
+      const { balance, storageRoot, codeHash } = account;
+      const nonce = account.nonce + 1n;
+      // One write for both where the payer signs, as nearly always.
+      const taken = address === payer ? due : 0n;
+      if (address === payer) due = 0n;
+      const next = { nonce, balance: balance - taken, storageRoot, codeHash };
+      this.#journal.setAccount(address, next);
+    }
+    if (due > 0n) this.#takeFrom(payer, due);
+  }
+
   #takeFrom(address: Address, amount: bigint): void {
     const account = this.#journal.account(address) ?? emptyAccount;
     this.#journal.setAccount(address, withBalance(account, account.balance - amount));
@@ -330,12 +347,4 @@ function sequenceFault(journal: Journal, transaction: Transaction): Refusal | nu
     }
   }
   return null;
-}
-
-function raiseSequences(journal: Journal, transaction: Transaction): void {
-  for (const { address, sequence } of transaction.signers) {
-    if (sequence === null) continue;
-    const account = journal.account(address) ?? emptyAccount;
-    journal.setAccount(address, { ...account, nonce: account.nonce + 1n });
-  }
 }

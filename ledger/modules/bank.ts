@@ -219,7 +219,13 @@ export function add(a: Coins, b: Coins): Coins {
 }
 
 function sum(parts: readonly { readonly coins: Coins }[]): Coins {
-  return parts.reduce((total, { coins }) => add(total, coins), noCoins);
+  let thetaWei = 0n;
+  let tfuelWei = 0n;
+  for (const { coins } of parts) {
+    thetaWei += coins.thetaWei;
+    tfuelWei += coins.tfuelWei;
+  }
+  return { thetaWei, tfuelWei };
 }
 
 function tooLow(address: Address, coin: string, got: bigint, needed: bigint): Refusal {
@@ -253,9 +259,16 @@ const send: OperationDefinition<Send> = {
   check: (context, call) =>
     sendShapeFault(call.body, context.parameters) ?? sendFault(context, call),
   apply: (context, call) => {
-    // The fee was taken from the payer already, but it is part of what the inputs give.
-    credit(context, call.payer, { thetaWei: 0n, tfuelWei: call.fee });
-    for (const { address, coins } of call.body.inputs) debit(context, address, coins);
+    for (const { address, coins } of call.body.inputs) {
+      // The fee was taken from the payer already, but it is part of what the inputs give.
+      if (address !== call.payer) debit(context, address, coins);
+      else if (coins.tfuelWei >= call.fee) {
+        debit(context, address, { ...coins, tfuelWei: coins.tfuelWei - call.fee });
+      } else {
+        debit(context, address, { ...coins, tfuelWei: 0n });
+        credit(context, address, { thetaWei: 0n, tfuelWei: call.fee - coins.tfuelWei });
+      }
+    }
     for (const { address, coins } of call.body.outputs) {
       credit(context, address, coins);
       if (coins.thetaWei > 0n) {
@@ -282,12 +295,9 @@ function sendShapeFault(body: Send, parameters: Parameters): Refusal | null {
   if (inputs.length + outputs.length > accountsMax) {
     return { code: "accountsTooMany", got: inputs.length + outputs.length, expected: accountsMax };
   }
-  const seen = new Set<Address>();
-  for (const { address } of [...inputs, ...outputs]) {
-    if (seen.has(address)) {
-      return { code: "accountRepeated", got: "twice", expected: "once", address };
-    }
-    seen.add(address);
+  const repeated = repeatedAddress(inputs, outputs);
+  if (repeated !== null) {
+    return { code: "accountRepeated", got: "twice", expected: "once", address: repeated };
   }
   const given = sum(inputs);
   const taken = add(sum(outputs), fee);
@@ -295,19 +305,43 @@ function sendShapeFault(body: Send, parameters: Parameters): Refusal | null {
   return { code: "amountsUnequal", got: coinsText(given), expected: coinsText(taken) };
 }
 
+type Named = { readonly address: Address };
+
+/** An address that occurs twice, or `null`. */
+function repeatedAddress(inputs: readonly Named[], outputs: readonly Named[]): Address | null {
+  if (inputs.length === 1 && outputs.length === 1) {
+    const address = inputs[0]?.address ?? null; // Nearly all sends: no set is made for them.
+    return address === outputs[0]?.address ? address : null;
+  }
+  const seen = new Set<Address>();
+  for (const list of [inputs, outputs]) {
+    for (const { address } of list) {
+      if (seen.has(address)) return address;
+      seen.add(address);
+    }
+  }
+  return null;
+}
+
 function coinsText(coins: Coins): string {
   return `${coins.thetaWei} ThetaWei and ${coins.tfuelWei} TFuelWei`;
 }
 
-function sendFault(context: ReadContext, call: Call<Send>): Refusal | null {
+function contractIn(context: ReadContext, list: readonly Named[]): Refusal | null {
   const accounts = context.accounts(key);
-  for (const { address } of [...call.body.inputs, ...call.body.outputs]) {
+  for (const { address } of list) {
     const account = accounts.get(address);
     if (isContract(account)) {
       const got = account?.codeHash ?? "";
       return { code: "accountIsContract", got, expected: "no code", address };
     }
   }
+  return null;
+}
+
+function sendFault(context: ReadContext, call: Call<Send>): Refusal | null {
+  const contract = contractIn(context, call.body.inputs) ?? contractIn(context, call.body.outputs);
+  if (contract !== null) return contract;
   for (const { address, coins } of call.body.inputs) {
     // The payer has paid the fee already, which is part of what the inputs give.
     const paid = address === call.payer ? call.fee : 0n;
