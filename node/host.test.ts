@@ -86,6 +86,18 @@ describe("host", () => {
     expect(seen).toEqual(["blockExecuted", "signed", "workChanged"]);
   });
 
+  it("takes the next input after one that ordered nothing", async () => {
+    const log: string[] = [];
+    const seen: Input["type"][] = [];
+    const host = new Host(votingMachine(seen), recordingWorld(log, null), () => {});
+    host.deliver({ type: "workChanged", pending: true });
+    host.deliver(executed);
+    await new Promise((resolve) => setImmediate(resolve));
+    await host.stop();
+    expect(seen).toEqual(["workChanged", "blockExecuted", "signed"]);
+    expect(log.at(-1)).toBe("send");
+  });
+
   it.each(["storeBlock", "persist"])("never signs after %s failed (D3)", async (failing) => {
     const log: string[] = [];
     const failures: unknown[] = [];

@@ -79,7 +79,8 @@ export class Host {
   readonly #world: World;
   readonly #onFailure: (error: unknown) => void;
   readonly #inputs: Input[] = [];
-  #draining: Promise<void> | null = null;
+  #isDraining = false;
+  #drained: Promise<void> = Promise.resolve();
   #stopped = false;
   #droppedCount = 0;
 
@@ -107,16 +108,17 @@ export class Host {
       return;
     }
     this.#inputs.push(input);
-    this.#draining ??= this.#drain();
+    if (!this.#isDraining) this.#drained = this.#drain();
   }
 
   /** No further effect starts; resolves when the running one has ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await this.#draining;
+    await this.#drained;
   }
 
   async #drain(): Promise<void> {
+    this.#isDraining = true;
     try {
       for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
         for (const effect of this.#machine.step(next)) {
@@ -129,7 +131,7 @@ export class Host {
       this.#stopped = true;
       this.#onFailure(error);
     } finally {
-      this.#draining = null;
+      this.#isDraining = false;
     }
   }
 

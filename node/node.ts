@@ -141,10 +141,9 @@ export class LedgerNode {
     this.#isRunning = true;
     const { pool, host, recoverPool, chain } = this.#parts;
     recoverPool.start();
+    host.deliver({ type: "started", point: this.#parts.point });
     const restored = await pool.restore(this.#unsubmitted);
     if (restored > 0) this.#log.info("pending transactions restored", { count: restored });
-    host.deliver({ type: "started", point: this.#parts.point });
-    if (pool.size > 0) host.deliver({ type: "workChanged", pending: true });
     await this.#server?.start();
     this.#log.info("node started", {
       chain: this.genesis.chain.name,

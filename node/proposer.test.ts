@@ -56,26 +56,24 @@ function setUp(pace: { intervalMsMin: number; intervalMsIdle: number }): {
 describe("proposer", () => {
   const pace = { intervalMsMin: 100, intervalMsIdle: 5_000 };
 
-  it("builds the first block at once, the next after the idle interval", () => {
+  it("builds two blocks at once after the start, the next after the idle interval", () => {
     const { proposer, built, advance } = setUp(pace);
-    proposer.request(order);
-    proposer.request(order);
+    for (let i = 0; i < 3; i += 1) proposer.request(order);
     advance(4_999);
     advance(1);
-    expect(built).toEqual(["1000 empty", "6000 empty"]);
+    expect(built).toEqual(["1000 empty", "1000 empty", "6000 empty"]);
   });
 
   it("builds at once when work arrives, and keeps the distance of filled blocks", () => {
     const { proposer, built, world, advance } = setUp(pace);
-    proposer.request(order);
-    proposer.request(order);
+    for (let i = 0; i < 3; i += 1) proposer.request(order);
     advance(50);
     world.pending = true;
     proposer.onWork();
     proposer.request(order);
     advance(99);
     advance(1);
-    expect(built).toEqual(["1000 empty", "1050 filled", "1150 filled"]);
+    expect(built).toEqual(["1000 empty", "1000 empty", "1050 filled", "1150 filled"]);
   });
 
   it("follows at once with an empty block where one waits to be committed", () => {
@@ -95,12 +93,11 @@ describe("proposer", () => {
 
   it("builds nothing after it was stopped", () => {
     const { proposer, built, advance, world } = setUp(pace);
-    proposer.request(order);
-    proposer.request(order);
+    for (let i = 0; i < 3; i += 1) proposer.request(order);
     proposer.stop();
     world.pending = true;
     proposer.onWork();
     advance(10_000);
-    expect(built).toEqual(["1000 empty"]);
+    expect(built).toEqual(["1000 empty", "1000 empty"]);
   });
 });

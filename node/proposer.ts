@@ -22,6 +22,9 @@ export interface ProposerPorts {
   build(order: BuildOrder, filled: boolean): void;
 }
 
+/** Blocks that follow a start at once: the second commits the first, which shows that the node works. */
+const blocksAtStart = 2;
+
 /**
  * Decides when an ordered block is built and whether it carries transactions. Blocks with
  * transactions keep their distance; the empty ones that commit them follow at once; without work
@@ -33,6 +36,7 @@ export class Proposer {
   #order: BuildOrder | null = null;
   #cancelTimer: (() => void) | null = null;
   #blockAtMs = -Infinity;
+  #blocksAtOnce = blocksAtStart;
   #filledAtMs = -Infinity;
 
   constructor(pace: Pace, ports: ProposerPorts) {
@@ -68,7 +72,8 @@ export class Proposer {
     const mayFill = this.#ports.hasPending() && !order.emptyRequired;
     if (mayFill && filledInMs <= 0) return this.#build(order, true, nowMs);
     if (order.isUrgent) return this.#build(order, false, nowMs);
-    const idleInMs = this.#blockAtMs + this.#pace.intervalMsIdle - nowMs;
+    const idleInMs =
+      this.#blocksAtOnce > 0 ? 0 : this.#blockAtMs + this.#pace.intervalMsIdle - nowMs;
     const waitMs = mayFill ? filledInMs : idleInMs;
     if (waitMs <= 0) return this.#build(order, false, nowMs);
     this.#cancelTimer = this.#ports.setTimer(waitMs, () => {
@@ -79,6 +84,7 @@ export class Proposer {
 
   #build(order: BuildOrder, filled: boolean, nowMs: number): void {
     this.#order = null;
+    this.#blocksAtOnce -= 1;
     this.#blockAtMs = nowMs;
     if (filled) this.#filledAtMs = nowMs;
     this.#ports.build(order, filled);
