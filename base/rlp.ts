@@ -83,12 +83,13 @@ function measure(item: RlpItem, listSizes: number[]): number {
 class Writer {
   readonly #bytes: Uint8Array;
   readonly #listSizes: readonly number[];
-  #at = 0;
+  #at: number;
   #nextList = 0;
 
-  constructor(bytes: Uint8Array, listSizes: readonly number[]) {
+  constructor(bytes: Uint8Array, listSizes: readonly number[], at: number) {
     this.#bytes = bytes;
     this.#listSizes = listSizes;
+    this.#at = at;
   }
 
   write(item: RlpItem): void {
@@ -127,8 +128,20 @@ class Writer {
 export function encodeRlp(item: RlpItem): Uint8Array {
   const listSizes: number[] = [];
   const bytes = new Uint8Array(measure(item, listSizes));
-  new Writer(bytes, listSizes).write(item);
+  new Writer(bytes, listSizes, 0).write(item);
   return bytes;
+}
+
+/**
+ * Writes the canonical encoding at a place of a buffer that is used again and again, and answers
+ * where it ends; `null` if it does not fit. For what is only hashed: allocating costs as much.
+ */
+export function writeRlp(item: RlpItem, buffer: Uint8Array, at: number): number | null {
+  const listSizes: number[] = [];
+  const end = at + measure(item, listSizes);
+  if (end > buffer.length) return null;
+  new Writer(buffer, listSizes, at).write(item);
+  return end;
 }
 
 class Decoder {

@@ -364,7 +364,7 @@ describe("E9: amounts", () => {
     expect(refusal(native(most))).toBe("accepted");
     expect(refusal(native(most + 1n))).toBe("malformed");
   });
-  test("E9: gas times price beyond 256 bits, a tip above the fee and too little gas are refused", () => {
+  test("E9: too wide a gas bill, a tip above the fee and too little gas are refused", () => {
     const of = (changed: Partial<EthereumTransaction>) =>
       refusal(decodeEthereum(signEthereum({ ...transfer, ...changed }, chain.id, signer), chain));
     const price = 2n ** 250n;
@@ -377,7 +377,7 @@ describe("E9: amounts", () => {
 });
 
 describe("E11: aliasing", () => {
-  test("E11: what was decoded does not change with the buffer it came in, and the buffer not at all", () => {
+  test("E11: what was decoded does not change with its buffer, and the buffer not at all", () => {
     const raws: readonly (readonly [Uint8Array, (bytes: Uint8Array) => Decoded])[] = [
       [signThetaTransaction(send, chain.name, [signer]), (bytes) => decodeNative(bytes, chain)],
       [

@@ -2,15 +2,16 @@ import { assert } from "../base/assert.ts";
 import type { Address } from "../base/brand.ts";
 import { concatBytes } from "../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../base/outcome.ts";
+import type { RlpItem } from "../base/rlp.ts";
 import { keccak256, keccakDigest } from "../crypto/keccak.ts";
 import { isCanonicalSignature } from "../crypto/secp256k1.ts";
-import { decodeEthereumEnvelope, ethereumSignDigest } from "./ethereumCodec.ts";
+import { openEthereum } from "./ethereumCodec.ts";
 import { initCodeBytesMax, intrinsicGas } from "./intrinsicGas.ts";
 import type { Chain } from "./module.ts";
 import { operationFromFields, operationSignBytes, operationTypeCode } from "./operationCodec.ts";
 import { decodeTyped, thetaFromFields } from "./thetaCodec.ts";
 import { ethereumOperation, thetaOperations } from "./thetaOperations.ts";
-import { signBytes, signDigests, sourceSignBytes, takesV2 } from "./thetaSignBytes.ts";
+import { signDigests, sourceSignBytes } from "./thetaSignBytes.ts";
 import type {
   EthereumTransaction,
   ModuleOperation,
@@ -86,7 +87,7 @@ export function decodeNative(raw: Uint8Array, chain: Chain): Decoded {
     return operation.ok ? fromOperation(operation.value, chain, parts) : operation;
   }
   const tx = thetaFromFields(typed.value);
-  return tx.ok ? fromTheta(tx.value, chain, parts) : tx;
+  return tx.ok ? fromTheta(tx.value, typed.value.fields, chain, parts) : tx;
 }
 
 type Parts = Pick<UnverifiedTransaction, "hash" | "encoded">;
@@ -97,7 +98,12 @@ type Sender = {
   readonly claims: readonly SignatureClaim[];
 };
 
-function fromTheta(tx: ThetaTransaction, chain: Chain, parts: Parts): Decoded {
+function fromTheta(
+  tx: ThetaTransaction,
+  fields: readonly RlpItem[],
+  chain: Chain,
+  parts: Parts,
+): Decoded {
   if (tx.type === "coinbase") {
     return no("unsupported", "a coinbase is a job of the chain, never a transaction");
   }
@@ -107,7 +113,7 @@ function fromTheta(tx: ThetaTransaction, chain: Chain, parts: Parts): Decoded {
   if ((tx.type === "depositStakeV2" || tx.type === "depositStake") && tx.purpose > 2) {
     return no("fieldInvalid", `stake purpose ${tx.purpose}, known are 0, 1 and 2`);
   }
-  const sender = thetaSender(tx, chain);
+  const sender = thetaSender(tx, fields, chain);
   if (!sender.ok) return sender;
   const { payer, signers, claims } = sender.value;
   const transaction: Transaction = {
@@ -160,11 +166,13 @@ function thetaInputs(tx: ThetaTransaction): readonly TxInput[] {
   }
 }
 
-function thetaSender(tx: ThetaTransaction, chain: Chain): Outcome<Sender, TransactionRefusal> {
+function thetaSender(
+  tx: ThetaTransaction,
+  fields: readonly RlpItem[],
+  chain: Chain,
+): Outcome<Sender, TransactionRefusal> {
   const inputs = thetaInputs(tx);
-  const digests = takesV2(tx.type)
-    ? signDigests(tx, chain.name)
-    : [keccak256(signBytes(tx, chain.name, "v1"))];
+  const digests = signDigests(tx, fields, chain.name);
   const claims = inputs.map((input) => claimOf(input, digests));
   // Replay of payments and slashes is excluded by the pool, not by account sequences (theta.md
   // 3.4).
@@ -235,9 +243,9 @@ function fromOperation(operation: ModuleOperation, chain: Chain, parts: Parts): 
 /** Decodes raw bytes of an Ethereum envelope; the sender is whoever the one claim recovers. */
 export function decodeEthereum(raw: Uint8Array, chain: Chain): Decoded {
   const encoded = raw.slice();
-  const signed = decodeEthereumEnvelope(encoded);
-  if (!signed.ok) return signed;
-  const { transaction: tx, chainId, signature } = signed.value;
+  const opened = openEthereum(encoded);
+  if (!opened.ok) return opened;
+  const { transaction: tx, chainId, signature } = opened.value.signed;
   if (chainId !== BigInt(chain.id)) {
     return no("wrongChain", `signed for chain ${chainId}, this is chain ${chain.id}`);
   }
@@ -246,7 +254,7 @@ export function decodeEthereum(raw: Uint8Array, chain: Chain): Decoded {
   }
   const fault = ethereumFault(tx);
   if (fault !== null) return no("fieldInvalid", fault);
-  const digests = [ethereumSignDigest(tx, chainId)];
+  const digests = [opened.value.digest()];
   const parts = { encoded, hash: keccakDigest(encoded) };
   return accept({
     ...parts,

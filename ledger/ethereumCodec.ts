@@ -11,6 +11,7 @@ import {
   type RlpItem,
 } from "../base/rlp.ts";
 import { keccak256 } from "../crypto/keccak.ts";
+import { writeScratch } from "./scratch.ts";
 import { malformed } from "./thetaCodec.ts";
 import type { EthereumTransaction } from "./thetaTypes.ts";
 import type { TransactionRefusal } from "./transaction.ts";
@@ -133,22 +134,43 @@ function authorizationToRlp(authorization: Authorization): RlpItem {
 export function decodeEthereumEnvelope(
   raw: Uint8Array,
 ): Outcome<SignedEthereum, TransactionRefusal> {
+  const opened = openEthereum(raw);
+  return opened.ok ? { ok: true, value: opened.value.signed } : opened;
+}
+
+/** A decoded envelope, and its signing digest made from the bytes at hand instead of anew. */
+export type OpenedEthereum = { readonly signed: SignedEthereum; readonly digest: () => Uint8Array };
+
+/** Reads one envelope for whoever checks its signature next. */
+export function openEthereum(raw: Uint8Array): Outcome<OpenedEthereum, TransactionRefusal> {
   if (raw.length > transactionBytesMax) {
     return no("tooLarge", `${raw.length} bytes, at most ${transactionBytesMax} are taken`);
   }
   const first = raw[0];
   if (first === undefined) return no("malformed", "0 bytes are no transaction");
-  const read = first >= 0xc0 ? readLegacy : typedReaders.get(first);
+  const isLegacy = first >= 0xc0;
+  const read = isLegacy ? readLegacy : typedReaders.get(first);
   if (read === undefined) return no("unsupported", unsupportedDetail(first));
-  const list = decodeRlp(first >= 0xc0 ? raw : raw.subarray(1), { itemsMax, depthMax: 8 });
+  const list = decodeRlp(isLegacy ? raw : raw.subarray(1), { itemsMax, depthMax: 8 });
   if (!list.ok) return refuse(malformed(list.refusal));
-  if (!isRlpList(list.value)) return no("malformed", "the envelope holds no list");
-  if (first >= 0xc0 && isUnprotected(list.value)) {
+  const fields = list.value;
+  if (!isRlpList(fields)) return no("malformed", "the envelope holds no list");
+  if (isLegacy && isUnprotected(fields)) {
     return no("unsupported", "a signature without chain id (EIP-155) replays on every chain");
   }
   const reader = new RlpReader("transaction");
-  const signed = read(reader, list.value);
-  return reader.refusal === null ? { ok: true, value: signed } : refuse(malformed(reader.refusal));
+  const signed = read(reader, fields);
+  if (reader.refusal !== null) return refuse(malformed(reader.refusal));
+  return { ok: true, value: { signed, digest: () => digestOf(first, fields, signed.chainId) } };
+}
+
+/** The digest over the fields of an envelope, whose last three are v or yParity, r and s. */
+function digestOf(first: number, fields: readonly RlpItem[], chainId: bigint): Uint8Array {
+  const unsigned = fields.slice(0, -3);
+  const isLegacy = first >= 0xc0;
+  const prefix = isLegacy ? emptyBytes : Uint8Array.of(first);
+  const list = isLegacy ? [...unsigned, rlpBigInt(chainId), emptyBytes, emptyBytes] : unsigned;
+  return keccak256(writeScratch(prefix, list) ?? concatBytes(prefix, encodeRlp(list)));
 }
 
 function no(code: TransactionRefusal["code"], detail: string): Outcome<never, TransactionRefusal> {

@@ -1,5 +1,5 @@
 import type { Digest } from "../base/brand.ts";
-import { bytesToDigest, concatBytes, emptyBytes } from "../base/bytes.ts";
+import { bytesToDigest, emptyBytes } from "../base/bytes.ts";
 import { encodeRlp, rlpNumber } from "../base/rlp.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 
@@ -32,12 +32,17 @@ function sortedEntries(items: readonly Uint8Array[]): readonly Entry[] {
   const entries: Entry[] = [];
   const add = (index: number): void => {
     const value = items[index];
-    if (value !== undefined) entries.push({ key: encodeRlp(rlpNumber(index)), value });
+    if (value !== undefined) entries.push({ key: indexKey(index), value });
   };
   for (let index = 1; index < 128; index += 1) add(index);
   add(0);
   for (let index = 128; index < items.length; index += 1) add(index);
   return entries;
+}
+
+/** rlp(index); most indices are one byte, which stands for itself. */
+function indexKey(index: number): Uint8Array {
+  return index > 0 && index < 128 ? Uint8Array.of(index) : encodeRlp(rlpNumber(index));
 }
 
 /** Nibble of the key at a position, the high one of a byte first; -1 behind the end. */
@@ -60,8 +65,7 @@ function nodeReference(
   const last = entries[to - 1];
   if (first === undefined || last === undefined) return Uint8Array.of(0x80);
   if (to - from === 1) {
-    const path = hexPrefix(first.key, depth, 2 * first.key.length, 2);
-    return referenceTo(listOf(encodeRlp(path), encodeRlp(first.value)));
+    return leafReference(hexPrefix(first.key, depth, 2 * first.key.length, 2), first.value);
   }
   // The entries are sorted, so what the first and the last share, all share.
   let fork = depth;
@@ -103,17 +107,69 @@ function hexPrefix(key: Uint8Array, from: number, to: number, kind: number): Uin
   return path;
 }
 
-/** An RLP list of items that are encoded already. */
-function listOf(...encoded: readonly Uint8Array[]): Uint8Array {
-  let size = 0;
-  for (const part of encoded) size += part.length;
-  return concatBytes(listHeader(size), ...encoded);
+/**
+ * A leaf is `[path, value]`. There is one per item, so its bytes are written at once instead of
+ * through the encoder: this and its hash are nearly all that a root costs.
+ */
+function leafReference(path: Uint8Array, value: Uint8Array): Uint8Array {
+  const payload = stringSize(path) + stringSize(value);
+  const size = headerSize(payload) + payload;
+  // Long nodes are only hashed, short ones are kept.
+  const node = size < 32 || size > scratch.length ? new Uint8Array(size) : scratch;
+  const atPath = writeHeader(node, 0, 0xc0, payload);
+  writeString(node, writeString(node, atPath, path), value);
+  return referenceTo(node === scratch ? node.subarray(0, size) : node);
 }
 
-function listHeader(size: number): Uint8Array {
-  if (size < 56) return Uint8Array.of(0xc0 + size);
-  const length = rlpNumber(size);
-  return concatBytes(Uint8Array.of(0xf7 + length.length), length);
+/** Written anew for every leaf; nothing keeps a view of it. */
+const scratch = new Uint8Array(1024);
+
+/** An RLP list of items that are encoded already. */
+function listOf(...encoded: readonly Uint8Array[]): Uint8Array {
+  let payload = 0;
+  for (const part of encoded) payload += part.length;
+  const node = new Uint8Array(headerSize(payload) + payload);
+  let at = writeHeader(node, 0, 0xc0, payload);
+  for (const part of encoded) {
+    node.set(part, at);
+    at += part.length;
+  }
+  return node;
+}
+
+function headerSize(length: number): number {
+  if (length < 56) return 1;
+  if (length < 0x100) return 2;
+  if (length < 0x1_0000) return 3;
+  return length < 0x100_0000 ? 4 : 5;
+}
+
+function isOneSmallByte(bytes: Uint8Array): boolean {
+  return bytes.length === 1 && (bytes[0] ?? 0) < 0x80;
+}
+
+function stringSize(bytes: Uint8Array): number {
+  return isOneSmallByte(bytes) ? 1 : headerSize(bytes.length) + bytes.length;
+}
+
+/** Writes an RLP header (base 0x80: string, 0xc0: list) and answers where the payload begins. */
+function writeHeader(node: Uint8Array, at: number, base: number, length: number): number {
+  const size = headerSize(length);
+  if (size === 1) {
+    node[at] = base + length;
+    return at + 1;
+  }
+  node[at] = base + 54 + size;
+  for (let i = size - 1, rest = length; i > 0; i -= 1, rest = Math.floor(rest / 256)) {
+    node[at + i] = rest % 256;
+  }
+  return at + size;
+}
+
+function writeString(node: Uint8Array, at: number, bytes: Uint8Array): number {
+  const start = isOneSmallByte(bytes) ? at : writeHeader(node, at, 0x80, bytes.length);
+  node.set(bytes, start);
+  return start + bytes.length;
 }
 
 /** Nodes shorter than a hash stand for themselves, others are named by their hash. */

@@ -15,6 +15,7 @@ import {
 import { keccak256 } from "../crypto/keccak.ts";
 import { orderedRoot } from "./orderedRoot.ts";
 import type { Log, Receipt } from "./receiptTypes.ts";
+import { writeScratch } from "./scratch.ts";
 
 /*
  * Receipts in two forms: the committed one of Ethereum, `[status, cumulativeGasUsed, bloom, logs]`
@@ -100,13 +101,13 @@ export function encodeCommittedReceipt(receipt: Receipt, encoded: Uint8Array): U
 }
 
 function committedForm(receipt: Receipt, prefix: Uint8Array): Uint8Array {
-  const list = encodeRlp([
+  const fields = [
     rlpNumber(receipt.status),
     rlpBigInt(receipt.cumulativeGasUsed),
     receipt.logsBloom,
     receipt.logs.map(logToRlp),
-  ]);
-  return prefix.length === 0 ? list : concatBytes(prefix, list);
+  ];
+  return writeScratch(prefix, fields)?.slice() ?? concatBytes(prefix, encodeRlp(fields));
 }
 
 /** The receipt of jobs has no transaction: it is marked as native ones are. */

@@ -1,14 +1,10 @@
 import type { Digest } from "../base/brand.ts";
-import { concatBytes, emptyBytes } from "../base/bytes.ts";
-import { encodeRlp, rlpNumber, rlpText, type RlpItem } from "../base/rlp.ts";
+import { concatBytes, emptyBytes, hexToBytes } from "../base/bytes.ts";
+import { encodeRlp, readList, rlpNumber, rlpText, type RlpItem } from "../base/rlp.ts";
 import { keccak256, keccakDigest } from "../crypto/keccak.ts";
-import {
-  encodeThetaTransaction,
-  encodeTyped,
-  thetaFieldsToRlp,
-  thetaTypeCodes,
-} from "./thetaCodec.ts";
-import type { Coins, ThetaTransaction, TxInput } from "./thetaTypes.ts";
+import { scratch, scratchFront, writeScratch } from "./scratch.ts";
+import { encodeThetaTransaction, thetaFieldsToRlp, thetaTypeCodes } from "./thetaCodec.ts";
+import type { Coins, ThetaTransaction } from "./thetaTypes.ts";
 
 /*
  * What a Theta wallet signs (theta.md 2.4): `inner = rlp(chain name) || rlp(type) || rlp(fields)`
@@ -25,25 +21,12 @@ import type { Coins, ThetaTransaction, TxInput } from "./thetaTypes.ts";
 /** The wrapper around the inner bytes. */
 export type SignWrapper = "v1" | "v2";
 
-/**
- * Who signs a service payment: the payer off chain, or the receiver who settles it (theta.md 3.4).
- */
-export type PaymentSide = "source" | "target";
-
 type ServicePayment = Extract<ThetaTransaction, { readonly type: "servicePayment" }>;
 
 const noCoins: Coins = { thetaWei: 0n, tfuelWei: 0n };
-const wrapperStart: readonly RlpItem[] = [
-  emptyBytes,
-  emptyBytes,
-  emptyBytes,
-  new Uint8Array(20),
-  emptyBytes,
-];
-const wrapperEnds: Readonly<Record<SignWrapper, readonly RlpItem[]>> = {
-  v1: [],
-  v2: [rlpNumber(1), emptyBytes, emptyBytes],
-};
+
+/** Bytes that the signer of a transaction does not cover: no signature. */
+const none: RlpItem = emptyBytes;
 
 /**
  * The bytes under the signatures of a transaction. Of a service payment these are the target's;
@@ -54,7 +37,8 @@ export function signBytes(
   chainName: string,
   wrapper: SignWrapper,
 ): Uint8Array {
-  return wrap(innerBytes(unsignedForm(tx), chainName), wrapper);
+  const { prefix, covered } = innerParts(tx, thetaFieldsToRlp(tx), chainName);
+  return wrap(concatBytes(prefix, encodeRlp(covered)), wrapper);
 }
 
 /** The bytes that the payer of a service payment signs off chain; the wrapper is always V1. */
@@ -66,13 +50,28 @@ export function sourceSignBytes(payment: ServicePayment, chainName: string): Uin
     source: { ...source, sequence: 0n, signature: emptyBytes },
     target: { address: target.address, coins: noCoins, sequence: 0n, signature: emptyBytes },
   };
-  return wrap(innerBytes(covered, chainName), "v1");
+  return signBytes(covered, chainName, "v1");
 }
 
-/** Digests of both wrappers over the same inner bytes, V1 first. */
-export function signDigests(tx: ThetaTransaction, chainName: string): readonly Uint8Array[] {
-  const inner = innerBytes(unsignedForm(tx), chainName);
-  return [keccak256(wrap(inner, "v1")), keccak256(wrap(inner, "v2"))];
+/**
+ * The digests that count for a transaction, V1 first. `fields` are those it was decoded from, so
+ * that nothing is encoded again but what changes.
+ */
+export function signDigests(
+  tx: ThetaTransaction,
+  fields: readonly RlpItem[],
+  chainName: string,
+): readonly Uint8Array[] {
+  const { prefix, covered } = innerParts(tx, fields, chainName);
+  const inner = writeScratch(prefix, covered);
+  if (inner === null) return slowDigests(tx.type, concatBytes(prefix, encodeRlp(covered)));
+  const first = keccak256(wrapScratch(inner.length, "v1"));
+  return takesV2(tx.type) ? [first, keccak256(wrapScratch(inner.length, "v2"))] : [first];
+}
+
+function slowDigests(type: ThetaTransaction["type"], inner: Uint8Array): readonly Uint8Array[] {
+  const first = keccak256(wrap(inner, "v1"));
+  return takesV2(type) ? [first, keccak256(wrap(inner, "v2"))] : [first];
 }
 
 /** Whether the V2 wrapper counts: not for Coinbase, Slash and ServicePayment (theta.md 2.4). */
@@ -90,52 +89,100 @@ export function thetaHash(tx: ThetaTransaction): Digest {
   return keccakDigest(encodeThetaTransaction(tx));
 }
 
+/** `[0, 0, 0, 20 zero bytes, 0]`, encoded: what precedes the inner bytes in both wrappers. */
+const wrapperStart = hexToBytes(`80808094${"00".repeat(20)}80`);
+const wrapperEnds: Readonly<Record<SignWrapper, Uint8Array>> = {
+  v1: emptyBytes,
+  v2: hexToBytes("018080"),
+};
+
 function wrap(inner: Uint8Array, wrapper: SignWrapper): Uint8Array {
-  return encodeRlp([...wrapperStart, inner, ...wrapperEnds[wrapper]]);
+  const end = wrapperEnds[wrapper];
+  const innerHeader = rlpHeader(0x80, inner.length);
+  const payload = wrapperStart.length + innerHeader.length + inner.length + end.length;
+  return concatBytes(rlpHeader(0xc0, payload), wrapperStart, innerHeader, inner, end);
 }
 
-function innerBytes(tx: ThetaTransaction, chainName: string): Uint8Array {
-  const typed = encodeTyped(thetaTypeCodes[tx.type], thetaFieldsToRlp(tx));
-  return concatBytes(encodeRlp(rlpText(chainName)), typed);
+/** Header of a string (base 0x80) or list (0xc0) of this many bytes, at least two. */
+function rlpHeader(base: number, length: number): Uint8Array {
+  if (length < 56) return Uint8Array.of(base + length);
+  if (length < 0x100) return Uint8Array.of(base + 56, length);
+  if (length < 0x1_0000) return Uint8Array.of(base + 57, length >> 8, length & 255);
+  return Uint8Array.of(base + 58, length >> 16, (length >> 8) & 255, length & 255);
 }
 
-function unsigned(input: TxInput): TxInput {
-  return { ...input, signature: emptyBytes };
+/** Puts the wrapper around inner bytes that lie in the scratch buffer already. */
+function wrapScratch(innerLength: number, wrapper: SignWrapper): Uint8Array {
+  const end = wrapperEnds[wrapper];
+  const innerHeader = rlpHeader(0x80, innerLength);
+  const payload = wrapperStart.length + innerHeader.length + innerLength + end.length;
+  const header = rlpHeader(0xc0, payload);
+  const atWrapper = scratchFront - innerHeader.length - wrapperStart.length;
+  const start = atWrapper - header.length;
+  scratch.set(header, start);
+  scratch.set(wrapperStart, atWrapper);
+  scratch.set(innerHeader, scratchFront - innerHeader.length);
+  scratch.set(end, scratchFront + innerLength);
+  return scratch.subarray(start, scratchFront + innerLength + end.length);
 }
 
-/** The transaction without the signatures that its signer does not cover. */
-function unsignedForm(tx: ThetaTransaction): ThetaTransaction {
-  switch (tx.type) {
-    case "coinbase":
-    case "slash":
-      return { ...tx, proposer: unsigned(tx.proposer) };
-    case "send":
-      return { ...tx, inputs: tx.inputs.map(unsigned) };
-    case "servicePayment":
-      return { ...tx, target: unsigned(tx.target) };
-    case "splitRule":
-      return { ...tx, initiator: unsigned(tx.initiator) };
-    case "smartContract":
-      return { ...tx, from: unsigned(tx.from) };
-    case "stakeRewardDistribution":
-      return { ...tx, holder: unsigned(tx.holder) };
-    case "depositStakeV2":
-      return unsignedDeposit(tx);
-    case "reserveFund":
-    case "releaseFund":
-    case "depositStake":
-    case "withdrawStake":
-    default:
-      return { ...tx, source: unsigned(tx.source) };
+/** `rlp(chain name) || rlp(code)`, and the fields that follow as a list. */
+function innerParts(
+  tx: ThetaTransaction,
+  fields: readonly RlpItem[],
+  chainName: string,
+): { readonly prefix: Uint8Array; readonly covered: readonly RlpItem[] } {
+  // Of purpose 0 (validator) the signed form is that of type 8: the key fields are not covered.
+  const asType8 = tx.type === "depositStakeV2" && tx.purpose === 0;
+  const type = asType8 ? "depositStake" : tx.type;
+  return {
+    prefix: innerPrefix(chainName, thetaTypeCodes[type]),
+    covered: withoutSignatures(tx.type, asType8 ? fields.slice(0, 4) : fields),
+  };
+}
+
+// A node knows one chain: its prefixes are encoded once, not for every transaction.
+let prefixes: { readonly name: string; readonly byCode: readonly Uint8Array[] } = {
+  name: "",
+  byCode: [],
+};
+
+function innerPrefix(name: string, code: number): Uint8Array {
+  if (prefixes.name !== name || prefixes.byCode.length === 0) {
+    const encoded = encodeRlp(rlpText(name));
+    const codes = Object.values(thetaTypeCodes);
+    const byCode = codes.map((each) => concatBytes(encoded, encodeRlp(rlpNumber(each))));
+    prefixes = { name, byCode };
   }
+  return prefixes.byCode[code] ?? emptyBytes;
 }
 
-/** Of purpose 0 (validator) the signed form is that of type 8: the key fields are not covered. */
-function unsignedDeposit(
-  tx: Extract<ThetaTransaction, { readonly type: "depositStakeV2" }>,
-): ThetaTransaction {
-  const source = unsigned(tx.source);
-  if (tx.purpose !== 0) return { ...tx, source };
-  const { fee, holder, purpose } = tx;
-  return { type: "depositStake", fee, source, holder, purpose };
+/** Which field holds the input whose signature is left out; of a send it is a list of them. */
+const signedFields: Readonly<Record<ThetaTransaction["type"], number>> = {
+  coinbase: 0,
+  slash: 0,
+  send: 1,
+  reserveFund: 1,
+  releaseFund: 1,
+  servicePayment: 2,
+  splitRule: 2,
+  smartContract: 0,
+  depositStake: 1,
+  withdrawStake: 1,
+  depositStakeV2: 1,
+  stakeRewardDistribution: 1,
+};
+
+function withoutSignatures(
+  type: ThetaTransaction["type"],
+  fields: readonly RlpItem[],
+): readonly RlpItem[] {
+  const at = signedFields[type];
+  const field = readList(fields[at]) ?? [];
+  return fields.with(at, type === "send" ? field.map(unsigned) : unsigned(field));
+}
+
+/** An input `[address, coins, sequence, signature]` without its signature. */
+function unsigned(input: RlpItem): RlpItem {
+  return readList(input, 4)?.with(3, none) ?? input;
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bytesToHex, emptyBytes, hexToBytes } from "../../base/bytes.ts";
+import { bytesToAddress, bytesToHex, emptyBytes, hexToBytes } from "../../base/bytes.ts";
 import type { Outcome } from "../../base/outcome.ts";
 import {
   decodeCertificate,
@@ -8,7 +8,7 @@ import {
   encodeCertificate,
   encodeTimeoutCertificate,
 } from "../../consensus/codec.ts";
-import { keccakDigest } from "../../crypto/keccak.ts";
+import { keccak256, keccakDigest } from "../../crypto/keccak.ts";
 import { addressOf, signDigest } from "../../crypto/secp256k1.ts";
 import { verifySigned } from "../../crypto/verify.ts";
 import {
@@ -23,6 +23,8 @@ import { decodeEncoded, decodeNative, encodedForm } from "../../ledger/decode.ts
 import {
   decodeEthereumEnvelope,
   encodeEthereum,
+  ethereumSignDigest,
+  openEthereum,
   type SignedEthereum,
 } from "../../ledger/ethereumCodec.ts";
 import { blockHash, decodeHeader, encodeHeader } from "../../ledger/header.ts";
@@ -33,8 +35,14 @@ import {
 } from "../../ledger/overspendingProof.ts";
 import { decodeReceipt, encodeReceipt } from "../../ledger/receipt.ts";
 import { signOperation } from "../../ledger/sign.ts";
-import { decodeThetaTransaction, encodeThetaTransaction } from "../../ledger/thetaCodec.ts";
+import {
+  decodeThetaTransaction,
+  decodeTyped,
+  encodeThetaTransaction,
+} from "../../ledger/thetaCodec.ts";
 import { thetaFromJson, thetaToJson } from "../../ledger/thetaJson.ts";
+import { signBytes, signDigests, takesV2 } from "../../ledger/thetaSignBytes.ts";
+import type { ThetaTransaction } from "../../ledger/thetaTypes.ts";
 import {
   blocks,
   bodies,
@@ -114,6 +122,45 @@ test("a Theta transaction survives its JSON form", () => {
     }),
     { numRuns: 1_000 },
   );
+});
+
+describe("digests made from decoded fields are those of the sign bytes", () => {
+  const check = (tx: ThetaTransaction) => {
+    const typed = decodeTyped(encodeThetaTransaction(tx));
+    if (!typed.ok) throw new Error(typed.refusal.detail);
+    const wrappers = takesV2(tx.type) ? (["v1", "v2"] as const) : (["v1"] as const);
+    expect(signDigests(tx, typed.value.fields, "any chain")).toEqual(
+      wrappers.map((wrapper) => keccak256(signBytes(tx, "any chain", wrapper))),
+    );
+  };
+  test("Theta, any type", () => {
+    fc.assert(fc.property(thetaTransactions, check), { numRuns: 1_000 });
+  });
+  test("Theta, any size", () => {
+    const address = bytesToAddress(new Uint8Array(20));
+    const coins = { thetaWei: 0n, tfuelWei: 0n };
+    for (const size of [0, 1, 20, 40, 60, 150, 200, 65_300, 65_400, 65_500, 130_000]) {
+      check({
+        type: "smartContract",
+        from: { address, coins, sequence: 1n, signature: emptyBytes },
+        to: { address, coins },
+        gasLimit: 1n,
+        gasPrice: 1n,
+        data: new Uint8Array(size).fill(7),
+      });
+    }
+  });
+  test("Ethereum", () => {
+    fc.assert(
+      fc.property(signedEthereum, (signed) => {
+        const opened = openEthereum(encodeEthereum(signed));
+        expect(opened.ok && opened.value.digest()).toEqual(
+          ethereumSignDigest(signed.transaction, signed.chainId),
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
 });
 
 test("different headers have different hashes", () => {
