@@ -56,6 +56,8 @@ const postponing: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
   "feeTooLow",
 ]);
 
+const noneEvicted: Outcome<readonly Entry[], Refusal> = accept([]);
+
 /** The pending transactions of one node. */
 export class Mempool {
   readonly #limits: MempoolLimits;
@@ -136,14 +138,15 @@ export class Mempool {
     const refusal = this.#sequenceFault(transaction, accounts);
     if (refusal !== null) return refuse(refusal);
     const replaced = this.#conflicts(transaction);
-    const cheap = replaced.find((old) => !outbids(transaction.feeBid, entry.price, old));
-    if (cheap !== undefined) {
-      const expected = cheap.price + (cheap.price * replacementBumpPercent + 99n) / 100n;
-      return refuse({ code: "replacementTooCheap", got: entry.price, expected });
-    }
     const { payer } = transaction;
-    const freed = replaced.reduce((sum, old) => sum + costOn(old, payer), 0n);
-    const pending = (this.#costs.get(payer) ?? 0n) - freed;
+    let pending = this.#costs.get(payer) ?? 0n;
+    for (const old of replaced) {
+      if (!outbids(transaction.feeBid, entry.price, old)) {
+        const expected = old.price + (old.price * replacementBumpPercent + 99n) / 100n;
+        return refuse({ code: "replacementTooCheap", got: entry.price, expected });
+      }
+      pending -= costOn(old, payer);
+    }
     const balance = accounts.get(payer)?.balance ?? 0n;
     if (pending + cost > balance) {
       const expected = `at least ${pending + cost} for all that is pending`;
@@ -151,7 +154,8 @@ export class Mempool {
     }
     const room = this.#makeRoom(entry, replaced);
     if (!room.ok) return room;
-    const removals: Removal[] = replaced.map((old) => this.#remove(old, "replaced"));
+    const removals: Removal[] = [];
+    for (const old of replaced) removals.push(this.#remove(old, "replaced"));
     for (const old of room.value) removals.push(this.#remove(old, "evicted"));
     this.#insert(entry, accounts);
     return accept(removals);
@@ -295,12 +299,12 @@ export class Mempool {
 
   /** Pending transactions that use one of the same sequences. */
   #conflicts(transaction: Transaction): readonly Entry[] {
-    const conflicts = new Set<Entry>();
+    const conflicts: Entry[] = [];
     for (const { address, sequence } of transaction.signers) {
       const entry = sequence === null ? undefined : this.#queues.get(address)?.at(sequence);
-      if (entry !== undefined) conflicts.add(entry);
+      if (entry !== undefined && !conflicts.includes(entry)) conflicts.push(entry);
     }
-    return [...conflicts];
+    return conflicts;
   }
 
   /**
@@ -309,12 +313,10 @@ export class Mempool {
   #makeRoom(entry: Entry, replaced: readonly Entry[]): Outcome<readonly Entry[], Refusal> {
     const { transactionsMax, sizeBytesMax } = this.#limits;
     let count = this.#entries.size + 1 - replaced.length;
-    let bytes = replaced.reduce(
-      (sum, { transaction }) => sum - transaction.encoded.length,
-      this.#sizeBytes + entry.transaction.encoded.length,
-    );
+    let bytes = this.#sizeBytes + entry.transaction.encoded.length;
+    for (const old of replaced) bytes -= old.transaction.encoded.length;
+    if (count <= transactionsMax && bytes <= sizeBytesMax) return noneEvicted;
     const evicted: Entry[] = [];
-    if (count <= transactionsMax && bytes <= sizeBytesMax) return accept(evicted);
     this.#evictable ??= new Heap([...this.#entries.values()].filter(isRemote), isCheaper);
     const gone = new Set(replaced);
     const unused: Entry[] = [];
