@@ -78,6 +78,13 @@ export function createNodeProgram(world: World): Command {
     load: async () => (await import("./commands/nodeDevnet.ts")).devnetCommand,
   });
   addNodeCommand(program, world, {
+    usage: "check",
+    summary: "check the data folder of a stopped node: blocks, indexes, reference counts",
+    example: "ledger check --config=./node",
+    flags: [configFlag, ...settingFlags],
+    load: async () => (await import("./commands/nodeCheck.ts")).checkCommand,
+  });
+  addNodeCommand(program, world, {
     usage: "version",
     summary: "version of this program",
     example: "ledger version",

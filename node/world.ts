@@ -91,7 +91,10 @@ export class NodeWorld implements World {
     const { signing } = this.#options;
     if (signing === null) return null;
     const signed = signing.guard.sign(signable);
-    if (signed.ok) return signed.value;
+    if (signed.ok) {
+      this.#options.log.debug("signed", describe(signable));
+      return signed.value;
+    }
     const { refusal } = signed;
     // The replica asked for what its own record forbids: a bug, and not to be signed away.
     throw new NodeError("E_HALT", `the signing guard refused: ${JSON.stringify(refusal)}`);
@@ -201,6 +204,25 @@ export class NodeWorld implements World {
 
   alarm(reason: string): void {
     this.#options.onAlarm(reason);
+  }
+}
+
+/** A signed statement in a line of the log: what was said, where. */
+function describe(signable: Signable): Record<string, string | number> {
+  const { type } = signable;
+  switch (type) {
+    case "vote": {
+      const { epoch, view, block } = signable.vote;
+      return { type, epoch, view, value: block };
+    }
+    case "proposal": {
+      const { epoch, view, block } = signable.statement;
+      return { type, epoch, view, value: block };
+    }
+    case "timeout": {
+      const { epoch, view, highCertificate } = signable.timeout;
+      return { type, epoch, view, value: highCertificate.view };
+    }
   }
 }
 
