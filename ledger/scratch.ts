@@ -3,7 +3,8 @@ import { writeRlp, type RlpItem } from "../base/rlp.ts";
 
 /*
  * Bytes that exist only to be hashed are written into one buffer, again and again: making an array
- * for each would cost as much as the hash. Nothing keeps a view of it beyond the call that wrote it.
+ * for each would cost as much as the hash. Nothing keeps a view of it beyond the call that wrote
+ * it.
  */
 
 /** What stands in front: wrappers and tags of what is signed. */

@@ -2,11 +2,13 @@ import { apiDefects } from "./apiDefects.ts";
 import { consensusDefects } from "./consensusDefects.ts";
 import type { Defect } from "./defect.ts";
 import { encodingDefects } from "./encodingDefects.ts";
+import { formatDefects } from "./formatDefects.ts";
 import { storageDefects } from "./storageDefects.ts";
 
 /** All planted defects; every row has at least one. */
 export const defects: readonly Defect[] = [
   ...encodingDefects,
+  ...formatDefects,
   ...storageDefects,
   ...apiDefects,
   ...consensusDefects,
