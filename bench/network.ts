@@ -41,12 +41,19 @@ export async function startNode(
   return startServer({
     command: join(projectRoot, "bin", "ledger"),
     argv: ["start", `--config=${folder}`, `--rpc-port=${port}`, ...(options.flags ?? [])],
-    environment: { LEDGER_PASSWORD: options.password ?? password },
+    environment: { LEDGER_PASSWORD: options.password ?? password, ...profiling() },
     port,
     path: "/rpc",
     logPath: join(folder, "output.log"),
     startMsMax,
   });
+}
+
+/** With `LEDGER_BENCH_PROFILE=DIR` the node writes a processor profile of each thread when it stops. */
+function profiling(): Readonly<Record<string, string>> {
+  const folder = process.env["LEDGER_BENCH_PROFILE"];
+  if (folder === undefined) return {};
+  return { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${folder}` };
 }
 
 /** Anvil's flags, each row a setting of the sweep; the first is what the comparison uses. */

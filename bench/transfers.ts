@@ -158,7 +158,7 @@ async function saturateOnce(world: World, row: Row): Promise<LoadResult> {
     console.log(`${nameOf(row)}: ${sentence(result)}; ${proof}`);
     return result;
   } finally {
-    await server.stop("SIGKILL");
+    await server.stop();
   }
 }
 
