@@ -189,12 +189,18 @@ export function createExecutor(registry: Registry, chain: Chain): Executor {
       const included: Verified<Transaction>[] = [];
       const dropped: { transaction: Verified<Transaction>; refusal: Refusal }[] = [];
       const countMax = isEpochEnded(block, values) ? 0 : transactionsMax;
+      let misfits = 0;
       for (const transaction of countMax === 0 ? [] : candidates) {
         const answer = execution.tryTransaction(transaction);
         const receipt = answer instanceof Promise ? await answer : answer;
-        if (receipt.ok) included.push(transaction);
-        else dropped.push({ transaction, refusal: receipt.refusal });
-        if (included.length >= countMax || isFull(execution)) break;
+        if (receipt.ok) {
+          included.push(transaction);
+          misfits = 0;
+        } else {
+          dropped.push({ transaction, refusal: receipt.refusal });
+          misfits += 1;
+        }
+        if (included.length >= countMax || isFull(execution) || misfits > misfitsMax) break;
       }
       return { included, dropped, result: finish(execution, block, values) };
     },
@@ -220,6 +226,9 @@ function isFull(execution: BlockExecution): boolean {
   const { gas, bytes } = execution.room;
   return gas < transactionGasMin || bytes < transactionBytesMin;
 }
+
+/** Candidates in a row that may be left out before the proposer stops: its time is bounded. */
+const misfitsMax = 1_024;
 
 const transactionGasMin = 5_000n;
 const transactionBytesMin = 100;

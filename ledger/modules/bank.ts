@@ -1,6 +1,6 @@
 import { assert } from "../../base/assert.ts";
 import type { Address } from "../../base/brand.ts";
-import { bigIntToBytes, bytesToBigInt, emptyBytes } from "../../base/bytes.ts";
+import { bigIntToBytes, bytesToBigInt, emptyBytes, hexToBytes } from "../../base/bytes.ts";
 import { moduleAddress } from "../../base/moduleAddress.ts";
 import { accept } from "../../base/outcome.ts";
 import { emptyAccount, isContract, withBalance } from "../accounts.ts";
@@ -26,6 +26,7 @@ import {
   recordField,
   type Json,
 } from "../schema.ts";
+import type { StateChanges, StateReader } from "../state.ts";
 import type { Coins, ThetaTransaction } from "../thetaTypes.ts";
 
 /*
@@ -198,10 +199,7 @@ function addHeld(context: ModuleContext, holder: ModuleKey, coins: Coins): void 
 
 function subtractHeld(context: ModuleContext, holder: ModuleKey, coins: Coins): void {
   const held = heldBy(context, holder);
-  const left = {
-    thetaWei: held.thetaWei - coins.thetaWei,
-    tfuelWei: held.tfuelWei - coins.tfuelWei,
-  };
+  const left = subtract(held, coins);
   assert(left.thetaWei >= 0n && left.tfuelWei >= 0n, `${holder.name} gives what it does not hold`);
   setHeld(context, holder, left);
 }
@@ -366,12 +364,45 @@ function recount(context: ReadContext, state: CountableState): string | null {
     total = add(total, decodeOwn(coinsSchema, value));
   }
   const { minted, burned } = supply(context);
-  const expected = {
-    thetaWei: minted.thetaWei - burned.thetaWei,
-    tfuelWei: minted.tfuelWei - burned.tfuelWei,
-  };
+  const expected = subtract(minted, burned);
   if (total.thetaWei === expected.thetaWei && total.tfuelWei === expected.tfuelWei) return null;
   return `counted ${coinsText(total)}, minted less burned is ${coinsText(expected)}`;
+}
+
+/**
+ * What a block's changes did to the bank's own records: coins that accounts have as ThetaWei or that
+ * modules hold, and coins minted less burned.
+ */
+export function suppliedBy(
+  before: StateReader,
+  changes: StateChanges,
+): { readonly held: Coins; readonly supplied: Coins } {
+  let held = noCoins;
+  let supplied = noCoins;
+  for (const [digits, value] of changes.modules.get(key.name) ?? []) {
+    const at = hexToBytes(digits);
+    const old = before.moduleValue(key.name, at);
+    if (at[0] === supplyKey[0]) supplied = subtract(inSupply(value), inSupply(old));
+    else held = add(held, subtract(coinsIn(at, value), coinsIn(at, old)));
+  }
+  return { held, supplied };
+}
+
+function inSupply(value: Uint8Array | null): Coins {
+  if (value === null) return noCoins;
+  const { minted, burned } = decodeOwn(supplySchema, value);
+  return subtract(minted, burned);
+}
+
+function coinsIn(at: Uint8Array, value: Uint8Array | null): Coins {
+  if (value === null) return noCoins;
+  return at[0] === thetaTag
+    ? { thetaWei: bytesToBigInt(value), tfuelWei: 0n }
+    : decodeOwn(coinsSchema, value);
+}
+
+function subtract(a: Coins, b: Coins): Coins {
+  return { thetaWei: a.thetaWei - b.thetaWei, tfuelWei: a.tfuelWei - b.tfuelWei };
 }
 
 function coinsJson(coins: Coins): Json {

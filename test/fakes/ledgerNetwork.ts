@@ -23,6 +23,7 @@ import {
 } from "../../ledger/genesis.ts";
 import type { GenesisContent } from "../../ledger/genesisTypes.ts";
 import { blockHash } from "../../ledger/header.ts";
+import { conservationFault, invariantFault } from "../../ledger/invariants.ts";
 import type { BlockContext } from "../../ledger/module.ts";
 import type { ParameterValue } from "../../ledger/parameters.ts";
 import type { Registry } from "../../ledger/registry.ts";
@@ -147,6 +148,8 @@ export class LedgerNetwork {
     const block = blockContextOf(header, this.head);
     const outcome = await this.executor.executeBlock({ reader: this.state, block, transactions });
     if (!outcome.ok) return outcome;
+    const fault = conservationFault(this.state, outcome.value.changes);
+    assert(fault === null, fault ?? "");
     this.state = this.state.apply(outcome.value.changes);
     this.head = { ...header, gasUsed: outcome.value.gasUsed, stateRoot: this.state.root };
     this.committee = outcome.value.nextCommittee ?? this.committee;
@@ -157,12 +160,8 @@ export class LedgerNetwork {
   /** Asserts what every module says must hold. */
   checkInvariants(): void {
     const context = this.executor.open(this.state, this.next());
-    for (const module of this.registry.modules) {
-      for (const invariant of module.invariants) {
-        const fault = invariant.check(context, this.state);
-        assert(fault === null, `${module.name}: ${invariant.name}: ${fault ?? ""}`);
-      }
-    }
+    const fault = invariantFault(this.registry, context, this.state);
+    assert(fault === null, fault ?? "");
   }
 
   query(module: string, name: string, parameters: unknown): Json {
