@@ -10,11 +10,11 @@ import { aggregate, blsBackend, blsSign } from "../crypto/bls.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { RecoverPool } from "../crypto/recoverPool.node.ts";
 import { secp256k1Backend } from "../crypto/secp256k1.ts";
-import { createExecutor } from "../ledger/execute.ts";
+import { createExecutor, type Executor } from "../ledger/execute.ts";
 import { readGenesis, type Genesis } from "../ledger/genesis.ts";
 import { Mempool, mempoolLimits } from "../ledger/mempool.ts";
 import { coreRegistry } from "../ledger/runtime.ts";
-import type { NodeApi } from "../rpc/api.ts";
+import type { BlockHead, NodeApi } from "../rpc/api.ts";
 import { RpcServer } from "../rpc/server.ts";
 import { createApi } from "./api.ts";
 import { buildInfo } from "./build.ts";
@@ -32,7 +32,7 @@ import { startPoint } from "./startPoint.ts";
 import { TransactionJournal } from "./transactionJournal.ts";
 import { TransactionPool } from "./transactionPool.ts";
 import { Waiters } from "./waiters.ts";
-import { NodeWorld, noOutbound, type Signing } from "./world.ts";
+import { NodeWorld, noOutbound, type Signing, type WorldOptions } from "./world.ts";
 
 /** View timers: a network of one never needs them, but a stalled disk does. */
 const viewTimeoutMsShort = 2_000;
@@ -206,36 +206,101 @@ type AssembleOptions = {
   readonly store: DiskStore;
 };
 
+/** The parts that know nothing of consensus. */
+type Base = {
+  readonly metrics: NodeMetrics;
+  readonly executor: Executor;
+  readonly chain: Chain;
+  readonly headState: HeadState;
+  readonly reads: Reads;
+  readonly waiters: Waiters;
+  readonly recoverPool: RecoverPool;
+};
+
 /** Wires the parts in the order of the arrows. */
 async function assemble(options: AssembleOptions): Promise<Opened> {
-  const { config, keys, log, events, genesis, store } = options;
+  const { config, keys, log, genesis, store } = options;
+  const base = createBase(options, (encoded) => pool.recoverBlock(encoded));
+  const { metrics, chain, waiters, recoverPool } = base;
+  const { pool, journal, payloads } = await openPool(options, base, (pending) => {
+    host.deliver({ type: "workChanged", pending });
+    if (pending) world.onWork();
+  });
+  const safety = await openOwnSafety(options);
+  const replica = createReplica({ config, keys, epoch: store.epoch });
+  const failed = once((error: unknown) => options.events.onFailure(hostFailure(error)));
+  const alarm = { reason: null as string | null };
+  const world = new NodeWorld({
+    ...worldFacts(options, base),
+    pool,
+    signing: signingOf(keys, genesis, safety),
+    onCommitted: (blocks) => {
+      for (const block of blocks) onCommitted(options, { ...base, pool, announce }, block);
+      pool.compactJournal().catch(failed);
+    },
+    onAlarm: (reason) => {
+      alarm.reason = reason;
+      log.error("the chain cannot be followed any more", { reason });
+    },
+    onFailure: failed,
+  });
+  const host = new Host(replica, world, failed);
+  world.attach(host);
+  const { api, announce } = createApi({
+    ...base,
+    registry: coreRegistry,
+    store,
+    head: base.headState,
+    pool,
+    metrics: metrics.registry,
+    build: buildInfo(),
+    address: keys?.address ?? zeroAddress,
+    status: () => replica.status,
+    unhealthy: () => alarm.reason,
+  });
+  watchParts(metrics, { pool, waiters, host, recoverPool, store });
+  const point = startPoint({ store, chain, record: safety?.record ?? null });
+  const parts = { store, chain, pool, host, world, waiters, recoverPool, journal, safety, point };
+  return { config, log, genesis, metrics, api, unsubmitted: payloads, parts };
+}
+
+function createBase(
+  { genesis, store, log }: AssembleOptions,
+  recover: TransactionPool["recoverBlock"],
+): Base {
   const metrics = new NodeMetrics();
   const executor = createExecutor(coreRegistry, genesis.chain);
   const { head, epoch, epochRoot } = store;
-  const failed = once((error: unknown) => events.onFailure(hostFailure(error)));
-  const recoverPool = new RecoverPool({
-    onFailure: (error) => log.warn("a signature thread died", { error: error.message }),
-  });
-  const chain = new Chain({
-    executor,
-    store,
+  const chain = new Chain({ executor, store, metrics, recover, head, epoch, epochRoot });
+  return {
     metrics,
-    recover: (encoded) => pool.recoverBlock(encoded),
-    head,
-    epoch,
-    epochRoot,
-  });
-  const headState = new HeadState(chain, executor);
-  const reads = new Reads(store, genesis.chain);
-  const waiters = new Waiters();
-  const { journal, payloads } = await TransactionJournal.open(
-    join(config.dataFolder, "pending.journal"),
-  );
+    executor,
+    chain,
+    headState: new HeadState(chain, executor),
+    reads: new Reads(store, genesis.chain),
+    waiters: new Waiters(),
+    recoverPool: new RecoverPool({
+      onFailure: (error) => log.warn("a signature thread died", { error: error.message }),
+    }),
+  };
+}
+
+async function openPool(
+  { config, genesis, store }: AssembleOptions,
+  { recoverPool, headState, metrics, waiters }: Base,
+  onChange: (pending: boolean) => void,
+): Promise<{
+  readonly pool: TransactionPool;
+  readonly journal: TransactionJournal;
+  readonly payloads: readonly Uint8Array[];
+}> {
+  const path = join(config.dataFolder, "pending.journal");
+  const { journal, payloads } = await TransactionJournal.open(path);
   const pool = new TransactionPool({
     chain: genesis.chain,
     mempool: new Mempool({
       limits: { ...mempoolLimits, ...config.mempool },
-      height: head.header.height,
+      height: store.head.header.height,
     }),
     recoverPool,
     journal,
@@ -245,44 +310,30 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
       isCommitted: (hash) => store.transactionPosition(hash) !== null,
     },
     metrics,
-    onChange: (pending) => {
-      host.deliver({ type: "workChanged", pending });
-      if (pending) world.onWork();
-    },
+    onChange,
     onAbandoned: (hash, reason) => waiters.settle(hash, { code: "abandoned", reason }),
   });
-  const safety =
-    keys === null
-      ? null
-      : await openSafety(config, {
-          genesis,
-          keys,
-          store,
-          epoch,
-          log,
-          allowMissing: options.allowMissingSafetyFile,
-        });
-  const replica = createReplica({ config, keys, epoch });
-  const onCommitted = (blocks: readonly CommittedBlock[]): void => {
-    for (const block of blocks) {
-      reads.onCommitted(block);
-      pool.onCommitted({
-        height: block.block.header.height,
-        transactions: block.transactions,
-      });
-      for (const { hash } of block.transactions) waiters.settle(hash, { code: "committed" });
-      countCommit(metrics, block);
-      announce({ hash: block.hash, header: block.block.header });
-      events.onCommitted(block);
-    }
-    pool.compactJournal().catch(failed);
-  };
-  let alarm: string | null = null;
-  const world = new NodeWorld({
+  return { pool, journal, payloads };
+}
+
+async function openOwnSafety(options: AssembleOptions): Promise<OpenedSafety | null> {
+  const { config, genesis, keys, store, log, allowMissingSafetyFile } = options;
+  if (keys === null) return null;
+  const { epoch } = store;
+  const allowMissing = allowMissingSafetyFile;
+  return openSafety(config, { genesis, keys, store, epoch, log, allowMissing });
+}
+
+function worldFacts(
+  { config, genesis, log }: AssembleOptions,
+  { chain, reads }: Base,
+): Pick<
+  WorldOptions,
+  "genesis" | "chain" | "outbound" | "pace" | "transactionsMax" | "epochProof" | "log"
+> {
+  return {
     genesis: genesis.hash,
     chain,
-    pool,
-    signing: signingOf(keys, genesis, safety),
     outbound: noOutbound,
     pace: {
       intervalMsMin: config.consensus.blockIntervalMsMin,
@@ -291,45 +342,27 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
     transactionsMax: blockTransactionsMax,
     epochProof: () => Promise.resolve(reads.commitProof(chain.epoch.root)),
     log: log.child("consensus"),
-    onCommitted,
-    onAlarm: (reason) => {
-      alarm = reason;
-      log.error("the chain cannot be followed any more", { reason });
-    },
-    onFailure: failed,
-  });
-  const host = new Host(replica, world, failed);
-  world.attach(host);
-  const { api, announce } = createApi({
-    executor,
-    registry: coreRegistry,
-    store,
-    chain,
-    head: headState,
-    reads,
-    pool,
-    waiters,
-    metrics: metrics.registry,
-    build: buildInfo(),
-    address: keys?.address ?? zeroAddress,
-    status: () => replica.status,
-    unhealthy: () => alarm,
-  });
-  watchParts(metrics, { pool, waiters, host, recoverPool, store });
-  const point = startPoint({ store, chain, record: safety?.record ?? null });
-  const parts = {
-    store,
-    chain,
-    pool,
-    host,
-    world,
-    waiters,
-    recoverPool,
-    journal,
-    safety,
-    point,
   };
-  return { config, log, genesis, metrics, api, unsubmitted: payloads, parts };
+}
+
+/** What follows a commit: readers, the pool, and whoever waits learn of it in this order. */
+function onCommitted(
+  { events }: AssembleOptions,
+  parts: Base & {
+    readonly pool: TransactionPool;
+    readonly announce: (block: BlockHead) => void;
+  },
+  committed: CommittedBlock,
+): void {
+  const { hash, block, transactions } = committed;
+  parts.reads.onCommitted(committed);
+  parts.pool.onCommitted({ height: block.header.height, transactions });
+  for (const transaction of transactions) {
+    parts.waiters.settle(transaction.hash, { code: "committed" });
+  }
+  countCommit(parts.metrics, committed);
+  parts.announce({ hash, header: block.header });
+  events.onCommitted(committed);
 }
 
 /** Most transactions of a block that this node builds; gas and bytes bound it too. */

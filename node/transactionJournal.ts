@@ -78,11 +78,15 @@ export class TransactionJournal {
     this.#writing = null;
   }
 
-  /** Replaces the file by one that holds only `payloads`; atomic. */
-  async compact(payloads: readonly Uint8Array[]): Promise<void> {
+  /**
+   * Replaces the file by one that holds only what `keep` gives; atomic. It is asked when no append is
+   * under way, so that whatever was appended before is either kept or of no use any more.
+   */
+  async compact(keep: () => readonly Uint8Array[]): Promise<void> {
     while (this.#writing !== null) await this.#writing;
     let settle = (): void => {};
     this.#writing = new Promise((resolve) => (settle = resolve));
+    const payloads = keep();
     try {
       const next = await open(`${this.#path}.new`, "w", 0o600);
       await next.appendFile(concatBytes(...payloads.map(encodeRecord)));

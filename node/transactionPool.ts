@@ -58,6 +58,7 @@ export class TransactionPool {
   readonly #onChange: (hasWork: boolean) => void;
   readonly #onAbandoned: (hash: Digest, reason: string) => void;
   readonly #abandoned = new Map<Digest, string>();
+  #isCompacting = false;
 
   constructor(options: {
     readonly chain: Chain;
@@ -282,8 +283,14 @@ export class TransactionPool {
   /** Rewrites the journal without what is committed, once that is most of it. */
   async compactJournal(): Promise<void> {
     const waste = this.#journal.recordCount - this.#mempool.size;
-    if (waste < journalWasteMax) return;
-    await this.#journal.compact([...this.#mempool.local()].map(({ encoded }) => encoded));
+    if (waste < journalWasteMax || this.#isCompacting) return;
+    this.#isCompacting = true;
+    await this.#journal.compact(() => this.#localEncoded());
+    this.#isCompacting = false;
+  }
+
+  #localEncoded(): readonly Uint8Array[] {
+    return [...this.#mempool.local()].map(({ encoded }) => encoded);
   }
 
   /** Submits again what the journal kept over a restart; those committed meanwhile fall away. */
@@ -294,7 +301,7 @@ export class TransactionPool {
       for (const outcome of await this.submit(group, "journalled"))
         if (outcome.ok && outcome.value.state === "new") restored += 1;
     }
-    await this.#journal.compact([...this.#mempool.local()].map((kept) => kept.encoded));
+    await this.#journal.compact(() => this.#localEncoded());
     return restored;
   }
 }

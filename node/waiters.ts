@@ -52,6 +52,6 @@ export class Waiters {
 
   /** Ends all waits: the node stops. */
   stop(): void {
-    for (const hash of [...this.#byHash.keys()]) this.settle(hash, { code: "aborted" });
+    for (const hash of this.#byHash.keys()) this.settle(hash, { code: "aborted" });
   }
 }
