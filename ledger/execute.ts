@@ -151,15 +151,13 @@ export type AccountView = {
 /** The executor of a chain with these modules. */
 export function createExecutor(registry: Registry, chain: Chain): Executor {
   const parameters = createParametersReader(registry);
-  const begin = (reader: StateReader, block: BlockContext): BlockExecution =>
-    new BlockExecution(registry, { reader, chain, block, parameters: parameters(reader) });
+  const begin = (reader: StateReader, block: BlockContext): Execution => {
+    const values = parameters(reader);
+    const facts = { reader, chain, block, parameters: values };
+    return { execution: new BlockExecution(registry, facts), block, parameters: values };
+  };
   const open = (reader: StateReader, block: BlockContext): Workspace =>
     new Workspace(new Journal(reader), registry, { chain, block, parameters: parameters(reader) });
-  const finish = (execution: BlockExecution, block: BlockContext, values: Parameters) =>
-    execution.finish({
-      epochLast: isEpochLast(block, values),
-      jobsMax: values.count("chain.jobsPerBlockMax"),
-    });
   const nextRules: Executor["nextRules"] = (reader, parent, epoch) =>
     rulesAfter({ registry, parameters: parameters(reader) }, parent, epoch);
   return {
@@ -169,43 +167,12 @@ export function createExecutor(registry: Registry, chain: Chain): Executor {
     nextRules,
     checkHeader: (reader, parent, header) =>
       headerFault(nextRules(reader, parent, header.epoch), header),
-    executeBlock: async ({ reader, block, transactions }) => {
-      const values = parameters(reader);
-      if (transactions.length > 0 && isEpochEnded(block, values)) {
-        const refusal: Refusal = { code: "epochEnded", got: transactions.length, expected: 0 };
-        return refuse({ index: -1, refusal });
-      }
-      const execution = begin(reader, block);
-      for (const [index, transaction] of transactions.entries()) {
-        const answer = execution.tryTransaction(transaction);
-        const receipt = answer instanceof Promise ? await answer : answer;
-        if (!receipt.ok) return refuse({ index, refusal: receipt.refusal });
-      }
-      return accept(finish(execution, block, values));
-    },
-    buildBlock: async ({ reader, block, candidates, transactionsMax }) => {
-      const values = parameters(reader);
-      const execution = begin(reader, block);
-      const included: Verified<Transaction>[] = [];
-      const dropped: { transaction: Verified<Transaction>; refusal: Refusal }[] = [];
-      const countMax = isEpochEnded(block, values) ? 0 : transactionsMax;
-      let misfits = 0;
-      for (const transaction of countMax === 0 ? [] : candidates) {
-        const answer = execution.tryTransaction(transaction);
-        const receipt = answer instanceof Promise ? await answer : answer;
-        if (receipt.ok) {
-          included.push(transaction);
-          misfits = 0;
-        } else {
-          dropped.push({ transaction, refusal: receipt.refusal });
-          misfits += 1;
-        }
-        if (included.length >= countMax || isFull(execution) || misfits > misfitsMax) break;
-      }
-      return { included, dropped, result: finish(execution, block, values) };
-    },
+    executeBlock: ({ reader, block, transactions }) =>
+      executeWhole(begin(reader, block), transactions),
+    buildBlock: ({ reader, block, candidates, transactionsMax }) =>
+      buildFrom(begin(reader, block), candidates, transactionsMax),
     admission: (reader, block) => {
-      const execution = begin(reader, block);
+      const { execution } = begin(reader, block);
       const context = open(reader, block);
       return {
         check: (transaction) => execution.admit(transaction),
@@ -219,6 +186,62 @@ export function createExecutor(registry: Registry, chain: Chain): Executor {
     open,
     committee: (reader) => committeeOf(registry, open(reader, noBlock)),
   };
+}
+
+/** A block under construction and what it follows. */
+type Execution = {
+  readonly execution: BlockExecution;
+  readonly block: BlockContext;
+  readonly parameters: Parameters;
+};
+
+async function executeWhole(
+  started: Execution,
+  transactions: readonly Verified<Transaction>[],
+): Promise<Outcome<ExecutionResult, BlockRefusal>> {
+  const { execution, block, parameters } = started;
+  if (transactions.length > 0 && isEpochEnded(block, parameters)) {
+    const refusal: Refusal = { code: "epochEnded", got: transactions.length, expected: 0 };
+    return refuse({ index: -1, refusal });
+  }
+  for (const [index, transaction] of transactions.entries()) {
+    const answer = execution.tryTransaction(transaction);
+    const receipt = answer instanceof Promise ? await answer : answer;
+    if (!receipt.ok) return refuse({ index, refusal: receipt.refusal });
+  }
+  return accept(finish(started));
+}
+
+async function buildFrom(
+  started: Execution,
+  candidates: Iterable<Verified<Transaction>>,
+  transactionsMax: number,
+): Promise<BuiltBlock> {
+  const { execution, block, parameters } = started;
+  const included: Verified<Transaction>[] = [];
+  const dropped: { transaction: Verified<Transaction>; refusal: Refusal }[] = [];
+  const countMax = isEpochEnded(block, parameters) ? 0 : transactionsMax;
+  let misfits = 0;
+  for (const transaction of countMax === 0 ? [] : candidates) {
+    const answer = execution.tryTransaction(transaction);
+    const receipt = answer instanceof Promise ? await answer : answer;
+    if (receipt.ok) {
+      included.push(transaction);
+      misfits = 0;
+    } else {
+      dropped.push({ transaction, refusal: receipt.refusal });
+      misfits += 1;
+    }
+    if (included.length >= countMax || isFull(execution) || misfits > misfitsMax) break;
+  }
+  return { included, dropped, result: finish(started) };
+}
+
+function finish({ execution, block, parameters }: Execution): ExecutionResult {
+  return execution.finish({
+    epochLast: isEpochLast(block, parameters),
+    jobsMax: parameters.count("chain.jobsPerBlockMax"),
+  });
 }
 
 /** Whether nothing more fits: the smallest transaction has about 100 bytes and needs some gas. */
