@@ -327,9 +327,8 @@ export function fuzz(options: {
     if (at === undefined || (inputs % 64 === 0 && performance.now() > end)) break;
     const bytes = mutate(pick(at.seeds, dice), pick(at.seeds, dice), dice);
     inputs += 1;
-    const before = performance.now();
     const answer = tryDecode(at, bytes);
-    const ms = performance.now() - before;
+    const ms = Math.min(answer.ms, answer.ms > slowMs ? leastMs(at, bytes) : answer.ms);
     if (ms > slowest.ms) slowest = { name: at.name, ms };
     if (answer.accepted) accepted += 1;
     const fault = answer.fault ?? (ms > slowMs ? `took ${Math.round(ms)} ms` : null);
@@ -344,20 +343,26 @@ function pick(seeds: readonly Uint8Array[], dice: Dice): Uint8Array {
   return seeds[dice(Math.max(1, seeds.length))] ?? emptyBytes;
 }
 
-function tryDecode(
-  at: FuzzTarget,
-  bytes: Uint8Array,
-): { readonly accepted: boolean; readonly fault: string | null } {
+type Answer = { readonly accepted: boolean; readonly fault: string | null; readonly ms: number };
+
+function tryDecode(at: FuzzTarget, bytes: Uint8Array): Answer {
   const before = bytes.slice();
+  const startMs = performance.now();
   try {
     const again = at.decode(bytes);
-    if (!equalBytes(bytes, before)) return { accepted: true, fault: "changed its input" };
-    if (again === null) return { accepted: false, fault: null };
-    if (equalBytes(again, bytes)) return { accepted: true, fault: null };
-    return { accepted: true, fault: `accepted what encodes to ${bytesToHex(again)}` };
+    const ms = performance.now() - startMs;
+    if (!equalBytes(bytes, before)) return { accepted: true, fault: "changed its input", ms };
+    if (again === null) return { accepted: false, fault: null, ms };
+    if (equalBytes(again, bytes)) return { accepted: true, fault: null, ms };
+    return { accepted: true, fault: `accepted what encodes to ${bytesToHex(again)}`, ms };
   } catch (error) {
-    return { accepted: false, fault: `threw ${String(error)}` };
+    return { accepted: false, fault: `threw ${String(error)}`, ms: performance.now() - startMs };
   }
+}
+
+/** Of three measurements: another process's turn may fall into one, a slow input is in all. */
+function leastMs(at: FuzzTarget, bytes: Uint8Array): number {
+  return Math.min(...[1, 2, 3].map(() => tryDecode(at, bytes).ms));
 }
 
 /** Inputs of the long campaign. */
