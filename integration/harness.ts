@@ -200,7 +200,7 @@ export function checkoutFolder(): string {
     symlinkSync(join(root, "bin", name), join(folder, "bin", name));
   cpSync(join(root, "integration", "privatenet"), join(folder, "integration", "privatenet"), {
     recursive: true,
-    filter: (source) => !source.endsWith("data"),
+    filter: (source) => !/(^|\/)(data|make\.ts)$/.test(source),
   });
   return folder;
 }

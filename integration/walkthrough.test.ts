@@ -94,6 +94,10 @@ test("the walk-through of the documentation does what it says", async () => {
   const tfuel = BigInt(payer.coins["tfuelwei"] ?? 0);
   expect(tfuel).toBeLessThan(312_499_980n * coin); // The fee is burned.
 
+  const again = await shell(send);
+  expect([again.exit, again.out]).toEqual([1, ""]);
+  expect(again.err).toMatch(/^error\[E_SEQ_TOO_LOW\]: .*got 1, expected 2/);
+
   for (const command of commands.slice(3)) {
     const ran = await shell(command);
     expect(ran.exit, `${command}\n${ran.err}`).toBe(0);
