@@ -1,6 +1,7 @@
 import type { Address } from "../../base/brand.ts";
 import { bytesToHex, zeroAddress, zeroDigest } from "../../base/bytes.ts";
 import { decodeEthereumEnvelope, type SignedEthereum } from "../../ledger/ethereumCodec.ts";
+import { encodeHeader } from "../../ledger/header.ts";
 import type { Log, Receipt } from "../../ledger/receiptTypes.ts";
 import { decodeThetaTransaction } from "../../ledger/thetaCodec.ts";
 import type { ThetaTransaction } from "../../ledger/thetaTypes.ts";
@@ -235,7 +236,12 @@ export function ethereumBlockJson(block: BlockView, transactions: "hashes" | "fu
     difficulty: "0x0",
     totalDifficulty: "0x0",
     extraData: "0x",
-    size: toQuantity(block.body.transactions.reduce((sum, bytes) => sum + bytes.length, 0)),
+    size: toQuantity(
+      block.body.transactions.reduce(
+        (sum, bytes) => sum + bytes.length,
+        encodeHeader(header).length,
+      ),
+    ),
     gasLimit: toQuantity(header.gasLimit),
     gasUsed: toQuantity(header.gasUsed),
     timestamp: toQuantity(secondsOf(block)),

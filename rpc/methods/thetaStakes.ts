@@ -1,4 +1,6 @@
+import { textToAddressOrNull } from "../../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
+import { checksumAddress } from "../../crypto/address.ts";
 import type { NodeApi } from "../api.ts";
 import type { Method } from "../dispatch.ts";
 import { method } from "../dispatch.ts";
@@ -19,12 +21,25 @@ async function pairAt(
   const head = await node.headAtHeight(height);
   if (head === null) return refuse(serverError(`there is no block of height ${height}`));
   const answer = node.queryModule({ module, query: name, parameters, height });
-  if (answer.ok) return accept({ blockHash: head.hash, value: answer.value });
+  if (answer.ok) return accept({ blockHash: head.hash, value: withChecksums(answer.value) });
   if (answer.refusal.code !== "unknownModule" && answer.refusal.code !== "unknownQuery")
     return refuse(queryError(answer.refusal));
   const data = { code: "E_MODULE_ABSENT", module };
   return refuse(
     serverError(`this needs the module ${module}, which this runtime does not have`, data),
+  );
+}
+
+/** The same with every address in the spelling that carries its checksum, as Theta shows them. */
+function withChecksums(value: JsonValue): JsonValue {
+  if (typeof value === "string") {
+    const address = /^0x[0-9a-f]{40}$/.test(value) ? textToAddressOrNull(value) : null;
+    return address === null ? value : checksumAddress(address);
+  }
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((entry: JsonValue) => withChecksums(entry));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, entry]) => [name, withChecksums(entry)]),
   );
 }
 
