@@ -3,12 +3,14 @@ import { consensusDefects } from "./consensusDefects.ts";
 import type { Defect } from "./defect.ts";
 import { encodingDefects } from "./encodingDefects.ts";
 import { formatDefects } from "./formatDefects.ts";
+import { ledgerDefects } from "./ledgerDefects.ts";
 import { storageDefects } from "./storageDefects.ts";
 
 /** All planted defects; every row has at least one. */
 export const defects: readonly Defect[] = [
   ...encodingDefects,
   ...formatDefects,
+  ...ledgerDefects,
   ...storageDefects,
   ...apiDefects,
   ...consensusDefects,
