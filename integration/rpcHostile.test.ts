@@ -148,8 +148,9 @@ function textOf(body: string | Generate): string {
   if (body.generate === "repeat")
     return `${body.prefix ?? ""}${(body.item ?? "").repeat(body.count ?? 0)}${body.suffix ?? ""}`;
   const depth = body.depth ?? 0;
-  const inner = `${(body.open ?? "").repeat(depth)}${body.inner ?? ""}${(body.close ?? "").repeat(depth)}`;
-  return (body.wrap ?? "%s").replace("%s", () => inner);
+  const { open: opening = "", inner = "", close: closing = "" } = body;
+  const nest = `${opening.repeat(depth)}${inner}${closing.repeat(depth)}`;
+  return (body.wrap ?? "%s").replace("%s", () => nest);
 }
 
 type Reply = {

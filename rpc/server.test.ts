@@ -70,7 +70,7 @@ describe("A4: pages of the web cannot call", () => {
     }
   });
 
-  test("text/plain, forms and compressed bodies are refused where a browser may send them", async () => {
+  test("text/plain, forms and compressed bodies are refused to browsers", async () => {
     expect((await post({}, { "content-type": "text/plain" })).statusCode).toBe(415);
     const form = { "content-type": "application/x-www-form-urlencoded" };
     expect((await post({}, { ...form, origin: "http://localhost:3000" })).statusCode).toBe(415);

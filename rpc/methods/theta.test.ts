@@ -118,7 +118,7 @@ test("D10: state of a pruned or coming height is a typed error with the range", 
   });
 });
 
-test("a waiting broadcast answers with hash and header; a duplicate may be awaited again", async () => {
+test("a waiting broadcast answers with hash and header; a duplicate may wait too", async () => {
   const { call, node } = client();
   const tx_bytes = bytesToHexDigits(thetaTransfer(1n, receiver, 5n));
   const first = call("theta.BroadcastRawTransaction", [{ tx_bytes }]);
@@ -172,7 +172,7 @@ test("GetTransaction tells not_found, pending and finalized", async () => {
   });
 });
 
-test("an Ethereum transaction is shown as the SmartContract one that Theta makes of it", async () => {
+test("an Ethereum transaction is shown as the SmartContract one of Theta", async () => {
   const { call, node } = client();
   const tx_bytes = bytesToHexDigits(ethereumTransfer(0n, receiver, 7n));
   const sent = call("theta.BroadcastRawEthTransaction", { tx_bytes });
