@@ -119,6 +119,7 @@ export async function submitTransaction(
   signed: SignedTransaction,
 ): Promise<void> {
   const mode = waitMode(flags);
+  if (flags.text("seq") !== undefined) await noteRepetition(context, draft, signed);
   const broadcast = await handIn(context, draft, signed, mode);
   if (mode.until === "accepted") {
     printBroadcast(context, broadcast.answer);
@@ -143,6 +144,21 @@ export async function submitTransaction(
       "E_TX_FAILED",
       `transaction ${signed.hash} is in block ${found.height} but failed: ${found.failure}`,
       { hint: "its fee was charged and nothing else changed" },
+    );
+}
+
+/** The same command with the same sequence signs the same transaction: it cannot be sent twice. */
+async function noteRepetition(
+  context: Context,
+  draft: Draft,
+  signed: SignedTransaction,
+): Promise<void> {
+  const { status, height } = await draft.client.transaction(signed.hash, {
+    signal: context.signal,
+  });
+  if (status === "finalized")
+    context.warn(
+      `note: this very transaction is already in block ${height}; nothing is sent again`,
     );
 }
 
