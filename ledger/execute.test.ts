@@ -350,6 +350,58 @@ test("an operation that expires, repeats or is too large is refused", async () =
   expect(twice.ok ? null : twice.refusal.refusal.code).toBe("sequenceTooLow");
 });
 
+test("contracts neither send nor take part in a send; nobody signs twice", async () => {
+  const network = new LedgerNetwork({
+    balances: [
+      ["alice", rich],
+      ["code", rich],
+    ],
+  });
+  const journal = new Journal(network.state);
+  const contract = journal.account(addressOf("code"));
+  expect(contract).not.toBeNull();
+  if (contract !== null) {
+    journal.setAccount(addressOf("code"), { ...contract, codeHash: network.genesis.hash });
+  }
+  network.state = network.state.apply(journal.changes());
+  const codes: (string | undefined)[] = [];
+  const run = async (transaction: Verified<Transaction>): Promise<void> => {
+    const outcome = await network.execute([transaction]);
+    codes.push(outcome.ok ? outcome.value.receipts[0]?.failure : outcome.refusal.refusal.code);
+  };
+  await run(send(network, "code", "bob", 1n));
+  await run(send(network, "alice", "code", 1n));
+  const to = addressOf("code");
+  const gasLimit = 50_000n;
+  await run(network.ethereum("alice", transferOf({ nonce: 1n, to, value: 1n, gasLimit })));
+  const first = addressOf("alice");
+  const signers = [2n, 2n].map((sequence) => ({ address: first, sequence }));
+  const body = {
+    type: "send",
+    fee: { thetaWei: 0n, tfuelWei: 3n },
+    inputs: [2n, 2n].map((sequence) => inputOf("alice", smallFee, sequence)),
+    outputs: [{ address: addressOf("bob"), coins: { thetaWei: 0n, tfuelWei: 1n } }],
+  } as const;
+  await run(network.theta(body, signers));
+  expect(codes).toEqual([
+    "senderHasCode",
+    "accountIsContract",
+    "operationUnavailable",
+    "signerRepeated",
+  ]);
+});
+
+test("a transaction without sequences is in a block once", async () => {
+  const network = new LedgerNetwork({ balances: [["alice", rich]] });
+  const whole = send(network, "alice", "bob", 1n);
+  const free = {
+    ...whole,
+    signers: [{ address: addressOf("alice"), sequence: null }],
+  };
+  const twice = await network.execute([free, free]);
+  expect(twice.ok ? null : twice.refusal.refusal.code).toBe("transactionRepeated");
+});
+
 test("every refusal has a sentence with both values, and a number of Theta's", () => {
   const sentence = refusalSentence({
     code: "sequenceTooLow",

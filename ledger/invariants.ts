@@ -19,8 +19,8 @@ export function invariantFault(
 }
 
 /**
- * Whether a block's changes conserve coins: what accounts and modules gained is what was minted less
- * what was burned. Follows only what changed, so it can be asked after every block.
+ * Whether a block's changes conserve coins: what accounts and modules gained is what was minted
+ * less what was burned. Follows only what changed, so it can be asked after every block.
  */
 export function conservationFault(before: StateReader, changes: StateChanges): string | null {
   let gained = noCoins;

@@ -143,7 +143,7 @@ test("a payer's pending costs stay within its balance", () => {
   expect(pool.pool.pendingOf(addressOf("a"), 2n).cost).toBe(0n);
 });
 
-test("row N1: a full pool takes only higher bids, at the cost of the cheapest from elsewhere", () => {
+test("row N1: a full pool takes higher bids, at the cost of the cheapest from elsewhere", () => {
   const pool = new Pool({ transactionsMax: 4 });
   for (const text of ["a1@5", "a2@3", "b1@4"]) pool.add(text);
   expect(pool.add("c1@2", "local")).toBe("ok");
@@ -188,7 +188,7 @@ test("row N2: what a proposer cannot use has three tries; what is only early has
   expect(pool.select()).toBe("b1@1");
 });
 
-test("whatever is added and committed: bounded, in sequence, in price order of what is ready", () => {
+test("whatever is added and committed: bounded, in sequence, in price order", () => {
   const limits = { transactionsMax: 12, perSenderMax: 5, sequenceGapMax: 3, lifetimeBlocks: 4 };
   const step = fc.oneof(
     fc.record({

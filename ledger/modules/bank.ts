@@ -370,8 +370,8 @@ function recount(context: ReadContext, state: CountableState): string | null {
 }
 
 /**
- * What a block's changes did to the bank's own records: coins that accounts have as ThetaWei or that
- * modules hold, and coins minted less burned.
+ * What a block's changes did to the bank's own records: coins that accounts have as ThetaWei or
+ * that modules hold, and coins minted less burned.
  */
 export function suppliedBy(
   before: StateReader,

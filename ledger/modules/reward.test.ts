@@ -11,7 +11,7 @@ test("rewards are shared by active stake, to the last wei", async () => {
     stakes carol ida 300
     account alice tfuel 2
     blocks 10               -> ok
-    tfuel alice             -> 35       # 100 in 6 parts: 2, 1 and 3 of them, rounded as running sums
+    tfuel alice             -> 35       # 100 in 6 parts: 2, 1, 3 of them, as running sums
     tfuel bob               -> 17
     tfuel carol             -> 50
     withdraw alice hugo     -> ok

@@ -1,7 +1,8 @@
-import { test } from "vitest";
+import { expect, test } from "vitest";
+import { addressOf, LedgerNetwork, operationBody } from "../../test/fakes/ledgerNetwork.ts";
 import { checkTable } from "../../test/fakes/ledgerTable.ts";
 
-test("a deposit counts from the next epoch, a withdrawal returns after height and time", async () => {
+test("a deposit counts from the next epoch; a stake returns after height and time", async () => {
   await checkTable(`
     stakes  zoe zoe 1000
     account alice theta 5000 tfuel 100
@@ -112,4 +113,17 @@ test("a committee stays where nobody could follow it", async () => {
     committee             -> hugo:500
     theta alice           -> 500
   `);
+});
+
+test("bytes that are no point are no key", async () => {
+  const network = new LedgerNetwork({ balances: [["hugo", { thetaWei: 0n, tfuelWei: 100n }]] });
+  const holder = addressOf("hugo");
+  const op = { module: "stake", name: "registerKey" };
+  const body = { holder, blsKey: new Uint8Array(48), proof: new Uint8Array(96) };
+  const bytes = operationBody(network.registry, { ...op, body });
+  const rest = { fee: 2n, gasLimit: 2n };
+  const outcome = await network.execute([
+    network.operation([{ address: holder, sequence: 1n }], { ...op, body: bytes }, rest),
+  ]);
+  expect(outcome.ok && outcome.value.receipts[0]?.failure).toBe("keyInvalid");
 });

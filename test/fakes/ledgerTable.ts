@@ -15,8 +15,8 @@ import {
 } from "./ledgerNetwork.ts";
 
 /*
- * Business rules in their own language (STYLE 2.10). One line is one block with one transaction, or a
- * question; what follows the arrow is what must come out.
+ * Business rules in their own language (STYLE 2.10). One line is one block with one transaction, or
+ * a question; what follows the arrow is what must come out.
  *
  *   account  alice theta 100 tfuel 50       before the first block
  *   set      reward.tfuelWeiPerBlock 7      a chain parameter, before the first block
