@@ -156,13 +156,22 @@ export function createExecutor(registry: Registry, chain: Chain): Executor {
     const facts = { reader, chain, block, parameters: values };
     return { execution: new BlockExecution(registry, facts), block, parameters: values };
   };
+  let hashed: { readonly parameters: Parameters; readonly hash: Digest } | null = null;
+  const runtimeHash = (values: Parameters): Digest => {
+    if (hashed?.parameters !== values) {
+      hashed = { parameters: values, hash: registry.runtimeHash(values) };
+    }
+    return hashed.hash;
+  };
   const open = (reader: StateReader, block: BlockContext): Workspace =>
     new Workspace(new Journal(reader), registry, { chain, block, parameters: parameters(reader) });
-  const nextRules: Executor["nextRules"] = (reader, parent, epoch) =>
-    rulesAfter({ registry, parameters: parameters(reader) }, parent, epoch);
+  const nextRules: Executor["nextRules"] = (reader, parent, epoch) => {
+    const values = parameters(reader);
+    return rulesAfter({ runtimeHash: runtimeHash(values), parameters: values }, parent, epoch);
+  };
   return {
     chain,
-    runtimeHash: (reader) => registry.runtimeHash(parameters(reader)),
+    runtimeHash: (reader) => runtimeHash(parameters(reader)),
     parameters,
     nextRules,
     checkHeader: (reader, parent, header) =>
@@ -310,18 +319,18 @@ function isEpochEnded(block: BlockPlace, parameters: Parameters): boolean {
 }
 
 function rulesAfter(
-  facts: { readonly registry: Registry; readonly parameters: Parameters },
+  facts: { readonly runtimeHash: Digest; readonly parameters: Parameters },
   parent: Header,
   epoch: number,
 ): NextBlockRules {
-  const { registry, parameters } = facts;
+  const { runtimeHash, parameters } = facts;
   const place = { height: parent.height + 1, epoch };
   return {
     height: place.height,
     timestampMsMin: parent.timestampMs + 1,
     gasLimit: parameters.amount("chain.blockGasLimit"),
     baseFee: nextBaseFee(parent, parameters),
-    runtimeHash: registry.runtimeHash(parameters),
+    runtimeHash,
     bytesMax: parameters.count("chain.blockBytesMax"),
     epochEnded: isEpochEnded(place, parameters),
     epochLast: isEpochLast(place, parameters),
