@@ -1,10 +1,12 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import type { Address } from "../base/brand.ts";
 import { bytesToHexDigits } from "../base/bytes.ts";
 import { assert } from "../base/assert.ts";
 import { mnemonicPrivateKey } from "../crypto/mnemonic.ts";
+import { checksumAddress } from "../crypto/address.ts";
 import { randomBytes, scryptLight } from "../crypto/kdf.ts";
 import { addressOf } from "../crypto/secp256k1.ts";
 import { privatenet } from "../ledger/genesis.ts";
@@ -65,14 +67,45 @@ async function makeDevnetFolder(folder: string): Promise<void> {
   writeSecret(join(folder, "key"), passwordFile, password);
 }
 
-/** What `runDevnet` shows beside a node's start screen. */
-export function devnetScreen(print: NodeOptions["print"]): void {
+/** What `runDevnet` shows above a node's start screen: who owns what. */
+export function printDevnetAccounts(print: NodeOptions["print"]): void {
   print("");
   print(`  Accounts (mnemonic "${devnetMnemonic}")`);
   for (const [i, { address, privateKey }] of devnetAccounts().entries()) {
-    print(`   ${i}  ${address}  0x${bytesToHexDigits(privateKey)}`);
+    print(`   ${i}  ${checksumAddress(address)}  0x${bytesToHexDigits(privateKey)}`);
   }
   print(
     "   100,000 THETA and 1,000,000 TFUEL each. Their keys are public: never send real funds here.",
   );
 }
+
+/** What to type next, in another terminal. */
+export function printDevnetCommands(print: NodeOptions["print"], rpcUrl: string): void {
+  const [from, to] = devnetAccounts().map(({ address }) => checksumAddress(address));
+  const remote = rpcUrl === rpcUrlDefault ? "" : ` --remote=${rpcUrl}`;
+  const { chainName } = privatenet;
+  print("");
+  print("  next, in another terminal:");
+  print("    export LEDGER_PASSWORD=devnet");
+  print(`    echo "${devnetMnemonic}" | bin/ledgercli key import --mnemonic-file=-`);
+  print(
+    `    bin/ledgercli tx send --chain=${chainName} --from=${from} --to=${to} --tfuel=20${remote}`,
+  );
+  print(`    bin/ledgercli query account --address=${to}${remote}`);
+  print("  stop with Ctrl-C");
+}
+
+/** Where the wallet looks unless told otherwise. */
+const rpcUrlDefault = "http://127.0.0.1:16888/rpc";
+
+/** The port where Ethereum tools look first, or 0 if something else listens there. */
+export async function freeEthereumPort(): Promise<number> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(0));
+    server.listen(ethereumPort, "127.0.0.1", () => server.close(() => resolve(ethereumPort)));
+  });
+}
+
+/** Where Ethereum tools look first. */
+export const ethereumPort = 8_545;

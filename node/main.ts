@@ -1,7 +1,13 @@
 import { checksumAddress } from "../crypto/address.ts";
 import { NodeError } from "../base/nodeError.ts";
 import { loadConfig, type Config } from "./config.ts";
-import { devnetScreen, openDevnetFolder } from "./devnet.ts";
+import {
+  ethereumPort,
+  freeEthereumPort,
+  openDevnetFolder,
+  printDevnetAccounts,
+  printDevnetCommands,
+} from "./devnet.ts";
 import { openValidatorKeys } from "./keys.ts";
 import { createLog, type Log } from "./log.ts";
 import { LedgerNode } from "./node.ts";
@@ -19,7 +25,17 @@ export type StartOptions = NodeOptions & {
 /** `ledger start`: runs until `signal` aborts or the node fails. */
 export async function startNode(options: StartOptions): Promise<void> {
   const config = loadConfig(options);
-  await runNode({ ...options, config, afterStart: () => {} });
+  await runNode({
+    ...options,
+    config,
+    afterStart: (url) => {
+      if (options.json) return;
+      const remote = url === "http://127.0.0.1:16888" ? "" : ` --remote=${url}/rpc`;
+      options.print("");
+      options.print(`  next: bin/ledgercli query status${remote}`);
+      options.print("  stop with Ctrl-C");
+    },
+  });
 }
 
 /** `ledger devnet`: a private network of one validator with funded accounts; temporary unless named. */
@@ -31,8 +47,9 @@ export async function runDevnet(options: NodeOptions): Promise<void> {
   try {
     const isChosen = (setting: string): boolean =>
       options.overrides.some(([name]) => name === setting);
+    const secondPort = isChosen("rpc.secondPort") ? 0 : await freeEthereumPort();
     const defaults: NodeOptions["overrides"] = [
-      ["rpc.secondPort", 8_545],
+      ["rpc.secondPort", secondPort],
       ["consensus.blockIntervalMsIdle", 2_000],
       ["log.level", "warn"],
     ].flatMap(([name = "", value = ""]) =>
@@ -46,8 +63,12 @@ export async function runDevnet(options: NodeOptions): Promise<void> {
       folder,
       password: () => Promise.resolve(password),
       allowMissingSafetyFile: false,
-      afterStart: () => {
-        if (!options.json) devnetScreen(options.print);
+      afterStart: (url) => {
+        if (options.json) return;
+        if (config.rpc.secondPort === 0)
+          options.print(`  (port ${ethereumPort} is taken: Ethereum tools use ${url})`);
+        printDevnetAccounts(options.print);
+        printDevnetCommands(options.print, `${url}/rpc`);
       },
     });
   } finally {
@@ -56,7 +77,7 @@ export async function runDevnet(options: NodeOptions): Promise<void> {
 }
 
 async function runNode(
-  options: StartOptions & { readonly config: Config; readonly afterStart: () => void },
+  options: StartOptions & { readonly config: Config; readonly afterStart: (url: string) => void },
 ): Promise<void> {
   const { config, signal } = options;
   const { level, format } = config.log;
@@ -83,8 +104,7 @@ async function runNode(
   });
   try {
     await node.start();
-    startScreen(options, node);
-    options.afterStart();
+    options.afterStart(startScreen(options, node));
     await Promise.race([aborted(signal), failure]);
   } catch (error) {
     logFailure(log, error);
@@ -105,7 +125,8 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-function startScreen(options: StartOptions, node: LedgerNode): void {
+/** Prints where the node is to be found; gives its first URL. */
+function startScreen(options: StartOptions, node: LedgerNode): string {
   const { api, genesis } = node;
   const urls = node.listening.map(({ host, port }) => {
     const name = host.includes(":") ? `[${host}]` : host;
@@ -127,7 +148,7 @@ function startScreen(options: StartOptions, node: LedgerNode): void {
         height: head.header.height,
       }),
     );
-    return;
+    return url;
   }
   const { print } = options;
   print(`  ledger ${api.build.version}  "${genesis.chain.name}"  chain id ${genesis.chain.id}`);
@@ -137,9 +158,5 @@ function startScreen(options: StartOptions, node: LedgerNode): void {
   print(`  Metrics    ${url}/metrics     health ${url}/healthz`);
   print(`  Validator  ${checksumAddress(api.address)}`);
   print(`  Head       block ${head.header.height}`);
-  print("");
-  print(
-    `  next: bin/ledgercli query status${url.endsWith(":16888") ? "" : ` --remote=${url}/rpc`}`,
-  );
-  print("  stop with Ctrl-C");
+  return url;
 }
