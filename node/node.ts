@@ -22,6 +22,7 @@ import { Chain, type CommittedBlock } from "./chain.ts";
 import type { Config } from "./config.ts";
 import { DiskStore } from "./diskStore.ts";
 import { HeadState } from "./headState.ts";
+import { Health } from "./health.ts";
 import { Host, hostFailure } from "./host.ts";
 import type { ValidatorKeys } from "./keys.ts";
 import type { Log } from "./log.ts";
@@ -224,22 +225,28 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
   const { metrics, chain, waiters, recoverPool } = base;
   const { pool, journal, payloads } = await openPool(options, base, (pending) => {
     host.deliver({ type: "workChanged", pending });
-    if (pending) world.onWork();
+    if (!pending) return;
+    health.onWork();
+    world.onWork();
   });
   const safety = await openOwnSafety(options);
   const replica = createReplica({ config, keys, epoch: store.epoch });
   const failed = once((error: unknown) => options.events.onFailure(hostFailure(error)));
-  const alarm = { reason: null as string | null };
+  const health = new Health(
+    () => performance.now(),
+    () => pool.size > 0,
+  );
   const world = new NodeWorld({
     ...worldFacts(options, base),
     pool,
     signing: signingOf(keys, genesis, safety),
     onCommitted: (blocks) => {
       for (const block of blocks) onCommitted(options, { ...base, pool, announce }, block);
+      health.onCommitted();
       pool.compactJournal().catch(failed);
     },
     onAlarm: (reason) => {
-      alarm.reason = reason;
+      health.onAlarm(reason);
       log.error("the chain cannot be followed any more", { reason });
     },
     onFailure: failed,
@@ -256,7 +263,7 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
     build: buildInfo(),
     address: keys?.address ?? zeroAddress,
     status: () => replica.status,
-    unhealthy: () => alarm.reason,
+    unhealthy: () => health.reason(),
   });
   watchParts(metrics, { pool, waiters, host, recoverPool, store });
   const point = startPoint({ store, chain, record: safety?.record ?? null });

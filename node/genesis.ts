@@ -1,0 +1,103 @@
+import { hash } from "node:crypto";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Digest } from "../base/brand.ts";
+import { textToDigestOrNull } from "../base/bytes.ts";
+import { NodeError } from "../base/nodeError.ts";
+import { readGenesis, type Genesis } from "../ledger/genesis.ts";
+import type { Chain } from "../ledger/module.ts";
+import { coreRegistry } from "../ledger/runtime.ts";
+import type { Config } from "./config.ts";
+
+/*
+ * A genesis file of a million accounts takes longer to read and check than a node may take to be back.
+ * So what a start needs of a file that was checked before stands in a small file of the data folder,
+ * under the digest of the genesis file's bytes; any other bytes are read and checked anew.
+ */
+
+/** What a node needs of its genesis: names at once, the content only to fill an empty store. */
+export type NodeGenesis = {
+  readonly hash: Digest;
+  readonly chain: Chain;
+  /** The whole content, read and checked when first asked for. */
+  readonly whole: () => Genesis;
+};
+
+/** SHA-256 of the genesis file, and what was found in it. */
+type Checked = {
+  readonly file: string;
+  readonly name: string;
+  readonly id: number;
+  readonly genesisHash: Digest;
+};
+
+/** Name of the small file; the number is of its layout. */
+const checkedName = "genesis.checked.1.json";
+
+/** Opens the genesis file that the configuration names; a fault in it ends the start. */
+export function openGenesis(config: Config): NodeGenesis {
+  const bytes = readBytes(config);
+  const checked = readChecked(config.dataFolder);
+  const known = checked !== null && checked.file === hash("sha256", bytes) ? checked : null;
+  let read: Genesis | null = null;
+  const whole = (): Genesis => (read ??= readWhole(config, bytes));
+  const chain =
+    known === null
+      ? whole().chain
+      : { name: known.name, id: known.id, genesisHash: known.genesisHash };
+  const expected = config.genesis.hash.toLowerCase();
+  if (expected !== "" && expected !== chain.genesisHash) {
+    throw new NodeError(
+      "E_GENESIS_MISMATCH",
+      `${config.genesisPath} has hash ${chain.genesisHash}, and genesis.hash says ${expected}`,
+      { hint: "take the network's own genesis file, or correct genesis.hash in config.yaml" },
+    );
+  }
+  return { hash: chain.genesisHash, chain, whole };
+}
+
+/** Remembers that this genesis file was checked; the data folder exists. */
+export function rememberGenesis(config: Config, genesis: NodeGenesis): void {
+  const path = join(config.dataFolder, checkedName);
+  const { name, id, genesisHash } = genesis.chain;
+  const checked: Checked = { file: hash("sha256", readBytes(config)), name, id, genesisHash };
+  writeFileSync(`${path}.new`, `${JSON.stringify(checked)}\n`, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+function readBytes(config: Config): Uint8Array {
+  try {
+    return readFileSync(config.genesisPath);
+  } catch (error) {
+    throw new NodeError("E_GENESIS", `cannot read the genesis file ${config.genesisPath}`, {
+      cause: error,
+      hint: `ledger init --config=${config.folder}`,
+    });
+  }
+}
+
+function readWhole(config: Config, bytes: Uint8Array): Genesis {
+  const read = readGenesis(new TextDecoder().decode(bytes), coreRegistry);
+  if (read.ok) return read.value;
+  const { place, detail } = read.refusal;
+  throw new NodeError("E_GENESIS", `${config.genesisPath}: ${place}: ${detail}`);
+}
+
+/** `null` unless the file is there and whole: then the genesis is read and checked as ever. */
+function readChecked(dataFolder: string): Checked | null {
+  const path = join(dataFolder, checkedName);
+  if (!existsSync(path)) return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, "utf8"));
+  } catch {
+    return null; // Cut off by a crash.
+  }
+  if (typeof value !== "object" || value === null) return null;
+  if (!("file" in value && "name" in value && "id" in value && "genesisHash" in value)) return null;
+  const { file, name, id } = value;
+  const genesisHash =
+    typeof value.genesisHash === "string" ? textToDigestOrNull(value.genesisHash) : null;
+  if (typeof file !== "string" || typeof name !== "string" || genesisHash === null) return null;
+  return Number.isSafeInteger(id) ? { file, name, id: Number(id), genesisHash } : null;
+}
