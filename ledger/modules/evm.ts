@@ -29,22 +29,23 @@ const p256Verify = 256n;
 const tokenFloorGas = 10n;
 const transferGas = 21_000n;
 
-/** Gas of a transfer: what is due before code runs, and no less than the calldata floor. */
-export function transferGasOf(tx: EthereumTransaction): bigint {
-  if (tx.data.length === 0 && tx.accessList.length === 0 && tx.to !== null) {
-    return transferGas + 25_000n * BigInt(tx.authorizations.length);
-  }
+/** Forks with the calldata floor. */
+const floorForks: ReadonlySet<string> = new Set(["prague", "osaka"]);
+
+/** Gas of a transfer: what is due before code runs, and no less than the fork's calldata floor. */
+export function transferGasOf(tx: EthereumTransaction, fork: string): bigint {
+  const due = intrinsicGas(tx);
+  if (tx.data.length === 0 || !floorForks.has(fork)) return due;
   let zeros = 0;
   for (const byte of tx.data) if (byte === 0) zeros += 1;
   const floor = transferGas + tokenFloorGas * BigInt(zeros + 4 * (tx.data.length - zeros));
-  const due = intrinsicGas(tx);
   return due > floor ? due : floor;
 }
 
 const transact: OperationDefinition<EthereumTransaction> = {
   description: "carries out an Ethereum transaction",
   schema: null,
-  gas: (body) => transferGasOf(body),
+  gas: (body, parameters) => transferGasOf(body, parameters.text("evm.fork")),
   signers: (_body, payer) => [payer],
   spends: (body) => body.value,
   validate: (context, call) => codeNeeded(context, call.body) ?? valueMissing(context, call),
@@ -58,7 +59,8 @@ const transact: OperationDefinition<EthereumTransaction> = {
       const target = accounts.get(body.to) ?? emptyAccount;
       accounts.set(body.to, withBalance(target, target.balance + body.value));
     }
-    return { ...applied, gasUsed: transferGasOf(body) };
+    const gasUsed = transferGasOf(body, context.parameters.text("evm.fork"));
+    return { ...applied, gasUsed };
   },
 };
 
