@@ -84,7 +84,7 @@ test("a full block leaves the rest to the next, in order, and loses none", () =>
   expect(clock.block(1, 2)).toEqual([]);
 });
 
-test("however they are scheduled, each job runs once, not early, and not late without a queue", () => {
+test("however they are scheduled, each job runs once and never early", () => {
   const due = fc.record({ height: fc.integer({ min: 1, max: 8 }), ms: fc.nat(9) });
   fc.assert(
     fc.property(
