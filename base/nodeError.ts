@@ -9,7 +9,11 @@ export class NodeError extends Error {
   /** What to do next, as a sentence or a command; `null` if there is nothing to say. */
   readonly hint: string | null;
 
-  constructor(code: string, message: string, options: { readonly hint?: string; readonly cause?: unknown } = {}) {
+  constructor(
+    code: string,
+    message: string,
+    options: { readonly hint?: string; readonly cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.hint = options.hint ?? null;

@@ -7,7 +7,7 @@ import { openLevel } from "../store/level.ts";
 import { recount } from "../store/recount.ts";
 import { loadConfig } from "./config.ts";
 import { DiskStore } from "./diskStore.ts";
-import { loadGenesis } from "./node.ts";
+import { openGenesis } from "./genesis.ts";
 import type { NodeOptions } from "./options.ts";
 import { commitProofSummary } from "./summaries.ts";
 
@@ -26,8 +26,10 @@ export type CheckReport = {
 };
 
 /**
- * Checks a stopped node's data folder: every committed block hangs on the one before, its body and its
- * transactions' index entries fit, the head's proof proves it, and the reference counts equal a recount
+ * Checks a stopped node's data folder: every committed block hangs on the one before, its body and
+ * its
+ * transactions' index entries fit, the head's proof proves it, and the reference counts equal a
+ * recount
  * from the retained roots.
  */
 export async function checkFolder(options: {
@@ -36,7 +38,7 @@ export async function checkFolder(options: {
   readonly environment: NodeJS.ProcessEnv;
 }): Promise<CheckReport> {
   const config = loadConfig(options);
-  const genesis = loadGenesis(config);
+  const genesis = openGenesis(config);
   const { archive, retainedHeights } = config.storage;
   const store = await DiskStore.open({
     folder: config.dataFolder,

@@ -28,6 +28,7 @@ import { openLevel } from "../store/level.ts";
 import { openStateTree, type StateTree } from "../store/stateTree.ts";
 import { missingBlock } from "./chain.ts";
 import type { ChainStore, CommitWrite } from "./chainStore.ts";
+import type { GenesisSource } from "./genesis.ts";
 import { decodeEpoch, encodeEpoch, firstEpoch } from "./epochs.ts";
 
 /** Receipts of a block as they are stored. */
@@ -51,13 +52,14 @@ const orphansMax = 100_000;
 /** How a store is opened. */
 export type DiskStoreOptions = {
   readonly folder: string;
-  readonly genesis: Genesis;
+  readonly genesis: GenesisSource;
   readonly archive: boolean;
   readonly retainedHeights: number;
 };
 
 /**
- * The data folder: state, blocks, receipts and indexes in one key-value store. What one event changes is
+ * The data folder: state, blocks, receipts and indexes in one key-value store. What one event
+ * changes is
  * one batch, so a crash leaves all of it or nothing.
  */
 export class DiskStore implements ChainStore {
@@ -94,14 +96,14 @@ export class DiskStore implements ChainStore {
     makeFolder(options.folder);
     const keyValue = await openLevel(join(options.folder, "store"));
     try {
-      await checkFormat(keyValue, options.genesis.hash);
+      await checkFormat(keyValue, options.genesis.names.hash);
       const tree = await openStateTree(keyValue, {
         retention: options.archive
           ? { type: "archive" }
           : { type: "recent", heights: options.retainedHeights, every: 0 },
       });
       const blocks = new BlockStore(keyValue);
-      if (blocks.newest() === null) await writeGenesis(keyValue, tree, options.genesis);
+      if (blocks.newest() === null) await writeGenesis(keyValue, tree, options.genesis.whole());
       await forgetOrphans(keyValue, blocks);
       return new DiskStore({ keyValue, tree, blocks, ...(await readHead(blocks)) });
     } catch (error) {

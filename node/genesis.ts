@@ -10,17 +10,26 @@ import { coreRegistry } from "../ledger/runtime.ts";
 import type { Config } from "./config.ts";
 
 /*
- * A genesis file of a million accounts takes longer to read and check than a node may take to be back.
- * So what a start needs of a file that was checked before stands in a small file of the data folder,
+ * A genesis file of a million accounts takes longer to read and check than a node may take to be
+ * back.
+ * So what a start needs of a file that was checked before stands in a small file of the data
+ * folder,
  * under the digest of the genesis file's bytes; any other bytes are read and checked anew.
  */
 
-/** What a node needs of its genesis: names at once, the content only to fill an empty store. */
-export type NodeGenesis = {
-  readonly hash: Digest;
-  readonly chain: Chain;
+/** What a running node needs of its genesis. */
+export type GenesisNames = { readonly hash: Digest; readonly chain: Chain };
+
+/**
+ * An opened genesis file: names at once, the content to fill an empty store. Held at the start
+ * only.
+ */
+export type GenesisSource = {
+  readonly names: GenesisNames;
   /** The whole content, read and checked when first asked for. */
   readonly whole: () => Genesis;
+  /** Spares later starts the reading and checking; the data folder exists. */
+  readonly remember: () => void;
 };
 
 /** SHA-256 of the genesis file, and what was found in it. */
@@ -35,10 +44,11 @@ type Checked = {
 const checkedName = "genesis.checked.1.json";
 
 /** Opens the genesis file that the configuration names; a fault in it ends the start. */
-export function openGenesis(config: Config): NodeGenesis {
+export function openGenesis(config: Config): GenesisSource {
   const bytes = readBytes(config);
   const checked = readChecked(config.dataFolder);
-  const known = checked !== null && checked.file === hash("sha256", bytes) ? checked : null;
+  const file = hash("sha256", bytes);
+  const known = checked !== null && checked.file === file ? checked : null;
   let read: Genesis | null = null;
   const whole = (): Genesis => (read ??= readWhole(config, bytes));
   const chain =
@@ -53,16 +63,10 @@ export function openGenesis(config: Config): NodeGenesis {
       { hint: "take the network's own genesis file, or correct genesis.hash in config.yaml" },
     );
   }
-  return { hash: chain.genesisHash, chain, whole };
-}
-
-/** Remembers that this genesis file was checked; the data folder exists. */
-export function rememberGenesis(config: Config, genesis: NodeGenesis): void {
-  const path = join(config.dataFolder, checkedName);
-  const { name, id, genesisHash } = genesis.chain;
-  const checked: Checked = { file: hash("sha256", readBytes(config)), name, id, genesisHash };
-  writeFileSync(`${path}.new`, `${JSON.stringify(checked)}\n`, { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+  const remember = (): void => {
+    if (known === null) writeChecked(config.dataFolder, { file, ...chain });
+  };
+  return { names: { hash: chain.genesisHash, chain }, whole, remember };
 }
 
 function readBytes(config: Config): Uint8Array {
@@ -100,4 +104,10 @@ function readChecked(dataFolder: string): Checked | null {
     typeof value.genesisHash === "string" ? textToDigestOrNull(value.genesisHash) : null;
   if (typeof file !== "string" || typeof name !== "string" || genesisHash === null) return null;
   return Number.isSafeInteger(id) ? { file, name, id: Number(id), genesisHash } : null;
+}
+
+function writeChecked(dataFolder: string, checked: Checked): void {
+  const path = join(dataFolder, checkedName);
+  writeFileSync(`${path}.new`, `${JSON.stringify(checked)}\n`, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
 }

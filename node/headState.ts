@@ -6,7 +6,10 @@ import type { AccountReader, BlockContext } from "../ledger/module.ts";
 import type { StateReader } from "../ledger/state.ts";
 import type { Chain } from "./chain.ts";
 
-/** The state after the head as the mempool and the API read it; what is opened is kept until the head moves. */
+/**
+ * The state after the head as the mempool and the API read it; what is opened is kept until the
+ * head moves.
+ */
 export class HeadState {
   readonly #chain: Chain;
   readonly #executor: Executor;

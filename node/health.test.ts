@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Health, stallMsMax } from "./health.ts";
 
 describe("health", () => {
-  it("complains when transactions wait and nothing commits, and is well again after a commit", () => {
+  it("complains when nothing commits what waits, until a commit", () => {
     const world = { nowMs: 0, pending: 0 };
     const health = new Health(
       () => world.nowMs,

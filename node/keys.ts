@@ -81,7 +81,7 @@ export async function openValidatorKeys(
   if (accountPath === null || blsPath === null) {
     const missing = accountPath === null ? accountKeyFolder : blsKeyFolder;
     throw new NodeError("E_KEYS", `${join(folder, missing)} holds no key file`, {
-      hint: "a validator needs both its account key and its BLS key; a node without stake needs neither",
+      hint: "a validator needs its account key and its BLS key, a node without stake neither",
     });
   }
   const named = keystoreAddress(readFileSync(accountPath, "utf8"));

@@ -38,7 +38,10 @@ export async function startNode(options: StartOptions): Promise<void> {
   });
 }
 
-/** `ledger devnet`: a private network of one validator with funded accounts; temporary unless named. */
+/**
+ * `ledger devnet`: a private network of one validator with funded accounts; temporary unless
+ * named.
+ */
 export async function runDevnet(options: NodeOptions): Promise<void> {
   const named = options.overrides.find(([name]) => name === "data.path")?.[1];
   const { folder, password, remove } = await openDevnetFolder(

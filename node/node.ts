@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { NodeError } from "../base/nodeError.ts";
+import type { NodeError } from "../base/nodeError.ts";
 import { zeroAddress } from "../base/bytes.ts";
 import { Guard } from "../consensus/guard.ts";
 import { Replica } from "../consensus/replica.ts";
@@ -11,7 +10,6 @@ import { keccak256 } from "../crypto/keccak.ts";
 import { RecoverPool } from "../crypto/recoverPool.node.ts";
 import { secp256k1Backend } from "../crypto/secp256k1.ts";
 import { createExecutor, type Executor } from "../ledger/execute.ts";
-import { readGenesis, type Genesis } from "../ledger/genesis.ts";
 import { Mempool, mempoolLimits } from "../ledger/mempool.ts";
 import { coreRegistry } from "../ledger/runtime.ts";
 import type { BlockHead, NodeApi } from "../rpc/api.ts";
@@ -21,6 +19,7 @@ import { buildInfo } from "./build.ts";
 import { Chain, type CommittedBlock } from "./chain.ts";
 import type { Config } from "./config.ts";
 import { DiskStore } from "./diskStore.ts";
+import { openGenesis, type GenesisNames } from "./genesis.ts";
 import { HeadState } from "./headState.ts";
 import { Health } from "./health.ts";
 import { Host, hostFailure } from "./host.ts";
@@ -46,36 +45,9 @@ export type NodeEvents = {
   readonly onFailure: (error: NodeError) => void;
 };
 
-/** Reads and checks the genesis file that the configuration names. */
-export function loadGenesis(config: Config): Genesis {
-  let text: string;
-  try {
-    text = readFileSync(config.genesisPath, "utf8");
-  } catch (error) {
-    throw new NodeError("E_GENESIS", `cannot read the genesis file ${config.genesisPath}`, {
-      cause: error,
-      hint: `ledger init --config=${config.folder}`,
-    });
-  }
-  const read = readGenesis(text, coreRegistry);
-  if (!read.ok) {
-    const { place, detail } = read.refusal;
-    throw new NodeError("E_GENESIS", `${config.genesisPath}: ${place}: ${detail}`);
-  }
-  const expected = config.genesis.hash.toLowerCase();
-  if (expected !== "" && expected !== read.value.hash) {
-    throw new NodeError(
-      "E_GENESIS_MISMATCH",
-      `${config.genesisPath} has hash ${read.value.hash}, and genesis.hash says ${expected}`,
-      { hint: "take the network's own genesis file, or correct genesis.hash in config.yaml" },
-    );
-  }
-  return read.value;
-}
-
 /** A whole node in one process. `start` and `stop` may be called twice. */
 export class LedgerNode {
-  readonly genesis: Genesis;
+  readonly genesis: GenesisNames;
   readonly api: NodeApi;
   readonly metrics: NodeMetrics;
   readonly #config: Config;
@@ -115,7 +87,7 @@ export class LedgerNode {
     readonly events: NodeEvents;
   }): Promise<LedgerNode> {
     const { config, log } = options;
-    const genesis = loadGenesis(config);
+    const genesis = openGenesis(config);
     log.info("cryptography", { secp256k1: secp256k1Backend, bls: blsBackend });
     const store = await DiskStore.open({
       folder: config.dataFolder,
@@ -124,7 +96,8 @@ export class LedgerNode {
       retainedHeights: config.storage.retainedHeights,
     });
     try {
-      return new LedgerNode(await assemble({ ...options, genesis, store }));
+      genesis.remember();
+      return new LedgerNode(await assemble({ ...options, genesis: genesis.names, store }));
     } catch (error) {
       await store.close();
       throw error;
@@ -190,7 +163,7 @@ type Parts = {
 type Opened = {
   readonly config: Config;
   readonly log: Log;
-  readonly genesis: Genesis;
+  readonly genesis: GenesisNames;
   readonly metrics: NodeMetrics;
   readonly api: NodeApi;
   readonly unsubmitted: readonly Uint8Array[];
@@ -203,7 +176,7 @@ type AssembleOptions = {
   readonly allowMissingSafetyFile: boolean;
   readonly log: Log;
   readonly events: NodeEvents;
-  readonly genesis: Genesis;
+  readonly genesis: GenesisNames;
   readonly store: DiskStore;
 };
 
@@ -400,7 +373,7 @@ function createReplica(options: {
 
 function signingOf(
   keys: ValidatorKeys | null,
-  genesis: Genesis,
+  genesis: GenesisNames,
   safety: OpenedSafety | null,
 ): Signing | null {
   if (keys === null || safety === null) return null;

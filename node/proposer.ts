@@ -22,7 +22,10 @@ export interface ProposerPorts {
   build(order: BuildOrder, filled: boolean): void;
 }
 
-/** Blocks that follow a start at once: the second commits the first, which shows that the node works. */
+/**
+ * Blocks that follow a start at once: the second commits the first, which shows that the node
+ * works.
+ */
 const blocksAtStart = 2;
 
 /**

@@ -9,7 +9,6 @@ import { decodeSafetyRecord, encodeSafetyRecord } from "../consensus/codec.ts";
 import { emptySafetyRecord } from "../consensus/rules.ts";
 import type { EpochInfo, SafetyRecord } from "../consensus/types.ts";
 import { keccak256 } from "../crypto/keccak.ts";
-import type { Genesis } from "../ledger/genesis.ts";
 import { nodeFileSystem } from "../store/fileSystem.ts";
 import {
   createSafetyFile as createFile,
@@ -19,16 +18,20 @@ import {
 } from "../store/safetyFile.ts";
 import type { Config } from "./config.ts";
 import type { DiskStore } from "./diskStore.ts";
+import type { GenesisNames } from "./genesis.ts";
 import type { ValidatorKeys } from "./keys.ts";
 import type { Log } from "./log.ts";
 import type { SafetyRecords } from "./world.ts";
 
 /*
- * Which safety file may be trusted: one that was written for this key, this chain and this very data
- * folder. A copy on another machine, or one that came back from a backup, may not know of votes that
+ * Which safety file may be trusted: one that was written for this key, this chain and this very
+ * data
+ * folder. A copy on another machine, or one that came back from a backup, may not know of votes
+ * that
  * were sent after it was made, so its key stays silent until the next epoch (DESIGN 5).
  *
- * A record: [binding, safety record or empty, first epoch to sign in]. An empty one promises nothing: it
+ * A record: [binding, safety record or empty, first epoch to sign in]. An empty one promises
+ * nothing: it
  * comes with a new key, or with the silence of an old one until that epoch.
  */
 
@@ -46,7 +49,8 @@ export type OpenedSafety = SafetyRecords & {
 export type SafetySubject = { readonly genesis: Digest; readonly publicKey: Uint8Array };
 
 /**
- * Names this machine and this folder on it: a copy of the folder, restored or carried elsewhere, has
+ * Names this machine and this folder on it: a copy of the folder, restored or carried elsewhere,
+ * has
  * another inode.
  */
 function placeOf(folder: string): Uint8Array {
@@ -77,7 +81,7 @@ export async function createSafetyFile(dataFolder: string, subject: SafetySubjec
 export async function openSafety(
   config: Config,
   options: {
-    readonly genesis: Genesis;
+    readonly genesis: GenesisNames;
     readonly keys: ValidatorKeys;
     readonly store: DiskStore;
     readonly epoch: EpochInfo;
@@ -160,7 +164,9 @@ function startsAfresh(
   );
 }
 
-/** A record that promises not to vote again where stored blocks show that this key may have voted. */
+/**
+ * A record that promises not to vote again where stored blocks show that this key may have voted.
+ */
 function freshRecord(store: DiskStore, epoch: EpochInfo): SafetyRecord {
   const seen = [...store.committedSince(epoch.rootHeight + 1), ...store.uncommittedBlocks()]
     .map(({ block }) => block.header)

@@ -5,7 +5,8 @@ import { blockSummary } from "./summaries.ts";
 
 /**
  * Where consensus takes up its work after a start: the committed blocks of the running epoch, the
- * stored ones after them, and the certificate of the newest commit. Stored blocks that do not descend
+ * stored ones after them, and the certificate of the newest commit. Stored blocks that do not
+ * descend
  * from the head are of no use and are forgotten.
  */
 export function startPoint(options: {

@@ -54,7 +54,7 @@ export class TransactionJournal {
           : reject(
               new NodeError("E_DATA", `cannot write ${this.#path}`, {
                 cause: error,
-                hint: "free disk space or make the folder writable, then send the transaction again",
+                hint: "free disk space, or make the folder writable, and send it again",
               }),
             );
       this.#queue.push({ bytes: encodeRecord(payload), done });
@@ -79,7 +79,8 @@ export class TransactionJournal {
   }
 
   /**
-   * Replaces the file by one that holds only what `keep` gives; atomic. It is asked when no append is
+   * Replaces the file by one that holds only what `keep` gives; atomic. It is asked when no append
+   * is
    * under way, so that whatever was appended before is either kept or of no use any more.
    */
   async compact(keep: () => readonly Uint8Array[]): Promise<void> {

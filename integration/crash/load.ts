@@ -9,7 +9,9 @@ const fee = 10n ** 13n;
 /** Smallest denominations, so that the balance of a recipient counts its transfers. */
 const amount = 1n;
 
-/** What a client of the node remembers: what it was told, to be compared with what is true later. */
+/**
+ * What a client of the node remembers: what it was told, to be compared with what is true later.
+ */
 export type Told = {
   /** Accepted by the node: must be committed in the end. */
   readonly accepted: Set<Digest>;
@@ -19,7 +21,10 @@ export type Told = {
   height: number;
 };
 
-/** Clients that send transfers one after another, each from an account of its own, and note the answers. */
+/**
+ * Clients that send transfers one after another, each from an account of its own, and note the
+ * answers.
+ */
 export class Load {
   readonly told: Told = { accepted: new Set(), committed: new Set(), height: 0 };
   readonly #signers: readonly Signer[];
