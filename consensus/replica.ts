@@ -454,7 +454,8 @@ export class Replica {
     assert(this.#askedView === view, "a proposal was built that nobody asked for");
     assert(result.valid, "a proposal was built that is not valid");
     assert(isWellFormed(block, parent, this.#validity()), "a proposal was built against the rules");
-    this.#tree.onExecuted(this.#tree.add(block), result);
+    // The same block may have come from another process that runs with this key.
+    this.#tree.onExecuted(this.#tree.get(block.hash) ?? this.#tree.add(block), result);
     this.#effects.push(...this.#voter.propose(block, this.#highCertificate));
   }
 

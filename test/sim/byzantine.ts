@@ -189,7 +189,9 @@ export class Liar {
       parent: certificate.block,
       parentState: isRoot || parent === null ? epoch.root : parent.state,
       parentCertificate: certificate,
-      timeoutCertificate: excuses.at(-1) ?? summary.timeoutCertificate,
+      timeoutCertificate: this.#dice.chance(1, 2)
+        ? summary.timeoutCertificate
+        : (excuses.at(-1) ?? summary.timeoutCertificate),
       epochProof:
         isRoot && epoch.epoch > 0
           ? (this.#node.disk.epochProofs.get(epoch.epoch - 1) ?? null)
@@ -234,7 +236,8 @@ export class Liar {
   }
 
   #garbledVote(vote: SignedVote): Wire {
-    const view = this.#dice.pick([0, vote.vote.view + 1, Number.MAX_SAFE_INTEGER]);
+    // No larger: a decoder refuses what is not a safe integer.
+    const view = this.#dice.pick([0, Math.floor(vote.vote.view / 2), Number.MAX_SAFE_INTEGER]);
     const parentView = this.#dice.pick([vote.vote.parentView, 0, view]);
     const changed = { ...vote.vote, view, parentView };
     const signature = this.#dice.chance(1, 2)

@@ -116,7 +116,7 @@ export class Cluster {
       ledger,
       scope,
       rules,
-      verifier: new Verifier(scope),
+      verifier: new Verifier(scope, rules),
       nowUs: () => this.#queue.nowUs,
       schedule: (delayUs, run) => this.#queue.push(delayUs, run),
       nodesOf: (address) => this.#nodesOf.get(address) ?? [],

@@ -81,6 +81,8 @@ export type Plant = {
   readonly forgets?: boolean;
   /** Changes what a restart reads. */
   readonly readRecord?: (record: SafetyRecord) => SafetyRecord;
+  /** A restart finds only committed blocks. */
+  readonly losesBlocks?: boolean;
   /** Signs whatever it is asked to. */
   readonly unguarded?: boolean;
 };
@@ -164,7 +166,10 @@ export class SimNode {
     this.#guard = this.#newGuard();
     this.#guard.onPersisted(record);
     const known = new Set<Digest>([epoch.root]);
-    const stored = [...disk.blocks.values()].filter((block) => block.summary.epoch === epoch.epoch);
+    const kept = new Set(this.#plant.losesBlocks === true ? disk.committed : disk.blocks.keys());
+    const stored = [...disk.blocks.values()].filter(
+      ({ summary }) => summary.epoch === epoch.epoch && kept.has(summary.hash),
+    );
     stored.sort((a, b) => a.summary.height - b.summary.height);
     const blocks = stored.filter(({ summary }) => {
       if (known.has(summary.parent)) known.add(summary.hash);
@@ -363,7 +368,11 @@ export class SimNode {
     }
     // Clocks run up to five percent apart.
     const delayUs = Math.floor(delayMs * this.#dice.between(950, 1_050));
-    this.#later(delayUs, () => this.deliver({ type: "timerFired", timer }));
+    this.#later(delayUs, () => {
+      // Who only follows sends no timeouts that others could answer, so it asks.
+      if (this.#replica?.status.isActive === false) this.#askForProof();
+      this.deliver({ type: "timerFired", timer });
+    });
   }
 
   #build(effect: Extract<Effect, { readonly type: "buildProposal" }>): void {
@@ -497,8 +506,9 @@ export class SimNode {
         return this.deliver({ type: "blockFetched", block: block.summary });
       }
       case "ask": {
-        const proof = this.disk.epochProofs.get(wire.epoch);
-        if (proof !== undefined) this.#world.send(this.id, [wire.from], { type: "proof", proof });
+        const { epochProofs, newestProof } = this.disk;
+        const proof = epochProofs.get(wire.epoch) ?? newestProof;
+        if (proof !== null) this.#world.send(this.id, [wire.from], { type: "proof", proof });
         return;
       }
       case "proof":

@@ -1,6 +1,8 @@
 import { checkCommitProof } from "../../../consensus/commitProof.ts";
+import { soundRules } from "../../../consensus/rules.ts";
 import type { Certificate, EpochInfo } from "../../../consensus/types.ts";
 import type { Observation, World } from "../node.ts";
+import { Verifier } from "../verifier.ts";
 
 /**
  * Every certificate that an honest node makes, holds or commits by is valid for its epoch, and
@@ -8,9 +10,12 @@ import type { Observation, World } from "../node.ts";
  */
 export class CertificateChecker {
   readonly #world: World;
+  readonly #verifier: Verifier;
 
   constructor(world: World) {
     this.#world = world;
+    // Not the nodes' own: theirs may have a planted bug.
+    this.#verifier = new Verifier(world.scope, soundRules);
   }
 
   onObservation(event: Observation): void {
@@ -32,7 +37,7 @@ export class CertificateChecker {
 
   #check(certificate: Certificate, epoch: EpochInfo, node: number): void {
     if (certificate.epoch !== epoch.epoch) return;
-    if (this.#world.verifier.isCertificate(certificate, epoch)) return;
+    if (this.#verifier.isCertificate(certificate, epoch)) return;
     this.#world.fail(
       "certificate",
       `node ${node} holds an invalid one of view ${certificate.view}`,
