@@ -52,7 +52,8 @@ const pollMs = { rate: 50, latency: 10 } as const;
 const stallMsMax = 20_000;
 
 function tell(child: ChildProcess, message: ToGenerator): void {
-  if (child.connected) child.send(message);
+  // It may be ending: then nobody needs the message.
+  if (child.connected) child.send(message, () => undefined);
 }
 
 type Waits = {
