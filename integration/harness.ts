@@ -150,22 +150,43 @@ export type RunningNode = {
   readonly stop: (signal?: NodeJS.Signals) => Promise<number | null>;
 };
 
-/** Starts `bin/ledger` with a free RPC port and waits until it has committed a block. */
-export async function startLedger(
+/** A node that was started and may have ended since. */
+export type LaunchedNode = RunningNode & {
+  readonly isEnded: () => boolean;
+  /** Resolves when it has ended: its exit code, `null` if a signal ended it. */
+  readonly ended: Promise<number | null>;
+};
+
+type LaunchOptions = RunOptions & { readonly command?: string };
+
+/** Starts `bin/ledger` with a free RPC port and waits for nothing. */
+export async function launchLedger(
   argv: readonly string[],
-  options: RunOptions & { readonly command?: string } = {},
-): Promise<RunningNode> {
+  options: LaunchOptions = {},
+): Promise<LaunchedNode> {
   const port = await freePort();
   const environment = { LEDGER_RPC_PORT: `${port}`, ...options.environment };
   const command = options.command ?? join(root, "bin", "ledger");
   const child = start(command, argv, { ...options, environment });
   const text = collect(child);
+  const ended = new Promise<number | null>((done) => child.once("close", done));
   const url = `http://127.0.0.1:${port}/rpc`;
   const client = new LedgerClient({ url, timeoutMs: 5_000 });
+  const stop = (signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> =>
+    endProcess(child, signal);
+  const isEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  return { url, port, pid: child.pid ?? 0, client, ...text, stop, isEnded, ended };
+}
+
+/** Starts `bin/ledger` with a free RPC port and waits until it has committed a block. */
+export async function startLedger(
+  argv: readonly string[],
+  options: LaunchOptions = {},
+): Promise<LaunchedNode> {
+  const node = await launchLedger(argv, options);
   const ready = async (): Promise<boolean> => {
-    if (child.exitCode !== null || child.signalCode !== null)
-      throw new Error(`the node ended with ${child.exitCode}:\n${text.out()}\n${text.err()}`);
-    return client.status().then(
+    if (node.isEnded()) throw new Error(`the node ended with ${await node.ended}`);
+    return node.client.status().then(
       (status) => status.height > 0,
       () => false,
     );
@@ -173,12 +194,10 @@ export async function startLedger(
   try {
     await waitFor("the node commits its first block", ready, startMsMax);
   } catch (error) {
-    await endProcess(child, "SIGKILL");
-    throw new Error(`${String(error)}\n${text.out()}\n${text.err()}`, { cause: error });
+    await node.stop("SIGKILL");
+    throw new Error(`${String(error)}\n${node.out()}\n${node.err()}`, { cause: error });
   }
-  const stop = (signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> =>
-    endProcess(child, signal);
-  return { url, port, pid: child.pid ?? 0, client, ...text, stop };
+  return node;
 }
 
 function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
