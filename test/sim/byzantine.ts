@@ -8,11 +8,12 @@ import type {
   TimeoutCertificate,
 } from "../../consensus/types.ts";
 import { hashOf, linkOf, type SimBlock } from "./fakeLedger.ts";
-import type { SimNode, World } from "./node.ts";
+import type { SimNode } from "./node.ts";
 import type { Prng } from "./prng.ts";
 import { stubDigest } from "./stubs.ts";
 import type { Strategy } from "./swarm.ts";
 import type { Wire } from "./wire.ts";
+import type { World } from "./world.ts";
 
 /** A message and where it goes. */
 type Outgoing = {

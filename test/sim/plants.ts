@@ -1,7 +1,7 @@
 import { soundRules } from "../../consensus/rules.ts";
 import type { SafetyRecord } from "../../consensus/types.ts";
-import type { Plant } from "./node.ts";
 import type { Strategy, Swarm } from "./swarm.ts";
+import type { Plant } from "./world.ts";
 
 /** A known bug, and where it shows. */
 export type PlantedBug = {

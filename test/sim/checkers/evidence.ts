@@ -1,6 +1,6 @@
 import { hasSigner, signersOf } from "../../../consensus/signers.ts";
 import type { Evidence } from "../../../consensus/types.ts";
-import type { Observation, World } from "../node.ts";
+import type { Observation, World } from "../world.ts";
 
 /** Committee indices that a piece of evidence is against. */
 export function accusedBy(evidence: Evidence): readonly number[] {
