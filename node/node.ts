@@ -19,7 +19,7 @@ import { buildInfo } from "./build.ts";
 import { Chain, type CommittedBlock } from "./chain.ts";
 import type { Config } from "./config.ts";
 import { DiskStore } from "./diskStore.ts";
-import { openGenesis, type GenesisNames } from "./genesis.ts";
+import type { GenesisNames, GenesisSource } from "./genesis.ts";
 import { HeadState } from "./headState.ts";
 import { Health } from "./health.ts";
 import { Host, hostFailure } from "./host.ts";
@@ -81,13 +81,13 @@ export class LedgerNode {
   /** Opens data folder, safety file and journal; nothing runs yet. */
   static async open(options: {
     readonly config: Config;
+    readonly genesis: GenesisSource;
     readonly keys: ValidatorKeys | null;
     readonly allowMissingSafetyFile: boolean;
     readonly log: Log;
     readonly events: NodeEvents;
   }): Promise<LedgerNode> {
-    const { config, log } = options;
-    const genesis = openGenesis(config);
+    const { config, genesis, log } = options;
     log.info("cryptography", { secp256k1: secp256k1Backend, bls: blsBackend });
     const store = await DiskStore.open({
       folder: config.dataFolder,
@@ -196,15 +196,18 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
   const { config, keys, log, genesis, store } = options;
   const base = createBase(options, (encoded) => pool.recoverBlock(encoded));
   const { metrics, chain, waiters, recoverPool } = base;
-  const { pool, journal, payloads } = await openPool(options, base, (pending) => {
-    host.deliver({ type: "workChanged", pending });
-    if (!pending) return;
-    health.onWork();
-    world.onWork();
+  const failed = once((error: unknown) => options.events.onFailure(hostFailure(error)));
+  const { pool, journal, payloads } = await openPool(options, base, {
+    change: (pending) => {
+      host.deliver({ type: "workChanged", pending });
+      if (!pending) return;
+      health.onWork();
+      world.onWork();
+    },
+    failure: failed,
   });
   const safety = await openOwnSafety(options);
   const replica = createReplica({ config, keys, epoch: store.epoch });
-  const failed = once((error: unknown) => options.events.onFailure(hostFailure(error)));
   const health = new Health(
     () => performance.now(),
     () => pool.size > 0,
@@ -266,16 +269,25 @@ function createBase(
 }
 
 async function openPool(
-  { config, genesis, store }: AssembleOptions,
+  { config, genesis, store, log }: AssembleOptions,
   { recoverPool, headState, metrics, waiters }: Base,
-  onChange: (pending: boolean) => void,
+  on: {
+    readonly change: (pending: boolean) => void;
+    readonly failure: (error: unknown) => void;
+  },
 ): Promise<{
   readonly pool: TransactionPool;
   readonly journal: TransactionJournal;
   readonly payloads: readonly Uint8Array[];
 }> {
   const path = join(config.dataFolder, "pending.journal");
-  const { journal, payloads } = await TransactionJournal.open(path);
+  const { journal, payloads, droppedBytes } = await TransactionJournal.open(path, on.failure);
+  if (droppedBytes > 0) {
+    log.warn("the journal of pending transactions ends in a damaged record, which is dropped", {
+      file: path,
+      droppedBytes,
+    });
+  }
   const pool = new TransactionPool({
     chain: genesis.chain,
     mempool: new Mempool({
@@ -290,7 +302,7 @@ async function openPool(
       isCommitted: (hash) => store.transactionPosition(hash) !== null,
     },
     metrics,
-    onChange,
+    onChange: on.change,
     onAbandoned: (hash, reason) => waiters.settle(hash, { code: "abandoned", reason }),
   });
   return { pool, journal, payloads };
