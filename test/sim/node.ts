@@ -2,7 +2,6 @@ import { assert, AssertionError, unreachable } from "../../base/assert.ts";
 import type { Digest, Verified } from "../../base/brand.ts";
 import { Guard } from "../../consensus/guard.ts";
 import { Replica } from "../../consensus/replica.ts";
-import type { ReplicaStatus } from "../../consensus/replicaOptions.ts";
 import { emptySafetyRecord } from "../../consensus/rules.ts";
 import type {
   BlockSummary,
@@ -86,10 +85,6 @@ export class SimNode {
     return this.#epoch;
   }
 
-  get status(): ReplicaStatus | null {
-    return this.#replica?.status ?? null;
-  }
-
   get isWorkPending(): boolean {
     return this.#isWorkPending;
   }
@@ -148,9 +143,8 @@ export class SimNode {
     this.#isDraining = false;
   }
 
-  #crashFor(restarts: boolean): void {
+  #crashForAWhile(): void {
     this.crash();
-    if (!restarts) return;
     const downMs = this.#dice.between(1, 2 * this.#world.swarm.downMsMean);
     this.#world.schedule(downMs * 1_000, () => this.start());
   }
@@ -197,7 +191,7 @@ export class SimNode {
         if (effect.type === "persist" && this.#plant.forgets !== true) {
           this.disk.tear(effect.record, this.#dice);
         }
-        return this.#crashFor(true);
+        return this.#crashForAWhile();
       }
       this.#perform(effect);
       if (this.#incarnation !== incarnation) return;
@@ -212,7 +206,7 @@ export class SimNode {
       });
     }
     const { crashOneIn } = this.#world.swarm;
-    if (this.mayCrash && crashOneIn > 0 && this.#dice.chance(1, crashOneIn)) this.#crashFor(true);
+    if (this.mayCrash && crashOneIn > 0 && this.#dice.chance(1, crashOneIn)) this.#crashForAWhile();
   }
 
   #step(replica: Replica, input: Input): readonly Effect[] {
