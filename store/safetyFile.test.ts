@@ -69,7 +69,7 @@ describe("SafetyFile on a real disk", () => {
     await again.close();
   });
 
-  test("D5: any flipped bit in an acknowledged record is an error, never an older record", async () => {
+  test("D5: a flipped bit in a synced record is an error, never an older record", async () => {
     await createSafetyFile(nodeFileSystem, path, first);
     const file = await open();
     for (const word of ["second", "third"]) await file.append(textToBytes(word));

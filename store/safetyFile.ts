@@ -6,9 +6,9 @@ import { CorruptionError, InUseError, StorageError, toStorageError } from "./fai
 import type { AppendFile, FileSystem } from "./fileSystem.ts";
 
 /*
- * What a validator has voted for, on disk before any signature leaves. Append-only; each record is
- * synced before `append` resolves; the newest one holds everything, so a long file is replaced by a
- * short one through an atomic rename. What the bytes mean is the caller's matter.
+ * What a validator has voted for, on disk before any signature leaves. Append-only; each record
+ * is synced before `append` resolves; the newest one holds everything, so a long file is replaced
+ * by a short one through an atomic rename. What the bytes mean is the caller's matter.
  *
  * The file: a sector with 8 bytes of magic, then records of
  *
@@ -18,14 +18,14 @@ import type { AppendFile, FileSystem } from "./fileSystem.ts";
  *   body     4   CRC-32 of number and payload
  *   payload
  *
- * integers big-endian, each filled up with ff to whole sectors of 512 bytes, so that no append writes
- * into a sector that holds an older record. A power cut can leave the last record cut short, or with
- * sectors of zeros where writes were lost: it was never acknowledged, and is dropped. Anything else
- * that does not check out was synced once and has changed since: an error, because the vote in it may
- * be out.
+ * integers big-endian, each filled up with ff to whole sectors of 512 bytes, so that no append
+ * writes into a sector that holds an older record. A power cut can leave the last record cut
+ * short, or with sectors of zeros where writes were lost: it was never acknowledged, and is
+ * dropped. Anything else that does not check out was synced once and has changed since: an error,
+ * because the vote in it may be out.
  *
- * A failed write or sync is final. The kernel marks the pages clean after a failed sync, so a second
- * one would report success about nothing [fsync failures, ATC 2020].
+ * A failed write or sync is final. The kernel marks the pages clean after a failed sync, so a
+ * second one would report success about nothing [fsync failures, ATC 2020].
  */
 
 const magic = Uint8Array.of(0x4c, 0x53, 0x41, 0x46, 0x45, 0x00, 0x00, 0x01);

@@ -3,9 +3,9 @@ import { bytesToHexDigits } from "../base/bytes.ts";
 import { CorruptionError } from "./failures.ts";
 
 /*
- * Values that do not carry their own hash get a checksum over key and value: a flipped bit, a zeroed
- * sector and a value written under another key are all noticed. CRC-32 (IEEE) catches accidents, and
- * whoever can write the disk on purpose can write anything.
+ * Values that do not carry their own hash get a checksum over key and value: a flipped bit, a
+ * zeroed sector and a value written under another key are all noticed. CRC-32 (IEEE) catches
+ * accidents, and whoever can write the disk on purpose can write anything.
  */
 
 const checksumSize = 4;

@@ -2,9 +2,9 @@ import { assert } from "../../base/assert.ts";
 import type { AppendFile, FileSystem } from "../../store/fileSystem.ts";
 
 /*
- * A disk that loses what it may lose. Every operation is counted; at a chosen one the machine stops,
- * and `survivors` answers the disks that a restart may find: unsynced appends kept, lost, cut at any
- * sector or byte, or with a sector of zeros; an unsynced rename done or not.
+ * A disk that loses what it may lose. Every operation is counted; at a chosen one the machine
+ * stops, and `survivors` answers the disks that a restart may find: unsynced appends kept, lost,
+ * cut at any sector or byte, or with a sector of zeros; an unsynced rename done or not.
  */
 
 type Content = {
