@@ -226,7 +226,10 @@ export class TransactionPool {
     }
     const claims = open.flatMap(({ unverified }) => unverified.claims);
     // A block is never refused for want of room in the queue: then its signers are recovered here.
-    const found = (await this.#recoverPool.recover(claims)) ?? claims.map(signerOf);
+    const found =
+      claims.length === 0
+        ? []
+        : ((await this.#recoverPool.recover(claims)) ?? claims.map(signerOf));
     let at = 0;
     for (const { index, unverified } of open) {
       const signers = found.slice(at, at + unverified.claims.length);
