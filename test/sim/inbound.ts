@@ -1,6 +1,16 @@
-import type { EpochInfo, SignedTimeout } from "../../consensus/types.ts";
+import type { EpochInfo, SignedTimeout, SignedVote } from "../../consensus/types.ts";
 import type { Verifier } from "./verifier.ts";
 import type { Wire } from "./wire.ts";
+
+/** Whether a vote is one that a decoder lets through, of this epoch, and signed. */
+export function isVoteRight(signed: SignedVote, epoch: EpochInfo, verifier: Verifier): boolean {
+  const { vote, signer, signature } = signed;
+  return (
+    vote.epoch === epoch.epoch &&
+    vote.parentView < vote.view &&
+    verifier.isSigned(signed, { signable: { type: "vote", vote }, signer, signature }, epoch)
+  );
+}
 
 /** Whether a timeout shows how its view was reached, and every signature in it holds. */
 export function isTimeoutRight(

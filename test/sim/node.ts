@@ -19,7 +19,7 @@ import { SimDisk, startPoint, type Disk } from "./disk.ts";
 import { linkOf, type SimBlock } from "./fakeLedger.ts";
 import type { Prng } from "./prng.ts";
 import { stubAddress, stubAggregate, stubHash, stubKey, stubSign } from "./stubs.ts";
-import { isProposalRight, isTimeoutRight } from "./inbound.ts";
+import { isProposalRight, isTimeoutRight, isVoteRight } from "./inbound.ts";
 import type { Wire } from "./wire.ts";
 import type { Plant, World } from "./world.ts";
 
@@ -413,14 +413,9 @@ export class SimNode {
     const { verifier } = this.#world;
     switch (wire.type) {
       case "vote": {
-        const { vote, signer, signature } = wire.vote;
-        if (vote.epoch !== this.#epoch.epoch) return;
-        const signed = { signable: { type: "vote", vote }, signer, signature } as const;
-        if (!verifier.isSigned(wire.vote, signed, this.#epoch)) return;
-        return this.deliver({
-          type: "voteReceived",
-          vote: wire.vote as Verified<typeof wire.vote>,
-        });
+        if (!isVoteRight(wire.vote, this.#epoch, verifier)) return;
+        const vote = wire.vote as Verified<typeof wire.vote>;
+        return this.deliver({ type: "voteReceived", vote });
       }
       case "timeout":
         return this.#receiveTimeout(wire);
