@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { NodeError } from "../base/nodeError.ts";
+import { NodeError } from "../base/nodeError.ts";
 import { zeroAddress } from "../base/bytes.ts";
 import { Guard } from "../consensus/guard.ts";
 import { Replica } from "../consensus/replica.ts";
@@ -74,6 +74,7 @@ export class LedgerNode {
           hosts: rpc.allowedHosts,
           origins: rpc.allowedOrigins,
           log: opened.log.child("rpc"),
+          onThrow: opened.onThrow,
         })
       : null;
   }
@@ -167,6 +168,8 @@ type Opened = {
   readonly metrics: NodeMetrics;
   readonly api: NodeApi;
   readonly unsubmitted: readonly Uint8Array[];
+  /** Told what an RPC method threw. */
+  readonly onThrow: (error: unknown) => void;
   readonly parts: Parts;
 };
 
@@ -244,7 +247,10 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
   watchParts(metrics, { pool, waiters, host, recoverPool, store });
   const point = startPoint({ store, chain, record: safety?.record ?? null });
   const parts = { store, chain, pool, host, world, waiters, recoverPool, journal, safety, point };
-  return { config, log, genesis, metrics, api, unsubmitted: payloads, parts };
+  const onThrow = (error: unknown): void => {
+    if (isDiskFailure(error)) failed(error);
+  };
+  return { config, log, genesis, metrics, api, unsubmitted: payloads, onThrow, parts };
 }
 
 function createBase(
@@ -424,6 +430,13 @@ function watchParts(
     () => recoverPool.claimsQueued,
   );
   metrics.watch("ledger_state_cache_bytes", "Cached trie nodes.", () => store.usage().cacheBytes);
+}
+
+const diskFailures: ReadonlySet<string> = new Set(["E_STORAGE", "E_DATA_CORRUPT"]);
+
+/** Whether the disk failed or what it holds is damaged: nothing may be served from it any more. */
+function isDiskFailure(error: unknown): boolean {
+  return error instanceof NodeError && diskFailures.has(error.code);
 }
 
 function once(act: (error: unknown) => void): (error: unknown) => void {
