@@ -1,6 +1,7 @@
 import { ClassicLevel } from "classic-level";
 import { assert } from "../base/assert.ts";
 import type { KeyRange, KeyValue, KeyValueReader, KeyValueWrite } from "./keyValue.ts";
+import { checkLogs } from "./levelFiles.ts";
 import { InUseError, toStorageError } from "./failures.ts";
 
 /** Entries fetched from the engine at a time: one crossing of its boundary costs as much as ten. */
@@ -17,8 +18,12 @@ export type LevelOptions = {
 type Engine = ClassicLevel<Uint8Array, Uint8Array>;
 type EngineSnapshot = ReturnType<Engine["snapshot"]>;
 
-/** Opens, or creates, the LevelDB store in a folder; a second opener gets an `InUseError`. */
+/**
+ * Opens, or creates, the LevelDB store in a folder; a second opener gets an `InUseError`, and a log
+ * that was damaged after it was synced a `CorruptionError`.
+ */
 export async function openLevel(folder: string, options: LevelOptions = {}): Promise<KeyValue> {
+  checkLogs(folder);
   const engine: Engine = new ClassicLevel(folder, {
     keyEncoding: "view",
     valueEncoding: "view",
