@@ -27,8 +27,8 @@ type Outgoing = {
 const memoryMax = 64;
 
 /**
- * Wraps an honest node: changes what leaves it, and adds messages of its own, signed with its own
- * key past the guard. It can do what a thief of the key can: everything but forge others' signatures.
+ * Wraps an honest node: changes what leaves it, and adds messages of its own, signed with its key
+ * past the guard. It can do what a thief of the key can: everything but forge others' signatures.
  */
 export class Liar {
   readonly #node: SimNode;
