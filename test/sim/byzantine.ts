@@ -152,7 +152,10 @@ export class Liar {
         (id) => !others.includes(id),
       );
       sent.push({ to: others, wire, delayUs });
-      sent.push({ to: rest, wire: this.#proposalOf(second), delayUs });
+      const other = this.#proposalOf(second);
+      sent.push({ to: rest, wire: other, delayUs });
+      // Gossip crosses between the halves now and then.
+      if (this.#dice.chance(1, 2)) sent.push({ to: others.slice(0, 1), wire: other, delayUs });
       return sent;
     }
     return [...sent, { to, wire, delayUs }];
