@@ -9,7 +9,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Load } from "./crash/load.ts";
+import { Load, printedKeys } from "./crash/load.ts";
 import {
   cleanUp,
   launchLedger,
@@ -50,12 +50,6 @@ async function cleanUpMounts(): Promise<void> {
 }
 
 const quick = ["--eth-port=0", "--set=log.format=json,consensus.blockIntervalMsMin=20"];
-
-/** Keys of the funded accounts, as the start screen shows them. */
-function printedKeys(screen: string): readonly string[] {
-  const keys = screen.matchAll(/0x[0-9a-f]{40} {2}(0x[0-9a-f]{64})/gi);
-  return [...keys].map((match) => match[1] ?? "");
-}
 
 /** The node ended by itself: one sentence, the exit code, no stack trace. */
 async function expectEnded(node: LaunchedNode, exit: number, sentence: RegExp): Promise<void> {
@@ -163,12 +157,10 @@ async function startWithFailingSync(
   when: number,
 ): Promise<{ readonly node: LaunchedNode; readonly trace: string }> {
   const trace = join(temporaryFolder(), "trace");
-  const inject = `inject=fsync,fdatasync:error=${error}:when=${when}`;
+  const fault = `inject=fsync,fdatasync:error=${error}:when=${when}`;
+  const tracing = ["-D", "-f", "-o", trace, "-e", "trace=fsync,fdatasync", "-e", fault];
   const node = await startLedger(
-    [
-      ...["-D", "-f", "-o", trace, "-e", "trace=fsync,fdatasync", "-e", inject],
-      ...[join(root, "bin", "ledger"), "devnet", `--data=${folder}`, ...quick],
-    ],
+    [...tracing, join(root, "bin", "ledger"), "devnet", `--data=${folder}`, ...quick],
     { command: "strace" },
   );
   return { node, trace };
