@@ -76,6 +76,16 @@ describe("votes", () => {
     );
   });
 
+  it("K6: for one block in several views are no quorum in any of them", () => {
+    const tally = createTally();
+    const older = { ...vote, view: 2, parentView: 0 };
+    const newer = { ...vote, view: 3, parentView: 0 };
+    for (const signer of [0, 1]) tally.addVote(four.vote(signer, older));
+    for (const signer of [2, 3]) tally.addVote(four.vote(signer, newer));
+    expect(tally.certificateFor(older)).toBeNull();
+    expect(tally.certificateFor(newer)).toBeNull();
+  });
+
   it("K8: of a non-validator are neither counted nor stored", () => {
     const tally = createTally();
     expect(tally.addVote(four.vote(4, vote)).isNew).toBe(false);
