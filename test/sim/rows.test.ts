@@ -25,7 +25,7 @@ function evidenceIn(results: readonly RunResult[]): ReadonlySet<string> {
 }
 
 describe("rows of the fault matrix", () => {
-  it("K1: a leader that sends two blocks to two halves commits at most one, and is reported", () => {
+  it("K1: a leader of two blocks to two halves commits at most one, and is reported", () => {
     const results = runAll({ roles: cast(["equivocator"], 2, 7), crashOneIn: 0 }, 5);
     expect(evidenceIn(results)).toContain("doubleProposal");
   });
