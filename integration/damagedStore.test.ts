@@ -7,7 +7,8 @@ import { Load, printedKeys } from "./crash/load.ts";
 import { cleanUp, ledger, startLedger, temporaryFolder, waitFor } from "./harness.ts";
 
 /*
- * Goal: a node never serves or signs from a store that is not what was written. Method: a node fills its
+ * Goal: a node never serves or signs from a store that is not what was written. Method: a node
+ * fills its
  * store and stops; in copies of its files one bit is flipped.
  */
 

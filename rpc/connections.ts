@@ -52,7 +52,7 @@ export class Connections {
 
   /** Closes the connections that are not being answered. */
   destroyQuiet(): void {
-    for (const socket of [...this.#quiet]) socket.destroy();
+    for (const socket of this.#quiet) socket.destroy();
   }
 
   /** Closes all connections at once, the answering ones too. */

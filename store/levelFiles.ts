@@ -4,11 +4,13 @@ import { crc32c, maskedCrc32c } from "./crc32c.ts";
 import { CorruptionError, toStorageError } from "./failures.ts";
 
 /*
- * LevelDB checks its write-ahead log when it opens, and drops what does not check out without a word:
+ * LevelDB checks its write-ahead log when it opens, and drops what does not check out without a
+ * word:
  * a flipped bit would take committed blocks with it. Of its tables it checks nothing when it reads.
  * Neither can be asked for through the engine's binding, so both are checked here, on its files.
  *
- * Log: blocks of 32 KiB with fragments, none across a block's end; a rest under 7 bytes is filled up.
+ * Log: blocks of 32 KiB with fragments, none across a block's end; a rest under 7 bytes is filled
+ * up.
  *   4 masked CRC-32C of type and payload | 2 length | 1 type | payload      little-endian
  *   type 1 a whole record, 2 its first, 3 a middle, 4 its last fragment
  * Table: blocks, then an index of them, then a footer of 48 bytes with the index's place.
@@ -40,8 +42,10 @@ function nextFragment(end: number): number {
 }
 
 /**
- * Whether a log that is bad at `at` was damaged after it was synced. Each write is synced before the
- * next, so a stop of the machine can only spoil the last: cut it off, or leave sectors of zeros in it.
+ * Whether a log that is bad at `at` was damaged after it was synced. Each write is synced before
+ * the
+ * next, so a stop of the machine can only spoil the last: cut it off, or leave sectors of zeros in
+ * it.
  */
 function isDamage(file: Uint8Array, at: number): boolean {
   if (hasRecordAfter(file, at)) return true;
