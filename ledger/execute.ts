@@ -79,6 +79,11 @@ export interface Admission {
    * Whether it could be in the next block with success, sequences aside: those are the mempool's.
    */
   check(transaction: Verified<Transaction>): Outcome<Admitted, Refusal>;
+  /**
+   * The same of one that was admitted before a restart: it goes on waiting where the base fee rose
+   * meanwhile, and where its operation would fail now.
+   */
+  checkAgain(transaction: Verified<Transaction>): Outcome<Admitted, Refusal>;
   account(address: Address): AccountView;
 }
 
@@ -184,7 +189,8 @@ export function createExecutor(registry: Registry, chain: Chain): Executor {
       const { execution } = begin(reader, block);
       const context = open(reader, block);
       return {
-        check: (transaction) => execution.admit(transaction),
+        check: (transaction) => execution.admit(transaction, { again: false }),
+        checkAgain: (transaction) => execution.admit(transaction, { again: true }),
         account: (address) => ({
           address,
           nonce: reader.account(address)?.nonce ?? 0n,
