@@ -50,4 +50,20 @@ export const storageDefects: readonly Defect[] = [
     replace: "this.#of(kind, hash);",
     test: "store/stateTree.test.ts",
   },
+  {
+    row: "D3",
+    about: "a failed sync is tried again",
+    file: "store/safetyFile.ts",
+    find: "if (this.#failure !== null) throw this.#failure;",
+    replace: "",
+    test: "test/properties/storageCrash.test.ts",
+  },
+  {
+    row: "D7",
+    about: "a safety file older than the chain is trusted",
+    file: "node/safety.ts",
+    find: "if (read.epoch <= epoch.epoch && ownView > votedView) {",
+    replace: "if (read.epoch > epoch.epoch && ownView > votedView) {",
+    test: "node/safety.test.ts",
+  },
 ];
