@@ -392,6 +392,7 @@ describe("D9: counts equal a recount, whatever happens", () => {
         const store = new MemoryKeyValue();
         let tree = await openStateTree(store, { ...archive, cacheBytes: 4_000_000 });
         let height = 0;
+        const learning: Promise<void>[] = [];
         for (const item of deeds) {
           const parent = tree.newest?.root ?? emptyRoot;
           if (item.type === "commit") {
@@ -419,12 +420,14 @@ describe("D9: counts equal a recount, whatever happens", () => {
               height += 1;
             }
             tree = await openStateTree(store, archive);
+            learning.push(tree.learn());
           }
           expect(tree.usage.uncommittedNodes).toBe(0);
           expect((await recount(store)).problems).toEqual([]);
           if (tree.usage.releasing > 0) continue;
           expect(await storedCounts(store)).toEqual(staysOf(store, tree));
         }
+        await Promise.all(learning);
         const left = tree.retained.slice(0, -1);
         for (const { height: old } of left) tree.release(old);
         for (;;) {
