@@ -132,9 +132,11 @@ export class NodeWorld implements World {
     const { chain, pool, signing, transactionsMax, genesis } = this.#options;
     if (signing === null) return;
     const work = async (): Promise<void> => {
+      const baseFee = chain.nextBaseFee(order.parent, order.epoch);
+      if (baseFee === null) return;
       const candidates = filled
         ? pool.candidates({
-            baseFee: chain.nextBaseFee(order.parent, order.epoch),
+            baseFee,
             uncommitted: chain.uncommitted(order.parent),
             limit: transactionsMax,
           })
@@ -156,6 +158,7 @@ export class NodeWorld implements World {
         candidates,
         transactionsMax,
       });
+      if (built === null) return;
       pool.onDropped(built.dropped);
       this.#host?.deliver({
         type: "proposalBuilt",
