@@ -67,7 +67,9 @@ export class Missing {
     return children;
   }
 
-  /** Blocks up to this height are committed: forks below it and questions about them are of no use. */
+  /**
+   * Blocks up to this height are committed: forks below it and questions about them are of no use.
+   */
   forgetUpTo(height: number): void {
     for (const [hash, { height: own }] of this.#orphans) {
       if (own <= height) this.#orphans.delete(hash);

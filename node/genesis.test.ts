@@ -39,7 +39,7 @@ function rememberedPath(): string {
   return join(folder, "data", name);
 }
 
-test("a remembered file gives its names without being read again, and its content when asked", () => {
+test("a remembered file gives its names without being read again, its content when asked", () => {
   const genesis = writeGenesis("firstnet");
   openGenesis(config()).remember();
   const again = openGenesis(config());

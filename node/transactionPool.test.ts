@@ -127,7 +127,7 @@ describe("transaction pool", () => {
     expect(hash === null ? null : poor.pool.abandonedReason(hash)).toBe("balanceTooLow");
   });
 
-  it("answers a twin of a transaction no sooner than the transaction is in the journal", async () => {
+  it("answers a twin of a transaction no sooner than that is in the journal", async () => {
     const { pool } = await open({ baseFee: 1n });
     const send = sendOf(1n);
     const first = pool.submit([send], "local");

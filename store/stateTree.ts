@@ -161,9 +161,9 @@ export class StateTree {
   }
 
   /**
-   * Reads the store through once, beside everything else, to learn which nodes it holds: commits and
-   * pruning then ask it for none that it has not. Without this they are right all the same. Ends
-   * early after `stop`, which comes before the store is closed.
+   * Reads the store through once, beside everything else, to learn which nodes it holds: commits
+   * and pruning then ask it for none that it has not. Without this they are right all the same.
+   * Ends early after `stop`, which comes before the store is closed.
    */
   async learn(): Promise<void> {
     const { nodes, counts } = this.#known;

@@ -69,7 +69,9 @@ function keyNumber(key: Uint8Array): number {
 
 type Lanes = readonly [number, number, number, number];
 
-/** What a key makes of a message's hash: different for each key, and not to be had from another's. */
+/**
+ * What a key makes of a message's hash: different for each key, and not to be had from another's.
+ */
 function keyed([a, b, c, d]: Lanes, identity: number): Lanes {
   const key = Math.imul(identity + 1, 0x9e3779b1);
   const mix = (lane: number, salt: number): number => {

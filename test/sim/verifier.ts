@@ -37,7 +37,9 @@ export class Verifier {
   readonly #signatures = new WeakMap<object, boolean>();
   readonly #hashes = new WeakMap<SimBlock, boolean>();
 
-  /** `rules` decide what a quorum is, so that a planted bug is in all of a node and not in one part. */
+  /**
+   * `rules` decide what a quorum is, so that a planted bug is in all of a node and not in one part.
+   */
   constructor(scope: SigningScope, rules: Rules) {
     this.#scope = scope;
     this.#rules = rules;
