@@ -9,7 +9,7 @@ import { CorruptionError, PrunedError } from "./failures.ts";
 import type { KeyValueWrite } from "./keyValue.ts";
 import { countKey, nodeKey, nodeKinds, nodeRange } from "./keys.ts";
 import { MemoryKeyValue } from "./memory.ts";
-import { decodeNode } from "./nodes.ts";
+import { branchChild, decodeNode } from "./nodes.ts";
 import { verifyProof } from "./proof.ts";
 import { recount } from "./recount.ts";
 import { readCount } from "./references.ts";
@@ -285,9 +285,10 @@ function placesOf(store: MemoryKeyValue, root: Digest): Map<string, string> {
     if (node === null) throw new Error(`no node at ${trie}:${path}`);
     if (isStored) places.set(`${trie}:${path}`, `${kind} ${bytesToHexDigits(ref)}`);
     if (node.type === "branch") {
-      node.children.forEach((child, nibble) => {
+      for (let nibble = 0; nibble < 16; nibble += 1) {
+        const child = branchChild(node, nibble);
         if (child instanceof Uint8Array) visit(kind, trie, child, path + nibble.toString(16));
-      });
+      }
       return;
     }
     const end = path + Array.from(node.path, (nibble) => nibble.toString(16)).join("");
