@@ -63,6 +63,8 @@ export class TransactionPool {
   readonly #abandoned = new Map<Digest, string>();
   /** Local transactions whose journal record is under way. */
   readonly #unwritten = new Map<Digest, Promise<void>>();
+  /** The journal's newest group, and what it holds. */
+  #writing: { readonly written: Promise<void>; readonly hashes: Digest[] } | null = null;
   #isCompacting = false;
 
   constructor(options: {
@@ -129,16 +131,21 @@ export class TransactionPool {
     if (candidates.some(({ verdict }) => verdict?.ok === true && verdict.value.state === "new")) {
       this.#onChange(true);
     }
-    // A twin waits too: its sender is promised the same.
-    const unwritten = candidates.flatMap(({ verdict }) =>
-      verdict?.ok === true ? (this.#unwritten.get(verdict.value.hash) ?? []) : [],
-    );
-    if (origin === "local" && unwritten.length > 0) {
-      await this.#metrics.timedUntil("journal", async () => {
-        await Promise.all(unwritten);
-      });
-    }
+    if (origin === "local") await this.#writtenOf(candidates);
     return candidates.map(({ verdict }) => verdict ?? refuse(busy));
+  }
+
+  /** Waits for the journal; a twin waits too, for its sender is promised the same. */
+  async #writtenOf(candidates: readonly Candidate[]): Promise<void> {
+    const groups = new Set<Promise<void>>();
+    for (const { verdict } of candidates) {
+      const written = verdict?.ok === true ? this.#unwritten.get(verdict.value.hash) : undefined;
+      if (written !== undefined) groups.add(written);
+    }
+    if (groups.size === 0) return;
+    await this.#metrics.timedUntil("journal", async () => {
+      await Promise.all(groups);
+    });
   }
 
   #decode({ envelope, raw }: Submission): Candidate {
@@ -213,8 +220,17 @@ export class TransactionPool {
   #write(hash: Digest, encoded: Uint8Array): void {
     const written = this.#journal.append(encoded);
     this.#unwritten.set(hash, written);
-    const forget = (): void => void this.#unwritten.delete(hash);
-    written.then(forget, forget);
+    if (this.#writing?.written !== written) {
+      const hashes: Digest[] = [];
+      const forget = (): void => {
+        for (const forgotten of hashes) {
+          if (this.#unwritten.get(forgotten) === written) this.#unwritten.delete(forgotten);
+        }
+      };
+      written.then(forget, forget);
+      this.#writing = { written, hashes };
+    }
+    this.#writing.hashes.push(hash);
   }
 
   /** A transaction that was promised a place and lost it is told of when it is asked for. */
