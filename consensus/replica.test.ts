@@ -112,7 +112,7 @@ function propose(block: BlockSummary, signer: number, atMs = nowMs): Input {
 }
 
 describe("one validator alone", () => {
-  it("only follows where the committee knows it by another key: its votes would count nothing", () => {
+  it("only follows where the committee knows it by another key: its votes count nothing", () => {
     const { epoch, root } = createFakeCommittee([5n]);
     const started = (key: number): readonly Effect[] => {
       const options = {
