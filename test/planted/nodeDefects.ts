@@ -19,14 +19,6 @@ export const nodeDefects: readonly Defect[] = [
     test: "test/properties/storageCrash.test.ts",
   },
   {
-    row: "D3",
-    about: "a failed sync is tried again",
-    file: "store/safetyFile.ts",
-    find: "if (this.#failure !== null) throw this.#failure;",
-    replace: "",
-    test: "test/properties/storageCrash.test.ts",
-  },
-  {
     row: "D4",
     about: "what lies after a half-written record is forgotten",
     file: "node/transactionJournal.ts",
@@ -51,14 +43,6 @@ export const nodeDefects: readonly Defect[] = [
     test: "node/safety.test.ts",
   },
   {
-    row: "D7",
-    about: "the newest record is trusted, however old",
-    file: "node/safety.ts",
-    find: "if (read.epoch <= epoch.epoch && ownView > votedView) {",
-    replace: "if (ownView < 0) {",
-    test: "node/safety.test.ts",
-  },
-  {
     row: "A8",
     about: "what was committed is refused like any used sequence",
     file: "node/transactionPool.ts",
@@ -70,16 +54,28 @@ export const nodeDefects: readonly Defect[] = [
     row: "A8",
     about: "what was accepted is not in the journal when it is answered",
     file: "node/transactionPool.ts",
-    find: 'if (origin === "local" && fresh.length > 0) {',
-    replace: 'if (origin !== "local" && fresh.length > 0) {',
+    find: 'if (origin === "local") this.#write(hash, unverified.encoded);',
+    replace: "",
     test: "integration/lifeCycle.test.ts",
   },
   {
     row: "A11",
-    about: "the password that was wrong is in the sentence",
-    file: "crypto/keystore.ts",
-    find: "detail: `the password is wrong, or the mac ${short(mac)}`,",
-    replace: "detail: `the password ${password} is wrong, or the mac ${short(mac)}`,",
+    about: "a password from the environment is printed",
+    file: "cli/password.ts",
+    find: "if (variable !== undefined) return checked(variable, sources);",
+    replace:
+      "if (variable !== undefined) {\n" +
+      "    sources.warn(`using ${variable}`);\n" +
+      "    return checked(variable, sources);\n" +
+      "  }",
+    test: "integration/secrets.test.ts",
+  },
+  {
+    row: "A11",
+    about: "a key file that others may read",
+    file: "sdk/keystoreFolder.node.ts",
+    find: 'openSync(temporary, "wx", 0o600)',
+    replace: 'openSync(temporary, "wx", 0o644)',
     test: "integration/secrets.test.ts",
   },
 ];

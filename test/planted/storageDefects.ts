@@ -28,11 +28,11 @@ export const storageDefects: readonly Defect[] = [
   },
   {
     row: "D14",
-    about: "a folder that cannot be made is opened all the same",
-    file: "store/level.ts",
-    find: ": engineFailure(folder, error);",
-    replace: ": null;",
-    test: "store/keyValue.test.ts",
+    about: "a read-only file system has no sentence",
+    file: "store/failures.ts",
+    find: '  ["Read-only file system", "EROFS"],\n',
+    replace: "",
+    test: "store/failures.test.ts",
   },
   {
     row: "D5",
