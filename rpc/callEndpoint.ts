@@ -35,8 +35,8 @@ export function isCall({ method, url }: Pick<IncomingMessage, "method" | "url">)
 }
 
 /**
- * Where JSON-RPC is posted. It works on Node's own request and response: under load a router and its
- * hooks would cost as much as all the rest of an answer.
+ * Where JSON-RPC is posted. It works on Node's own request and response: under load a router and
+ * its hooks would cost as much as all the rest of an answer.
  */
 export class CallEndpoint {
   readonly #parts: CallEndpointParts;
