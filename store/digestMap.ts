@@ -1,7 +1,7 @@
 /*
  * A map keyed by 32-byte hashes without making text of them: the first 30 bits are the key of an
- * ordinary map (more would not be a small integer of the engine's), and what shares them is chained,
- * so a ground collision costs a comparison only.
+ * ordinary map (more would not be a small integer of the engine's), and what shares them is
+ * chained, so a ground collision costs a comparison only.
  */
 
 type Entry<V> = { readonly hash: Uint8Array; value: V; next: Entry<V> | null };

@@ -4,9 +4,9 @@ import { keccak256 } from "../crypto/keccak.ts";
 import { decodePath, encodePath } from "./hexPrefix.ts";
 
 /*
- * Nodes of a Merkle-Patricia trie as Ethereum encodes them [yellow paper, appendix D]. Decoding and
- * encoding work on byte offsets instead of the general RLP codec: they are the inner loop of every
- * state root.
+ * Nodes of a Merkle-Patricia trie as Ethereum encodes them [yellow paper, appendix D]. Decoding
+ * and encoding work on byte offsets instead of the general RLP codec: they are the inner loop of
+ * every state root.
  */
 
 /** A finished child: a 32-byte hash, or the encoding itself of a node below 32 bytes. */
@@ -30,9 +30,9 @@ export type ExtensionNode = {
 };
 
 /**
- * A fork: a child per nibble (`branchChild`), and the value of the key that ends here. Children stay
- * where they are in the encoded node until one is asked for: a branch of a large trie has sixteen,
- * and an update looks at one.
+ * A fork: a child per nibble (`branchChild`), and the value of the key that ends here. Children
+ * stay where they are in the encoded node until one is asked for: a branch of a large trie has
+ * sixteen, and an update looks at one.
  */
 export type BranchNode = {
   readonly type: "branch";
@@ -192,6 +192,21 @@ export function decodeNode(bytes: Uint8Array): TrieNode | null {
 
 // Encoding.
 
+const poolBytes = 64 * 1024;
+let pool = new Uint8Array(poolBytes);
+let poolUsed = 0;
+
+/** Room for one encoding. A buffer of its own for each would cost more than what is written to it. */
+function allocate(size: number): Uint8Array {
+  if (size * 8 > poolBytes) return new Uint8Array(size);
+  if (poolUsed + size > poolBytes) {
+    pool = new Uint8Array(poolBytes);
+    poolUsed = 0;
+  }
+  poolUsed += size;
+  return pool.subarray(poolUsed - size, poolUsed);
+}
+
 function headerSize(length: number): number {
   if (length < 56) return 1;
   if (length < 256) return 2;
@@ -249,7 +264,7 @@ function writeChild(bytes: Uint8Array, start: number, child: NodeRef | null): nu
 function encodeLeaf(node: LeafNode): Uint8Array {
   const path = encodePath(node.path, 0, true);
   const payload = stringSize(path) + stringSize(node.value);
-  const bytes = new Uint8Array(headerSize(payload) + payload);
+  const bytes = allocate(headerSize(payload) + payload);
   const at = writeString(bytes, writeHeader(bytes, 0, 0xc0, payload), path);
   writeString(bytes, at, node.value);
   return bytes;
@@ -258,7 +273,7 @@ function encodeLeaf(node: LeafNode): Uint8Array {
 function encodeExtension(nibbles: Uint8Array, child: NodeRef): Uint8Array {
   const path = encodePath(nibbles, 0, false);
   const payload = stringSize(path) + childSize(child);
-  const bytes = new Uint8Array(headerSize(payload) + payload);
+  const bytes = allocate(headerSize(payload) + payload);
   const at = writeString(bytes, writeHeader(bytes, 0, 0xc0, payload), path);
   writeChild(bytes, at, child);
   return bytes;
@@ -288,7 +303,7 @@ function encodeBranch({ source, changed, value }: BranchNode, added: NodeAdded):
     payload += ref === undefined ? end - old : childSize(ref);
     old = end;
   }
-  const bytes = new Uint8Array(headerSize(payload) + payload);
+  const bytes = allocate(headerSize(payload) + payload);
   let at = writeHeader(bytes, 0, 0xc0, payload);
   // The stretch of `source` that is still to be copied.
   let from = source === null ? 0 : listStart(source);
