@@ -77,7 +77,7 @@ async function runOnce(settings: Settings, ratePerSecond: number | null): Promis
       batchSize: settings.batchSize,
       pace:
         ratePerSecond === null
-          ? { type: "closed", outstandingMax: 20_000 }
+          ? { type: "closed", outstandingMax: 12_000 }
           : { type: "overload", ratePerSecond },
       seconds: seconds + warmupSeconds,
       warmupSeconds,
