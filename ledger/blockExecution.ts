@@ -11,7 +11,7 @@ import { notApplied } from "./module.ts";
 import { recordBurned } from "./modules/bank.ts";
 import type { ExecutionResult } from "./execute.ts";
 import type { Parameters } from "./parameters.ts";
-import { bloomOf, bloomSizeBytes, mergeBloom } from "./receipt.ts";
+import { bloomOf, bloomSizeBytes, emptyBloom, mergeBloom } from "./receipt.ts";
 import type { Receipt } from "./receiptTypes.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Registry } from "./registry.ts";
@@ -19,9 +19,6 @@ import { decodeWith } from "./schema.ts";
 import type { StateReader } from "./state.ts";
 import type { Transaction } from "./transaction.ts";
 import { Workspace } from "./workspace.ts";
-
-/** The filter of no logs. Shared: whoever changes a filter makes a new one. */
-const emptyBloom: Uint8Array = new Uint8Array(bloomSizeBytes);
 
 /** A transaction that may be in the block, read and priced. */
 type Prepared = {

@@ -71,10 +71,12 @@ describe("receipts", () => {
       orderedRoot(forms),
     );
   });
-  test("the stored form keeps every field", () => {
+  test("the stored form keeps every field, the bloom by its logs", () => {
+    const logs = [{ address, topics: [topic, topic], data: hexToBytes("0102") }];
     const full = receipt({
       status: 0,
-      logs: [{ address, topics: [topic, topic], data: hexToBytes("0102") }],
+      logs,
+      logsBloom: bloomOf(logs),
       contractAddress: address,
       returnData: hexToBytes("ff"),
       failure: "balanceTooLow",

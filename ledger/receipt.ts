@@ -19,11 +19,14 @@ import { writeScratch } from "./scratch.ts";
 
 /*
  * Receipts in two forms: the committed one of Ethereum, `[status, cumulativeGasUsed, bloom, logs]`
- * behind the first byte of its transaction's envelope, and the stored one, which has every field.
+ * behind the first byte of its transaction's envelope, and the stored one, which gives every field.
  */
 
 /** Bytes of a bloom filter. */
 export const bloomSizeBytes = 256;
+
+/** The filter of no logs. Shared: whoever changes a filter makes a new one. */
+export const emptyBloom: Uint8Array = new Uint8Array(bloomSizeBytes);
 
 /** Topics of a log. */
 export const topicsMax = 4;
@@ -127,7 +130,7 @@ export function receiptsRoot(
   return orderedRoot(forms);
 }
 
-/** The stored form, every field in the order of `Receipt`. */
+/** The stored form: the fields in the order of `Receipt`, but for the bloom, which the logs give. */
 export function encodeReceipt(receipt: Receipt): Uint8Array {
   return encodeRlp([
     hexToBytes(receipt.transactionHash),
@@ -137,7 +140,6 @@ export function encodeReceipt(receipt: Receipt): Uint8Array {
     rlpBigInt(receipt.gasPrice),
     rlpBigInt(receipt.fee),
     receipt.logs.map(logToRlp),
-    receipt.logsBloom,
     receipt.contractAddress === null ? new Uint8Array(0) : hexToBytes(receipt.contractAddress),
     receipt.returnData,
     rlpText(receipt.failure),
@@ -149,8 +151,9 @@ export function decodeReceipt(bytes: Uint8Array): Outcome<Receipt, RlpRefusal> {
   const item = decodeRlp(bytes);
   if (!item.ok) return refuse(item.refusal);
   const reader = new RlpReader("receipt");
-  const parts = reader.list(item.value, 11);
-  const contract = reader.bytes(parts[8], 20);
+  const parts = reader.list(item.value, 10);
+  const logs = reader.array(parts[6], logsMax, (log) => readLog(reader, log));
+  const contract = reader.bytes(parts[7], 20);
   return reader.outcome<Receipt>({
     transactionHash: reader.digest(parts[0]),
     status: reader.flag(parts[1]) ? 1 : 0,
@@ -158,10 +161,10 @@ export function decodeReceipt(bytes: Uint8Array): Outcome<Receipt, RlpRefusal> {
     cumulativeGasUsed: reader.bigInt(parts[3], gasBits),
     gasPrice: reader.bigInt(parts[4], amountBits),
     fee: reader.bigInt(parts[5], amountBits),
-    logs: reader.array(parts[6], logsMax, (log) => readLog(reader, log)),
-    logsBloom: reader.fixed(parts[7], bloomSizeBytes).slice(),
-    contractAddress: contract.length === 0 ? null : reader.address(parts[8]),
-    returnData: reader.bytes(parts[9], logDataBytesMax).slice(),
-    failure: reader.text(parts[10], failureBytesMax),
+    logs,
+    logsBloom: logs.length === 0 ? emptyBloom : bloomOf(logs),
+    contractAddress: contract.length === 0 ? null : reader.address(parts[7]),
+    returnData: reader.bytes(parts[8], logDataBytesMax).slice(),
+    failure: reader.text(parts[9], failureBytesMax),
   });
 }

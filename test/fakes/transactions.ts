@@ -11,6 +11,7 @@ import type {
   TxInput,
   TxOutput,
 } from "../../ledger/thetaTypes.ts";
+import { bloomOf } from "../../ledger/receipt.ts";
 import type { Receipt } from "../../ledger/receiptTypes.ts";
 
 // Arbitrary values of every type that travels, for property tests and as seeds of the fuzzer. They
@@ -277,23 +278,24 @@ export const bodies: fc.Arbitrary<Body> = fc.record({
 export const blocks: fc.Arbitrary<Block> = fc.record({ header: headers, body: bodies });
 
 /** Receipts in full. */
-export const receipts: fc.Arbitrary<Receipt> = fc.record({
-  transactionHash: digests,
-  status: fc.constantFrom(0 as const, 1 as const),
-  gasUsed: gas,
-  cumulativeGasUsed: gas,
-  gasPrice: amount,
-  fee: amount,
-  logs: fc.array(
-    fc.record({
-      address: addresses,
-      topics: fc.array(digests, { maxLength: 4 }),
-      data: upTo(40),
-    }),
-    { maxLength: 3 },
-  ),
-  logsBloom: bytesOf(256),
-  contractAddress: fc.oneof(fc.constant(null), addresses),
-  returnData: upTo(40),
-  failure: fc.constantFrom("", "balanceTooLow"),
-});
+export const receipts: fc.Arbitrary<Receipt> = fc
+  .record({
+    transactionHash: digests,
+    status: fc.constantFrom(0 as const, 1 as const),
+    gasUsed: gas,
+    cumulativeGasUsed: gas,
+    gasPrice: amount,
+    fee: amount,
+    logs: fc.array(
+      fc.record({
+        address: addresses,
+        topics: fc.array(digests, { maxLength: 4 }),
+        data: upTo(40),
+      }),
+      { maxLength: 3 },
+    ),
+    contractAddress: fc.oneof(fc.constant(null), addresses),
+    returnData: upTo(40),
+    failure: fc.constantFrom("", "balanceTooLow"),
+  })
+  .map((receipt) => ({ ...receipt, logsBloom: bloomOf(receipt.logs) }));
