@@ -1,4 +1,3 @@
-import { processUsage, type ProcessUsage } from "./measure.ts";
 import { callBatch, callRpc, quantity } from "./rpcClient.ts";
 import { pause, type Server } from "./server.ts";
 
@@ -9,7 +8,6 @@ export type SeenBlock = {
   readonly seenAtMs: number;
   /** Transactions in this and all earlier blocks since the start. */
   readonly committed: number;
-  readonly usage: ProcessUsage;
   /** Empty unless hashes are followed. */
   readonly hashes: readonly string[];
 };
@@ -96,14 +94,13 @@ export class Follower {
           : { method: "eth_getBlockTransactionCountByNumber", params: [tag] };
       }),
     );
-    const usage = processUsage(this.#server.pid);
     for (const [i, height] of heights.entries()) {
       const hashes = withHashes ? hashesOf(results[i]) : [];
       const transactionCount = withHashes ? hashes.length : Number(quantity(results[i]));
       this.#committed += transactionCount;
       this.#height = height;
       const committed = this.#committed;
-      const block = { height, transactionCount, seenAtMs, committed, usage, hashes };
+      const block = { height, transactionCount, seenAtMs, committed, hashes };
       this.#blocks.push(block);
       this.#onBlock(block);
     }

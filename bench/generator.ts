@@ -65,6 +65,7 @@ class Generator {
   #missedTurns = 0;
   #turn = 0;
   #isDone = false;
+  #isPaused = false;
 
   constructor(order: Order) {
     this.#order = order;
@@ -88,7 +89,7 @@ class Generator {
   /** How many more may be sent now. */
   get room(): number {
     const { pace } = this.#order;
-    if (this.isStopping || this.#startedAtMs === 0) return 0;
+    if (this.isStopping || this.#isPaused || this.#startedAtMs === 0) return 0;
     if (pace.type !== "closed") return Number.POSITIVE_INFINITY;
     return pace.outstandingMax - (this.#accepted + this.#inFlight - this.#committed);
   }
@@ -110,6 +111,21 @@ class Generator {
     this.#committed = count;
     if (this.#order.pace.type !== "closed") return;
     for (const lane of this.#lanes) lane.pump();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.#sayIfPaused();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    for (const lane of this.#lanes) lane.pump();
+  }
+
+  #sayIfPaused(): void {
+    if (!this.#isPaused || this.#inFlight > 0 || this.#lanes.some((lane) => !lane.isDone)) return;
+    say({ type: "paused", accepted: this.#accepted });
   }
 
   stop(): void {
@@ -167,6 +183,7 @@ class Generator {
   }
 
   endIfDone(): void {
+    this.#sayIfPaused();
     const isFed = this.isStopping || this.#accepted + this.#dropped === this.count;
     if (isFed && this.#inFlight === 0 && this.#lanes.every((lane) => lane.isDone)) this.#end();
   }
@@ -325,6 +342,12 @@ process.on("message", (message: ToGenerator) => {
       break;
     case "committed":
       generator?.onCommitted(message.count);
+      break;
+    case "pause":
+      generator?.pause();
+      break;
+    case "resume":
+      generator?.resume();
       break;
     case "stop":
       generator?.stop();

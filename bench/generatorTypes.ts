@@ -35,6 +35,9 @@ export type ToGenerator =
   | { readonly type: "prepare"; readonly order: Order }
   | { readonly type: "go" }
   | { readonly type: "committed"; readonly count: number }
+  /** Send nothing new until told to resume; answered by `paused`. For a closed pace only. */
+  | { readonly type: "pause" }
+  | { readonly type: "resume" }
   /** Send nothing new; what was refused and may leave a gap is still tried again. */
   | { readonly type: "stop" };
 
@@ -59,4 +62,6 @@ export type GeneratorReport = {
 export type FromGenerator =
   | { readonly type: "ready" }
   | { readonly type: "started"; readonly atMs: number }
+  /** Everything sent so far is answered, and nothing waits to be tried again. */
+  | { readonly type: "paused"; readonly accepted: number }
   | { readonly type: "done"; readonly report: GeneratorReport };

@@ -16,9 +16,9 @@ export type LoadOptions = {
   readonly laneCount: number;
   readonly batchSize: number;
   readonly pace: Pace;
-  /** Sending ends after this time, or when the transactions are used up. */
+  /** Sending ends so long after the warm-up, or when the transactions are used up. */
   readonly seconds: number;
-  /** What is sent before this time is not measured. */
+  /** What is sent before is not measured; a closed pace then starts from an empty pool. */
   readonly warmupSeconds: number;
   readonly nice: number;
   /** Also measures the time from intended sending to visible commit. */
@@ -27,14 +27,12 @@ export type LoadOptions = {
 
 /** What was measured. */
 export type LoadResult = {
-  /**
-   * Committed transactions per second between the first block after warm-up and the last while fed.
-   */
+  /** Committed transactions per second from the first block after the warm-up to the last while fed. */
   readonly perSecond: number;
-  /** Server processor microseconds per transaction committed in that window, all threads. */
-  readonly cpuUs: number;
-  /** The window's length. */
+  /** The length of that window. */
   readonly windowMs: number;
+  /** Server processor microseconds, all threads, per transaction after the warm-up. */
+  readonly cpuUs: number;
   readonly committed: number;
   readonly blockCount: number;
   readonly report: GeneratorReport;
@@ -66,20 +64,24 @@ function tell(child: ChildProcess, message: ToGenerator): void {
 type Waits = {
   readonly ready: Promise<void>;
   readonly started: Promise<number>;
+  /** Transactions accepted before the pause. */
+  readonly paused: Promise<number>;
   readonly done: Promise<GeneratorReport>;
 };
 
 function listen(child: ChildProcess): Waits {
   const { promise: ready, resolve: onReady } = Promise.withResolvers<void>();
   const { promise: started, resolve: onStarted } = Promise.withResolvers<number>();
+  const { promise: paused, resolve: onPaused } = Promise.withResolvers<number>();
   const { promise: done, resolve: onDone, reject } = Promise.withResolvers<GeneratorReport>();
   child.on("message", (message: FromGenerator) => {
     if (message.type === "ready") onReady();
     else if (message.type === "started") onStarted(message.atMs);
+    else if (message.type === "paused") onPaused(message.accepted);
     else onDone(message.report);
   });
   child.once("exit", (code) => reject(new Error(`the generator ended with ${code}`)));
-  return { ready, started, done };
+  return { ready, started, paused, done };
 }
 
 /** Loads a server and measures it from outside: its committed blocks, and its process. */
@@ -95,28 +97,67 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
       withHashes: withLatency,
       onBlock: ({ committed }) => tell(child, { type: "committed", count: committed }),
     });
-    const stagesBefore = await stages(server);
-    const stop = setTimeout(() => tell(child, { type: "stop" }), options.seconds * 1_000);
     tell(child, { type: "go" });
     const startedAtMs = await waits.started;
+    const before = await warm(child, waits, follower, options);
+    const stop = setTimeout(() => tell(child, { type: "stop" }), options.seconds * 1_000);
     const report = await waits.done;
     clearTimeout(stop);
     await drain(follower, report.accepted);
     await follower.stop();
-    const stagesAfter = await stages(server);
+    const after = await markOf(follower, server);
+    const count = Math.max(1, after.committed - before.committed);
+    const warmupMs = options.pace.type === "closed" ? 0 : options.warmupSeconds * 1_000;
+    const fed = { fromMs: before.atMs + warmupMs, untilMs: report.fedUntilMs };
     return {
-      ...measured(follower.blocks, report, options.warmupSeconds * 1_000),
+      ...rateOf(follower.blocks, fed),
+      cpuUs: ((after.cpuMs - before.cpuMs) * 1_000) / count,
       committed: follower.committed,
       blockCount: follower.blocks.filter((block) => block.transactionCount > 0).length,
       report,
       generatorCpuUs: (report.cpuMs * 1_000) / Math.max(1, report.accepted),
       residentBytesPeak: processUsage(server.pid).residentBytesPeak,
       latenciesMs: withLatency ? latencies(follower.blocks, startedAtMs, options) : [],
-      stageUs: perTransaction(stagesBefore, stagesAfter, follower.committed),
+      stageUs: perTransaction(before.stages, after.stages, count),
     };
   } finally {
     child.kill("SIGKILL");
   }
+}
+
+/** Where the measured part begins or ends. */
+type Mark = {
+  readonly atMs: number;
+  readonly committed: number;
+  readonly cpuMs: number;
+  readonly stages: ReadonlyMap<string, number>;
+};
+
+async function markOf(follower: Follower, server: Server): Promise<Mark> {
+  const stages = await stagesOf(server);
+  const atMs = performance.timeOrigin + performance.now();
+  const { cpuMs } = processUsage(server.pid);
+  return { atMs, committed: follower.committed, cpuMs, stages };
+}
+
+/**
+ * The warm-up. A closed pace ends it with an empty pool: what was admitted before the mark and
+ * committed after it would be counted by half.
+ */
+async function warm(
+  child: ChildProcess,
+  waits: Waits,
+  follower: Follower,
+  { pace, server, warmupSeconds }: LoadOptions,
+): Promise<Mark> {
+  if (pace.type !== "closed") return markOf(follower, server);
+  await Promise.race([pause(warmupSeconds * 1_000), waits.done]);
+  tell(child, { type: "pause" });
+  const accepted = await Promise.race([waits.paused, waits.done.then((done) => done.accepted)]);
+  await drain(follower, accepted);
+  const mark = await markOf(follower, server);
+  tell(child, { type: "resume" });
+  return mark;
 }
 
 function orderOf(options: LoadOptions) {
@@ -146,28 +187,22 @@ async function drain(follower: Follower, accepted: number): Promise<void> {
   }
 }
 
-/**
- * Rate and processor time between two blocks: the first after warm-up, the last while it was fed.
- */
-function measured(
+/** The rate between two blocks: the first and the last while transactions were sent. */
+function rateOf(
   blocks: readonly SeenBlock[],
-  report: GeneratorReport,
-  warmupMs: number,
-): Pick<LoadResult, "perSecond" | "cpuUs" | "windowMs"> {
-  const fromMs = report.startedAtMs + warmupMs;
+  fed: { readonly fromMs: number; readonly untilMs: number },
+): Pick<LoadResult, "perSecond" | "windowMs"> {
   const inside = blocks.filter(
     ({ seenAtMs, transactionCount }) =>
-      transactionCount > 0 && seenAtMs >= fromMs && seenAtMs <= report.fedUntilMs,
+      transactionCount > 0 && seenAtMs >= fed.fromMs && seenAtMs <= fed.untilMs,
   );
   const [first] = inside;
   const last = inside.at(-1);
   if (first === undefined || last === undefined || first === last) {
-    return { perSecond: 0, cpuUs: 0, windowMs: 0 };
+    return { perSecond: 0, windowMs: 0 };
   }
   const windowMs = last.seenAtMs - first.seenAtMs;
-  const count = last.committed - first.committed;
-  const cpuMs = last.usage.cpuMs - first.usage.cpuMs;
-  return { perSecond: (count * 1_000) / windowMs, cpuUs: (cpuMs * 1_000) / count, windowMs };
+  return { perSecond: ((last.committed - first.committed) * 1_000) / windowMs, windowMs };
 }
 
 /** From the time at which a transaction was to be sent to the time at which its block was seen. */
@@ -192,7 +227,7 @@ function latencies(
 
 const stagePattern = /^ledger_stage_seconds_total\{stage="([a-zA-Z]+)"\}$/;
 
-async function stages(server: Server): Promise<ReadonlyMap<string, number>> {
+async function stagesOf(server: Server): Promise<ReadonlyMap<string, number>> {
   const found = new Map<string, number>();
   for (const [name, value] of await readMetrics(server)) {
     const stage = stagePattern.exec(name)?.[1];

@@ -79,7 +79,8 @@ async function runOnce(settings: Settings, ratePerSecond: number | null): Promis
         ratePerSecond === null
           ? { type: "closed", outstandingMax: 12_000 }
           : { type: "overload", ratePerSecond },
-      seconds: seconds + warmupSeconds,
+      // An overload is not paused: its warm-up is part of it.
+      seconds: ratePerSecond === null ? seconds : seconds + warmupSeconds,
       warmupSeconds,
       nice: 19,
       withLatency: false,

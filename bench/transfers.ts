@@ -147,7 +147,7 @@ async function saturateOnce(world: World, row: Row): Promise<LoadResult> {
       laneCount: batchSize === 1 ? settings.laneCount : settings.batchLaneCount,
       batchSize,
       pace: { type: "closed", outstandingMax: settings.outstandingMax },
-      seconds: settings.warmupSeconds + settings.seconds,
+      seconds: settings.seconds,
       warmupSeconds: settings.warmupSeconds,
       nice: 0,
       withLatency: false,
