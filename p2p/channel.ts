@@ -107,8 +107,13 @@ export class Channel {
     this.#listener.ended(end);
   }
 
-  /** Takes frames while they fit one piece; a long frame is a piece of its own. */
+  /** Takes frames while they fit one piece; a long frame goes in several, so progress shows. */
   #nextPiece(): Uint8Array {
+    const head = this.#queue[0];
+    if (head !== undefined && head.length > writeBytesMax) {
+      this.#queue[0] = head.subarray(writeBytesMax);
+      return head.subarray(0, writeBytesMax);
+    }
     let size = 0;
     let count = 0;
     for (const frame of this.#queue) {

@@ -1,5 +1,6 @@
 import type { GossipsubOpts } from "@libp2p/gossipsub";
 import { createPeerScoreParams } from "@libp2p/gossipsub/score";
+import { concatBytes, textToBytes } from "../base/bytes.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { textToPeerId } from "./peerId.ts";
 import type { PeerId } from "./peerId.ts";
@@ -26,6 +27,9 @@ const thresholds = {
   opportunisticGraftThreshold: 1,
 };
 
+/** Between topic and data in what is hashed to a message's id: no topic holds one. */
+const zeroByte = new Uint8Array(1);
+
 /** Gossipsub's options; `standing` is our score of a peer, `checkTopic` throws on a foreign topic. */
 export function createGossipOptions(view: {
   readonly standing: (peer: PeerId) => number;
@@ -43,7 +47,7 @@ export function createGossipOptions(view: {
     D: 8,
     Dlo: 6,
     Dhi: 12,
-    msgIdFn: (message) => keccak256(message.data),
+    msgIdFn: ({ topic, data }) => keccak256(concatBytes(textToBytes(topic), zeroByte, data)),
     dataTransform: {
       // Before the message is remembered: a flood of invented topics leaves no trace.
       inboundTransform: (topic, data) => {

@@ -25,7 +25,8 @@ export class Libp2pStream implements ByteStream {
     this.#stream.addEventListener("message", ({ data }) => {
       if (!this.#ended) listener.data(data instanceof Uint8Array ? data : data.subarray());
     });
-    this.#stream.addEventListener("end", () => end(true));
+    // A reset also ends what can be read, and tells so before it tells that it is a reset.
+    this.#stream.addEventListener("end", () => end(this.#isOrderly()));
     this.#stream.addEventListener("close", ({ error }) => end(error === undefined));
     if (this.#stream.status !== "open") end(false);
   }
@@ -34,8 +35,29 @@ export class Libp2pStream implements ByteStream {
     return this.#stream.send(bytes);
   }
 
+  /**
+   * Until libp2p holds nothing more of ours. Not its `onDrain`: that keeps the promise of its first
+   * drain, so from the second on it resolves at once and a slow peer's buffer grows without bound.
+   */
   drained(signal: AbortSignal): Promise<void> {
-    return this.#stream.onDrain({ signal });
+    const stream = this.#stream;
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        stream.removeEventListener("idle", settle);
+        stream.removeEventListener("close", settle);
+        signal.removeEventListener("abort", settle);
+        const empty = stream.status === "open" && stream.writeBufferLength === 0;
+        if (empty) resolve();
+        else reject(new Error("the stream takes no more"));
+      };
+      if (signal.aborted || stream.status !== "open" || stream.writeBufferLength === 0) {
+        settle();
+        return;
+      }
+      stream.addEventListener("idle", settle);
+      stream.addEventListener("close", settle);
+      signal.addEventListener("abort", settle);
+    });
   }
 
   pause(): void {
@@ -56,6 +78,11 @@ export class Libp2pStream implements ByteStream {
 
   abort(): void {
     this.#stream.abort(new Error("closed by this node"));
+  }
+
+  #isOrderly(): boolean {
+    const { status } = this.#stream;
+    return status !== "reset" && status !== "aborted";
   }
 
   #isReadable(): boolean {

@@ -26,6 +26,7 @@ import {
   inboundPerSecondMax,
   inboundStreamsMax,
   openMsMax,
+  outboundStreamsMax,
   stopMsMax,
   upgradeMsMax,
 } from "./limits.ts";
@@ -174,7 +175,7 @@ class Libp2pTransport implements Transport {
   async openStream(peer: PeerId, protocol: string, signal: AbortSignal): Promise<ByteStream> {
     const connection = this.#connections(peer).find(({ status }) => status === "open");
     if (connection === undefined) throw new NetworkError("E_P2P_PEER", `not connected to ${peer}`);
-    const options = { signal, maxOutboundStreams: inboundStreamsMax };
+    const options = { signal, maxOutboundStreams: outboundStreamsMax };
     return new Libp2pStream(await connection.newStream(protocol, options));
   }
 
@@ -207,7 +208,9 @@ class Libp2pTransport implements Transport {
     const joined = this.#topics.get(topic);
     assert(joined !== undefined, "a topic is subscribed to after it was joined");
     pubsub.topicValidators.set(topic, async (peer, message) => {
-      const verdict = await joined.validate(message.data, textToPeerId(peer.toString()));
+      // A copy of its own: the data is a view of everything that came in one piece.
+      const bytes = new Uint8Array(message.data);
+      const verdict = await joined.validate(bytes, textToPeerId(peer.toString()));
       return verdict as TopicValidatorResult; // The same three words.
     });
     pubsub.subscribe(topic);
@@ -237,7 +240,7 @@ class Libp2pTransport implements Transport {
       (stream, connection) =>
         handler(textToPeerId(connection.remotePeer.toString()), new Libp2pStream(stream)),
       // One more than the responder keeps: it closes the oldest itself.
-      { maxInboundStreams: inboundStreamsMax + 1, maxOutboundStreams: inboundStreamsMax },
+      { maxInboundStreams: inboundStreamsMax + 1, maxOutboundStreams: outboundStreamsMax },
     );
   }
 

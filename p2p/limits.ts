@@ -33,6 +33,9 @@ export const requestsInFlightMax = 256;
 /** Streams that one peer may hold open to us for one protocol; the oldest is closed first. */
 export const inboundStreamsMax = 2;
 
+/** Streams of one protocol that we may have open to one peer: one, and those still closing. */
+export const outboundStreamsMax = 8;
+
 /** Opening a stream, including the negotiation of its protocol. */
 export const openMsMax = 10_000;
 

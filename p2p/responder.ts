@@ -49,7 +49,7 @@ export class Responder<Q, R> {
     });
     const line: Line = { channel, running: 0, onSpare: null };
     const others = this.#lines.get(peer) ?? [];
-    if (others.length >= inboundStreamsMax) others[0]?.channel.end("closed");
+    if (others.length >= inboundStreamsMax) others[0]?.channel.end("reset");
     this.#lines.set(peer, [...(this.#lines.get(peer) ?? []), line]);
     channel.attach(stream);
   }

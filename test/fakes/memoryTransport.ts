@@ -141,8 +141,10 @@ export class MemoryTransport implements Transport {
     if (!this.#links.has(other.self)) {
       if (!other.#admits(this))
         return Promise.reject(new NetworkError("E_P2P_DIAL", `${address} hung up`));
-      this.#link(other, "outbound");
-      other.#link(this, "inbound");
+      this.#links.set(other.self, { other, streams: new Set() });
+      other.#links.set(this.self, { other: this, streams: new Set() });
+      this.#greet(other, "outbound");
+      other.#greet(this, "inbound");
     }
     return Promise.resolve(other.self);
   }
@@ -155,9 +157,11 @@ export class MemoryTransport implements Transport {
 
   openStream(peer: PeerId, protocol: string, _signal: AbortSignal): Promise<ByteStream> {
     const link = this.#links.get(peer);
-    const back = link?.other.#links.get(this.self);
-    const handler = link?.other.#handlers.get(protocol);
-    if (link === undefined || back === undefined || handler === undefined)
+    if (link === undefined)
+      return Promise.reject(new NetworkError("E_P2P_PEER", `not connected to ${peer}`));
+    const back = link.other.#links.get(this.self);
+    const handler = link.other.#handlers.get(protocol);
+    if (back === undefined || handler === undefined)
       return Promise.reject(new NetworkError("E_P2P_PEER", `${peer} has no ${protocol}`));
     const there = this.#net.carry(this, link.other);
     const [near, far] = MemoryStream.pair(there, this.#net.carry(link.other, this));
@@ -190,8 +194,7 @@ export class MemoryTransport implements Transport {
     return this.#hooks?.admits(from.self, "inbound") === true;
   }
 
-  #link(other: MemoryTransport, direction: Direction): void {
-    this.#links.set(other.self, { other, streams: new Set() });
+  #greet(other: MemoryTransport, direction: Direction): void {
     this.#hooks?.connected(other.self, direction, `/memory/${other.self}`);
   }
 
