@@ -48,6 +48,9 @@ export const banMsMax = 24 * 3_600_000;
 /** Highest score: good service long ago does not pay for an attack today. */
 export const scoreMax = 50;
 
+/** Entries weighed to forget one of them: a flood of strangers costs each the same. */
+const forgetLooksMax = 64;
+
 /** A ban as data, to be kept across restarts. */
 export type Ban = {
   readonly peer: PeerId;
@@ -169,14 +172,23 @@ export class Peers {
     entry.atMs = nowMs;
   }
 
-  /** The one whose loss matters least: not connected, not banned, nearest to the unknown's score. */
+  /**
+   * Of the longest known, the one whose loss matters least: not connected, not banned, nearest to
+   * the unknown's score. Only if all are banned or connected, the oldest ban.
+   */
   #forgetOne(): void {
     let least: PeerId | null = null;
     let weight = Infinity;
+    let looked = 0;
     for (const [peer, entry] of this.#entries) {
+      if (looked === forgetLooksMax) break;
       if (this.#connected(peer)) continue;
-      this.#decay(entry);
-      const own = Math.abs(entry.score) + (this.#isBanned(entry) ? 1_000 : 0);
+      const banned = this.#isBanned(entry);
+      if (!banned) {
+        looked += 1;
+        this.#decay(entry);
+      }
+      const own = banned ? Number.MAX_VALUE : Math.abs(entry.score);
       if (own < weight) {
         least = peer;
         weight = own;

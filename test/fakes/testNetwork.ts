@@ -1,3 +1,4 @@
+import type { Clock } from "../../p2p/clock.ts";
 import { bytesCodec } from "../../p2p/codec.ts";
 import type { NetworkEvent } from "../../p2p/events.ts";
 import { helloOf } from "../../p2p/handshake.ts";
@@ -84,7 +85,7 @@ export class Intruder {
   /** Starts; without a chain it is silent. */
   async start(chain: Chain | null = testChain): Promise<void> {
     this.transport.handle(protocolId("hello"), (_peer, stream) => {
-      if (chain !== null) this.#answerHello(stream, chain);
+      if (chain !== null) answerHello(stream, chain, this.#clock);
     });
     await this.transport.start({
       connected: (peer: PeerId, _direction: Direction) => void this.#connected.add(peer),
@@ -104,17 +105,18 @@ export class Intruder {
   async stream(peer: PeerId, name: string): Promise<ByteStream> {
     return this.transport.openStream(peer, protocolId(name), new AbortController().signal);
   }
+}
 
-  #answerHello(stream: ByteStream, chain: Chain): void {
-    const limits = { bodyBytesMax: 4_096, queueBytesMax: 65_536, queueFramesMax: 16 };
-    const channel: Channel = new Channel(this.#clock, limits, {
-      frame: ({ id }) => {
-        const body = helloCodec.encode(helloOf(chain));
-        channel.send(frameToWire({ kind: frameKinds.response, id, code: 0, body }));
-        return null;
-      },
-      ended: () => {},
-    });
-    channel.attach(stream);
-  }
+/** Answers every request on a stream with the hello of a chain. */
+export function answerHello(stream: ByteStream, chain: Chain, clock: Clock): void {
+  const limits = { bodyBytesMax: 4_096, queueBytesMax: 65_536, queueFramesMax: 16 };
+  const channel: Channel = new Channel(clock, limits, {
+    frame: ({ id }) => {
+      const body = helloCodec.encode(helloOf(chain));
+      channel.send(frameToWire({ kind: frameKinds.response, id, code: 0, body }));
+      return null;
+    },
+    ended: () => {},
+  });
+  channel.attach(stream);
 }
