@@ -100,7 +100,7 @@ export const table: Readonly<Record<string, Row>> = {
       // The fixture's keys and genesis are made by the program's own code.
       ...["crypto", "ledger"].map((to) => ({ to, from: /^integration\/privatenet\/make\.ts$/ })),
       // Hosts on real sockets, in one process: no node is needed to see them fail.
-      { to: "p2p", from: /^integration\/p2p\w*\.ts$/ },
+      { to: "p2p", from: /^integration\/p2p[\w.]*\.ts$/ },
     ],
     packages: ["*"],
   },
