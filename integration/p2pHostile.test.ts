@@ -22,7 +22,7 @@ import type { TestNode } from "../test/fakes/testNetwork.ts";
 import type { Topic } from "../p2p/topics.ts";
 import { waitFor } from "./harness.ts";
 
-// What a peer can do below our own protocols: sockets that say nothing, and gossipsub spoken by hand.
+// What a peer can do below our own protocols: sockets that say nothing, gossipsub by hand.
 
 const stepMsMax = 20_000;
 const meshProtocol = "/meshsub/1.2.0";

@@ -1,7 +1,9 @@
+import { appendFileSync } from "node:fs";
 import { open, readFile, rename, type FileHandle } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import { concatBytes } from "../base/bytes.ts";
-import { NodeError } from "../base/nodeError.ts";
+import type { NodeError } from "../base/nodeError.ts";
+import { toStorageError } from "../store/failures.ts";
 
 /**
  * Transactions that this node accepted over RPC and that are not committed yet. A submission is
@@ -10,32 +12,59 @@ import { NodeError } from "../base/nodeError.ts";
  *
  * Record: length of payload (u32, big-endian) | CRC-32 of payload (u32) | payload.
  * A record that was cut off by a crash ends the reading: it was never answered.
+ *
+ * A failed write is final: what lies after a half-written record would not be found again.
  */
 export class TransactionJournal {
   readonly #path: string;
   #handle: FileHandle;
-  #queue: { readonly bytes: Uint8Array; readonly done: (error: unknown) => void }[] = [];
+  /** Waiting to be written, in order; the last one takes more. */
+  readonly #groups: Group[] = [];
   #writing: Promise<void> | null = null;
   #recordsOnDisk: number;
+  readonly #onFailure: (error: NodeError) => void;
+  #failure: NodeError | null = null;
 
-  private constructor(path: string, handle: FileHandle, records: number) {
-    this.#path = path;
-    this.#handle = handle;
-    this.#recordsOnDisk = records;
+  private constructor(parts: {
+    readonly path: string;
+    readonly handle: FileHandle;
+    readonly records: number;
+    readonly onFailure: (error: NodeError) => void;
+  }) {
+    this.#path = parts.path;
+    this.#handle = parts.handle;
+    this.#recordsOnDisk = parts.records;
+    this.#onFailure = parts.onFailure;
   }
 
-  /** Opens or creates the file and gives the payloads that it holds, oldest first. */
+  /**
+   * Opens or creates the file and gives the payloads that it holds, oldest first. `onFailure` is
+   * told of the first failed write: the promise that is in every answer cannot be kept from then
+   * on.
+   */
   static async open(
     path: string,
-  ): Promise<{ readonly journal: TransactionJournal; readonly payloads: readonly Uint8Array[] }> {
-    const file = await readFile(path).catch((error: unknown) => {
-      if (isNotFound(error)) return new Uint8Array(0);
-      throw new NodeError("E_DATA", `cannot read ${path}`, { cause: error });
-    });
-    const { payloads, end } = readRecords(new Uint8Array(file));
-    const handle = await open(path, "a", 0o600);
-    await handle.truncate(end);
-    return { journal: new TransactionJournal(path, handle, payloads.length), payloads };
+    onFailure: (error: NodeError) => void,
+  ): Promise<{
+    readonly journal: TransactionJournal;
+    readonly payloads: readonly Uint8Array[];
+    /** Bytes after the last whole record. */
+    readonly droppedBytes: number;
+  }> {
+    try {
+      const file = await readFile(path).catch((error: unknown) => {
+        if (isNotFound(error)) return new Uint8Array(0);
+        throw error;
+      });
+      const { payloads, end } = readRecords(new Uint8Array(file));
+      const handle = await open(path, "a", 0o600);
+      await handle.truncate(end);
+      const records = payloads.length;
+      const journal = new TransactionJournal({ path, handle, records, onFailure });
+      return { journal, payloads, droppedBytes: file.length - end };
+    } catch (error) {
+      throw toStorageError(path, error);
+    }
   }
 
   /** How many records the file holds, committed ones included. */
@@ -44,44 +73,47 @@ export class TransactionJournal {
   }
 
   /**
-   * Resolves when the payload would survive the death of this process. Appends go out in groups.
+   * Resolves when the payload would survive the death of this process. Appends go out in groups,
+   * and all of a group are given the same promise.
    */
   append(payload: Uint8Array): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const done = (error: unknown): void =>
-        error === null
-          ? resolve()
-          : reject(
-              new NodeError("E_DATA", `cannot write ${this.#path}`, {
-                cause: error,
-                hint: "free disk space, or make the folder writable, and send it again",
-              }),
-            );
-      this.#queue.push({ bytes: encodeRecord(payload), done });
-      this.#writing ??= this.#drain();
-    });
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    let group = this.#groups.at(-1);
+    if (group === undefined || group.records.length >= groupMax) {
+      group = { records: [], ...Promise.withResolvers<void>() };
+      this.#groups.push(group);
+    }
+    group.records.push(encodeRecord(payload));
+    this.#writing ??= this.#drain();
+    return group.promise;
   }
 
   async #drain(): Promise<void> {
     await new Promise<void>((next) => setImmediate(next));
-    while (this.#queue.length > 0) {
-      const group = this.#queue.splice(0, groupMax);
-      let failure: unknown = null;
-      try {
-        await this.#handle.appendFile(concatBytes(...group.map((item) => item.bytes)));
-        this.#recordsOnDisk += group.length;
-      } catch (error) {
-        failure = error;
-      }
-      for (const item of group) item.done(failure);
+    for (let group = this.#groups.shift(); group !== undefined; group = this.#groups.shift()) {
+      if (this.#failure === null) await this.#write(group.records);
+      if (this.#failure === null) group.resolve();
+      else group.reject(this.#failure);
     }
     this.#writing = null;
   }
 
+  async #write(records: readonly Uint8Array[]): Promise<void> {
+    try {
+      const bytes = concatBytes(...records);
+      // A little goes into the operating system's memory faster than to another thread.
+      if (bytes.length <= syncBytesMax) appendFileSync(this.#handle.fd, bytes);
+      else await this.#handle.appendFile(bytes);
+      this.#recordsOnDisk += records.length;
+    } catch (error) {
+      this.#failure = toStorageError(this.#path, error);
+      this.#onFailure(this.#failure);
+    }
+  }
+
   /**
    * Replaces the file by one that holds only what `keep` gives; atomic. It is asked when no append
-   * is
-   * under way, so that whatever was appended before is either kept or of no use any more.
+   * is under way, so that whatever was appended before is either kept or of no use any more.
    */
   async compact(keep: () => readonly Uint8Array[]): Promise<void> {
     while (this.#writing !== null) await this.#writing;
@@ -96,10 +128,12 @@ export class TransactionJournal {
       await this.#handle.close();
       this.#handle = next;
       this.#recordsOnDisk = payloads.length;
+    } catch (error) {
+      throw toStorageError(this.#path, error);
     } finally {
       this.#writing = null;
       settle();
-      if (this.#queue.length > 0) this.#writing = this.#drain();
+      if (this.#groups.length > 0) this.#writing = this.#drain();
     }
   }
 
@@ -108,6 +142,17 @@ export class TransactionJournal {
     await this.#handle.close();
   }
 }
+
+/** Payloads that are written, and lost or kept, together. */
+type Group = {
+  readonly records: Uint8Array[];
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: NodeError) => void;
+};
+
+/** Bytes of a group that are written without leaving the thread. */
+const syncBytesMax = 65_536;
 
 /** Largest payload of a record, in bytes: above any transaction. */
 const payloadBytesMax = 16_777_216;

@@ -94,7 +94,7 @@ export class Channel {
     return true;
   }
 
-  /** Ends it on both sides: gracefully when `closed`, else the stream is cut. Only the first counts. */
+  /** Ends it on both sides: gracefully when `closed`, else cut. Only the first end counts. */
   end(end: ChannelEnd): void {
     if (this.#end !== null) return;
     this.#end = end;

@@ -6,6 +6,7 @@ import fc from "fast-check";
 import protobuf from "protobufjs";
 import { describe, expect, test } from "vitest";
 import { concatBytes, hexToBytes } from "../base/bytes.ts";
+import type { Codec } from "./codec.ts";
 import {
   byteListCodec,
   envelopeCodec,
@@ -23,7 +24,11 @@ const schema = protobuf.parse(readFileSync(join(folder, "wire.proto"), "utf8"), 
   keepCase: true,
 }).root;
 
-const codecs = { Frame: frameCodec, Hello: helloCodec, Envelope: envelopeCodec, Range: rangeCodec };
+/** The bytes of what was decoded, encoded again; `null` if they were refused. */
+function recode<T>(codec: Codec<T>, bytes: Uint8Array): Uint8Array | null {
+  const decoded = codec.decode(bytes);
+  return decoded.ok ? codec.encode(decoded.value) : null;
+}
 
 const uint32 = fc.integer({ min: 0, max: 0xffff_ffff });
 const body = fc.uint8Array({ maxLength: 300 });
@@ -168,14 +173,15 @@ describe("strict decoding", () => {
   test("E3: property: whatever is accepted is encoded to the same bytes again", () => {
     let accepted = 0;
     const check = (bytes: Uint8Array): void => {
-      for (const codec of Object.values(codecs)) {
-        const decoded = codec.decode(bytes);
-        if (!decoded.ok) continue;
-        accepted += 1;
-        expect(codec.encode(decoded.value as never)).toEqual(bytes);
-      }
-      const list = byteListCodec.decode(bytes);
-      if (list.ok) expect(byteListCodec.encode(list.value)).toEqual(bytes);
+      const recoded = [
+        recode(frameCodec, bytes),
+        recode(helloCodec, bytes),
+        recode(envelopeCodec, bytes),
+        recode(rangeCodec, bytes),
+        recode(byteListCodec, bytes),
+      ].filter((again) => again !== null);
+      accepted += recoded.length;
+      for (const again of recoded) expect(again).toEqual(bytes);
     };
     fc.assert(fc.property(fc.uint8Array({ maxLength: 40 }), check), { numRuns: 5_000 });
     // Valid messages with one byte changed, cut or added come closer to the edge.
@@ -204,7 +210,7 @@ describe("strict decoding", () => {
         // The reflection encoder writes defaults out; the strict rules leave them out.
         const whole = frame.kind > 0 && frame.id > 0 && frame.code > 0 && frame.body.length > 0;
         expect(decoded.ok).toBe(whole || findFault(bytes, messageRules.Frame) === null);
-        if (decoded.ok) expect(decoded.value).toEqual(frame);
+        expect(decoded.ok ? decoded.value : frame).toEqual(frame);
       }),
     );
   });

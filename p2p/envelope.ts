@@ -7,10 +7,11 @@ import { wire } from "./proto/wire.js";
 
 /*
  * The envelopes of proto/wire.proto, read strictly. Protobuf lets one message be written in many
- * ways, and its decoders skip or merge what they do not expect; here exactly one way is accepted, so
- * that decoding and encoding again gives the same bytes: fields in ascending order, each once unless
- * repeated, minimal varints, defaults left out, nothing unknown. The walk below allocates nothing and
- * knows each field's limit, so a hostile message is refused before the generated code sees it.
+ * ways, and its decoders skip or merge what they do not expect; here exactly one way is accepted,
+ * so that decoding and encoding again gives the same bytes: fields in ascending order, each once
+ * unless repeated, minimal varints, defaults left out, nothing unknown. The walk below allocates
+ * nothing and knows each field's limit, so a hostile message is refused before the generated code
+ * sees it.
  */
 
 /** Why bytes are not the envelope that was expected. */

@@ -8,8 +8,8 @@ import type { Outcome } from "../base/outcome.ts";
  *   | 4 bytes, big-endian | that many bytes  |
  *   | length, at least 1  | the frame        |
  *
- * A fixed prefix has one form for each length, and cannot announce more than 4 GiB; what exceeds the
- * limit is refused at the prefix, before a byte of the frame is kept.
+ * A fixed prefix has one form for each length, and cannot announce more than 4 GiB; what exceeds
+ * the limit is refused at the prefix, before a byte of the frame is kept.
  */
 
 /** Bytes before each frame. */
@@ -33,7 +33,9 @@ export function prefixFrame(frame: Uint8Array): Uint8Array {
 /** First size of a buffer in which pieces are joined. */
 const bufferBytesMin = 1_024;
 
-/** A frame stays a view of what it came in if it is at least this share of it (one part in four). */
+/**
+ * A frame stays a view of what it came in if it is at least this share of it (one part in four).
+ */
 const viewShareMin = 4;
 
 /**

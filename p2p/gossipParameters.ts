@@ -7,8 +7,8 @@ import type { PeerId } from "./peerId.ts";
 import { gossipBytesMax, gossipControlMax, queueBytesMax, topicBytesPerPeerMax } from "./limits.ts";
 
 /*
- * Gossipsub, configured. Messages are unsigned: what they carry is signed by whom it concerns, and a
- * signature of the transport on top halves the throughput. Our own score (p2p/peers.ts) is the
+ * Gossipsub, configured. Messages are unsigned: what they carry is signed by whom it concerns, and
+ * a signature of the transport on top halves the throughput. Our own score (p2p/peers.ts) is the
  * application's part of gossipsub's, so one opinion decides who is listened to.
  */
 
@@ -30,7 +30,9 @@ const thresholds = {
 /** Between topic and data in what is hashed to a message's id: no topic holds one. */
 const zeroByte = new Uint8Array(1);
 
-/** Gossipsub's options; `standing` is our score of a peer, `checkTopic` throws on a foreign topic. */
+/**
+ * Gossipsub's options; `standing` is our score of a peer, `checkTopic` throws on a foreign topic.
+ */
 export function createGossipOptions(view: {
   readonly standing: (peer: PeerId) => number;
   readonly checkTopic: (topic: string) => void;

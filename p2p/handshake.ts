@@ -5,9 +5,9 @@ import type { Hello } from "./envelope.ts";
 import { wireVersion } from "./limits.ts";
 
 /*
- * The first thing two nodes do: each asks the other which chain and which rules it is on. Until the
- * answer was judged nothing else of the peer is read. Both sides ask, so neither relies on the other
- * to hang up.
+ * The first thing two nodes do: each asks the other which chain and which rules it is on. Until
+ * the answer was judged nothing else of the peer is read. Both sides ask, so neither relies on the
+ * other to hang up.
  */
 
 /** Which chain this node is on, in bytes that mean something only to the caller. */

@@ -80,7 +80,7 @@ export function describeHostility(maker: TransportMaker): void {
       expect(await echo.request(network.self, bytes(5))).toEqual({ ok: true, value: bytes(5) });
     };
 
-    test("E3: bytes that are no frame end the stream and cost; twice, and the peer is banned", async () => {
+    test("E3: bytes that are no frame cost; twice, and the peer is banned", async () => {
       const a = await victim();
       const x = await intruder(2, a);
       for (const garbage of [bytes(0xff, 0xff, 0xff), bytes(8, 1, 8, 1)]) {
@@ -209,7 +209,7 @@ export function describeHostility(maker: TransportMaker): void {
       await maker.reach(() => !y.isConnected(a.network.self), "cut off");
     });
 
-    test("an answer that nobody asked for costs, and the request is not answered by it", async () => {
+    test("an answer that nobody asked for costs, and answers nothing", async () => {
       const a = await victim();
       const x = await intruder(2, a);
       x.transport.handle(protocolId("echo"), (_peer, stream) => {

@@ -12,7 +12,10 @@ export const frameOverheadMax = 24;
 /** Bytes of one frame's body, whatever a protocol asks for: the longest message between nodes. */
 export const frameBodyBytesMax = 4 * 1024 * 1024;
 
-/** A frame that was begun must be whole after this; else its stream is reset (the slow reader's twin). */
+/**
+ * A frame that was begun must be whole after this; else its stream is reset (the slow reader's
+ * twin).
+ */
 export const frameMsMax = 30_000;
 
 /** Bytes waiting for one peer on one stream; beyond, the newest frame is refused to its sender. */
@@ -63,7 +66,9 @@ export const peersTrackedMax = 10_000;
 /** Connections in all; beyond, new inbound ones are refused. */
 export const connectionsMax = 128;
 
-/** Of these, inbound: the rest is for peers that we chose ourselves, so nobody can fill our table. */
+/**
+ * Of these, inbound: the rest is for peers that we chose ourselves, so nobody can fill our table.
+ */
 export const inboundConnectionsMax = 96;
 
 /** Inbound connections from one host in a second; libp2p's own default of 5 is for the open sea. */
@@ -84,19 +89,25 @@ export const dialMsMax = 10_000;
 /** Peers found by discovery that are dialled, besides those configured. */
 export const outboundPeersTarget = 16;
 
-/** Addresses remembered for dialling; the oldest discovered one goes first, a configured one never. */
+/**
+ * Addresses remembered for dialling; the oldest discovered one goes first, a configured one never.
+ */
 export const addressesMax = 1_000;
 
 /** First pause after a failed dial; doubled at each failure. */
 export const redialMsMin = 1_000;
 
-/** Longest pause between two dials of a configured address: a validator that returns is soon found. */
+/**
+ * Longest pause between two dials of a configured address: a validator that returns is soon found.
+ */
 export const redialMsMax = 15_000;
 
 /** How often the dialler looks for something to do. */
 export const dialTickMs = 1_000;
 
-/** Peers whose addresses are kept across restarts, so that an attacker cannot choose all of ours. */
+/**
+ * Peers whose addresses are kept across restarts, so that an attacker cannot choose all of ours.
+ */
 export const anchorsMax = 8;
 
 /** Closing everything, graceful part; after this what is left is cut. */

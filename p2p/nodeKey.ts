@@ -6,8 +6,8 @@ import type { PeerId } from "./peerId.ts";
 import { NetworkError } from "./transport.ts";
 
 /*
- * A node's network identity: an Ed25519 key from a seed of its own, never derived from and never used
- * as a validator's key. It may be thrown away; peers then meet a stranger.
+ * A node's network identity: an Ed25519 key from a seed of its own, never derived from and never
+ * used as a validator's key. It may be thrown away; peers then meet a stranger.
  */
 
 /** Bytes of a seed, as kept in a file by the node's owner. */

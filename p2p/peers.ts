@@ -4,8 +4,8 @@ import { peersTrackedMax } from "./limits.ts";
 import type { PeerId } from "./peerId.ts";
 
 /*
- * What is remembered of peers: a score that falls with misbehaviour and recovers with time, and bans.
- * Scores are local opinions and never leave the node.
+ * What is remembered of peers: a score that falls with misbehaviour and recovers with time, and
+ * bans. Scores are local opinions and never leave the node.
  */
 
 /** What a peer may do wrong. Honest faults (a slow link, a full queue) cost little. */

@@ -184,7 +184,7 @@ export function describeTalk(maker: TransportMaker): void {
       expect(refused).toEqual(refuse({ code: "queueFull", peer: a.network.self }));
     });
 
-    test("no more handlers run for a peer than allowed; the rest wait in its own queue", async () => {
+    test("no more handlers run for a peer than allowed; the rest wait with it", async () => {
       let running = 0;
       let most = 0;
       const held: (() => void)[] = [];
@@ -223,7 +223,7 @@ export function describeTalk(maker: TransportMaker): void {
       expect(a.network.scoreOf(b.network.self)).toBe(0);
     });
 
-    test("requests fail when the peer goes, and a stream is opened anew when it is back", async () => {
+    test("requests fail when the peer goes, and streams open anew when it is back", async () => {
       let answering = false;
       const { a, b, echo } = await couple({
         handle: (request) =>

@@ -9,8 +9,8 @@ import type { Rate } from "./rate.ts";
 import type { Transport, Verdict } from "./transport.ts";
 
 /*
- * Gossip for everyone: what is accepted here travels on to the neighbours. A message is judged once,
- * whoever brings it first; who brings too many is not listened to, and pays for it.
+ * Gossip for everyone: what is accepted here travels on to the neighbours. A message is judged
+ * once, whoever brings it first; who brings too many is not listened to, and pays for it.
  */
 
 /** A topic; all nodes must agree on name and size. */

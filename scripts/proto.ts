@@ -1,7 +1,7 @@
 /*
- * Generates the code of the envelopes from their schema (`npm run proto`): static JavaScript and its
- * types, both committed. A folder after it takes the output elsewhere, which is how a test finds
- * stale code.
+ * Generates the code of the envelopes from their schema (`npm run proto`): static JavaScript and
+ * its types, both committed. A folder after it takes the output elsewhere, which is how a test
+ * finds stale code.
  */
 import { spawnSync } from "node:child_process";
 import { delimiter, join } from "node:path";

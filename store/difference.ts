@@ -5,21 +5,28 @@ import type { RlpItem } from "../base/rlp.ts";
 import { decodeAccount, emptyCodeHash, type AccountRecord } from "./account.ts";
 import { CorruptionError } from "./failures.ts";
 import { kindIndex, nodeKinds, type NodeKind } from "./keys.ts";
-import { decodeNode, emptyTrieRoot, isHash, type TrieChild, type TrieNode } from "./nodes.ts";
+import {
+  branchChild,
+  decodeNode,
+  emptyTrieRoot,
+  isHash,
+  type TrieChild,
+  type TrieNode,
+} from "./nodes.ts";
 
 /*
  * Which nodes hold their place in one state only. A place is a trie and a path from its root; the
  * storage trie of an account belongs to that account's place, and so does its code.
  *
- * Three states are walked side by side: `before`, `middle`, `after`, the neighbours of `middle` in
- * height (an absent one is empty). Told are the stays that end when `middle` is let go:
+ * Three states are walked side by side: `before`, `middle`, `after`, the neighbours of `middle`
+ * in height (an absent one is empty). Told are the stays that end when `middle` is let go:
  *   - a node of `middle` that neither neighbour has in that place, and
  *   - a node that both neighbours have there while `middle` does not: its two stays become one.
  * With `before` absent this is "in `middle` but not in `after`".
  *
  * Where two states that matter agree, the walk ends, so its work follows what changed and not the
- * size of the state. What is left to do is a list of bytes, so a walk can stop at any step, survive
- * a crash, and go on.
+ * size of the state. What is left to do is a list of bytes, so a walk can stop at any step,
+ * survive a crash, and go on.
  */
 
 /** A node on the way: `bytes` is kept when part of its path has been walked, as it may be gone. */
@@ -62,7 +69,9 @@ export function startWalk(kind: TrieKind, roots: WalkRoots): WalkItem[] {
   return items;
 }
 
-/** Walks at most `stepsMax` places, newest first; takes what it did off `items`, answers how many. */
+/**
+ * Walks at most `stepsMax` places, newest first; takes what it did off `items`, answers how many.
+ */
 export function walk(items: WalkItem[], port: WalkPort, stepsMax: number): number {
   let steps = 0;
   while (steps < stepsMax) {
@@ -165,7 +174,7 @@ function sharedPath(sides: readonly (Opened | null)[]): number {
 /** What a node has below itself in the direction of a nibble, where something stored can be. */
 function childOf(kind: TrieKind, side: Opened, nibble: number): Cursor | null {
   const { node, cursor } = side;
-  if (node.type === "branch") return toCursor(node.children[nibble] ?? null);
+  if (node.type === "branch") return toCursor(branchChild(node, nibble));
   return node.path[cursor.skip] === nibble ? along(kind, side, 1) : null;
 }
 

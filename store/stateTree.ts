@@ -10,6 +10,7 @@ import {
 import { moduleAddress } from "../base/moduleAddress.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { emptyRoot } from "./account.ts";
+import { accountCacheMax, AccountCache } from "./accountCache.ts";
 import { decodeWalk, encodeWalk, startWalk, walk, type WalkItem } from "./difference.ts";
 import { CorruptionError, PrunedError } from "./failures.ts";
 import type { KeyValueReader, KeyValueWrite } from "./keyValue.ts";
@@ -18,6 +19,8 @@ import {
   heightKey,
   nodeKey,
   readHeight,
+  readTable,
+  referencesRange,
   releaseKey,
   retainedTag,
   tagRange,
@@ -25,7 +28,7 @@ import {
 } from "./keys.ts";
 import { NodeCache } from "./nodeCache.ts";
 import { createProof } from "./proof.ts";
-import { ReferenceBatch } from "./references.ts";
+import { createKnown, ReferenceBatch, type Known } from "./references.ts";
 import { applyChanges, type NodeLoader, type StateChanges } from "./stateChange.ts";
 import { createStateReader, rootBytesOf, type StateReader } from "./stateReader.ts";
 import { Uncommitted, type RootStep } from "./uncommitted.ts";
@@ -34,11 +37,12 @@ import { Uncommitted, type RootStep } from "./uncommitted.ts";
  * The state of a chain: committed heights on disk, uncommitted blocks in memory.
  *
  * A commit's nodes, their counts, the height's root and a slice of pruning are one list of writes
- * that the node puts into its one batch for the block. Between `commitWrites` and `committed` nothing
- * else may be written by this tree; applying and reading go on.
+ * that the node puts into its one batch for the block. Between `commitWrites` and `committed`
+ * nothing else may be written by this tree; applying and reading go on.
  *
- * Releasing a height costs work that follows what changed at it, in slices: a commit takes a slice
- * that keeps pace with what commits add. What is left of a release is a record in the same batch.
+ * Releasing a height costs work that follows what changed at it, in slices: a commit takes a
+ * slice that keeps pace with what commits add. What is left of a release is a record in the same
+ * batch.
  */
 
 /** Which heights stay. */
@@ -57,6 +61,8 @@ export type StateTreeOptions = {
   readonly retention: Retention;
   /** Bytes of encoded nodes kept in memory, allocated as they are read. */
   readonly cacheBytes?: number;
+  /** Accounts kept as values. */
+  readonly accountsMax?: number;
 };
 
 /** A height whose state is kept. */
@@ -121,6 +127,7 @@ export class StateTree {
   readonly #retention: Retention;
   readonly #cache: NodeCache;
   readonly #uncommitted = new Uncommitted();
+  readonly #accounts: AccountCache;
   /** Ascending. A height being released is no longer here. */
   readonly #retained: RetainedHeight[];
   /** How many retained heights have a root. */
@@ -129,6 +136,8 @@ export class StateTree {
   /** Heights to be released one after another, ascending. */
   #queue: number[] = [];
   #release: Release | null;
+  readonly #known: Known;
+  #isStopped = false;
   #pending: Pending | null = null;
 
   constructor(
@@ -141,10 +150,37 @@ export class StateTree {
     this.#keyValue = keyValue;
     this.#retention = retention;
     this.#cache = new NodeCache(options.cacheBytes ?? stateCacheBytes);
+    const newest = retained.at(-1)?.root ?? emptyRoot;
+    this.#accounts = new AccountCache(newest, options.accountsMax ?? accountCacheMax);
     this.#retained = [...retained];
     for (const { root } of retained) this.#roots.set(root, (this.#roots.get(root) ?? 0) + 1);
     this.#release = readRelease(keyValue);
+    const isEmpty = retained.length === 0 && this.#release === null;
+    this.#known = createKnown(isEmpty ? "empty" : "unread");
     this.#queueOld();
+  }
+
+  /**
+   * Reads the store through once, beside everything else, to learn which nodes it holds: commits
+   * and pruning then ask it for none that it has not. Without this they are right all the same.
+   * Ends early after `stop`, which comes before the store is closed.
+   */
+  async learn(): Promise<void> {
+    const { nodes, counts } = this.#known;
+    if (nodes.isComplete) return;
+    // One range, so that both tables are of one moment; the tables go on with later batches.
+    for await (const [key] of this.#keyValue.range(referencesRange)) {
+      if (this.#isStopped) return;
+      const table = readTable(key);
+      (table.isCount ? counts : nodes).add(table.kind, key.subarray(1));
+    }
+    nodes.complete();
+    counts.complete();
+  }
+
+  /** Ends `learn` at its next step. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   /** The heights whose state is kept, ascending. */
@@ -157,7 +193,9 @@ export class StateTree {
     return this.#retained.at(-1) ?? null;
   }
 
-  /** Bytes of the node cache, nodes of uncommitted blocks, and heights waiting for their release. */
+  /**
+   * Bytes of the node cache, nodes of uncommitted blocks, and heights waiting for their release.
+   */
   get usage(): {
     readonly cacheBytes: number;
     readonly uncommittedNodes: number;
@@ -183,21 +221,26 @@ export class StateTree {
   /** State at a root. Throws `PrunedError` if it is not there, now or at any later read. */
   reader(root: Digest): StateReader {
     if (!this.has(root)) throw new PrunedError(root);
-    return createStateReader(this.#loader(root), root);
+    return createStateReader(this.#loader(root), root, this.#accounts);
   }
 
-  /** The root after `changes` on `parent`. New nodes stay in memory until that root is committed. */
+  /**
+   * The root after `changes` on `parent`. New nodes stay in memory until that root is committed.
+   */
   apply(parent: Digest, changes: StateChanges): Digest {
     if (!this.has(parent)) throw new PrunedError(parent);
-    const { root, added } = applyChanges(this.#loader(parent), rootBytesOf(parent), changes);
-    const digest = bytesToDigest(root);
-    if (digest !== parent) this.#uncommitted.add({ parent, root: digest }, added);
-    return digest;
+    const changed = applyChanges(this.#loader(parent), rootBytesOf(parent), changes);
+    const root = bytesToDigest(changed.root);
+    if (root === parent) return root;
+    this.#uncommitted.add({ parent, root }, changed.added);
+    this.#accounts.add({ parent, root }, changed.accounts);
+    return root;
   }
 
   /** Forgets an uncommitted block that is dead, its descendants first. Never touches the disk. */
   discard(step: RootStep): void {
     this.#uncommitted.discard(step);
+    if (!this.#uncommitted.hasRoot(step.root)) this.#accounts.discard(step.root);
   }
 
   /** Proofs of an account and of some of its storage slots, for `eth_getProof`. */
@@ -224,7 +267,7 @@ export class StateTree {
     assert(newest === null || height > newest.height, "heights are committed in order");
     const step = { parent: newest?.root ?? emptyRoot, root };
     const added = root === step.parent ? [] : this.#uncommitted.added(step);
-    const batch = new ReferenceBatch(this.#keyValue);
+    const batch = new ReferenceBatch(this.#keyValue, this.#known);
     for (const { kind, hash, bytes } of added) batch.begin(kind, hash, bytes);
     const steps = releaseStepsMin + releaseStepsPerNode * added.length;
     const released = this.#releaseSlice(batch, steps);
@@ -238,16 +281,19 @@ export class StateTree {
       this.#roots.set(root, (this.#roots.get(root) ?? 0) + 1);
       for (const { hash, bytes } of added) if (bytes !== null) this.#cache.set(hash, bytes);
       this.#uncommitted.remove(step);
+      this.#accounts.commit(step);
       this.#queueOld();
     };
     this.#pending = { writes, done };
     return writes;
   }
 
-  /** Pruning alone, at most so many places: for a node that commits nothing. Empty if none is due. */
+  /**
+   * Pruning alone, at most so many places: for a node that commits nothing. Empty if none is due.
+   */
   releaseWrites(stepsMax: number): readonly KeyValueWrite[] {
     assert(this.#pending === null, "one commit at a time");
-    const batch = new ReferenceBatch(this.#keyValue);
+    const batch = new ReferenceBatch(this.#keyValue, this.#known);
     const released = this.#releaseSlice(batch, stepsMax);
     const writes = [...batch.writes(), ...released];
     if (writes.length > 0) this.#pending = { writes, done: () => undefined };
@@ -361,7 +407,9 @@ export class StateTree {
     };
   }
 
-  /** Loads for one state. A missing node is pruning if the state has gone, and damage if it stays. */
+  /**
+   * Loads for one state. A missing node is pruning if the state has gone, and damage if it stays.
+   */
   #loader(root: Digest): NodeLoader {
     return (kind, hash) => {
       const bytes = this.#load(kind, hash);

@@ -15,8 +15,9 @@ import { MemoryStream } from "./memoryStream.ts";
 import type { Carry } from "./memoryStream.ts";
 
 /*
- * Nodes in one process without sockets: everything above the transport is the program's own code. By
- * default what is sent arrives in the next turn, in order; links may be slow, one-way silent, or cut.
+ * Nodes in one process without sockets: everything above the transport is the program's own code.
+ * By default what is sent arrives in the next turn, in order; links may be slow, one-way silent,
+ * or cut.
  */
 
 /** How a link between two nodes behaves, in one direction. */

@@ -11,7 +11,7 @@ import { protocolId } from "../../p2p/protocols.ts";
 import type { ProtocolOptions } from "../../p2p/protocols.ts";
 import type { ByteStream, Direction, Transport } from "../../p2p/transport.ts";
 import type { PeerId } from "../../p2p/peerId.ts";
-import { HandClock } from "./handClock.ts";
+import type { HandClock } from "./handClock.ts";
 
 /** The chain that test nodes are on. */
 export const testChain: Chain = {
