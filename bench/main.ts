@@ -9,6 +9,7 @@ const benchmarks: Readonly<
   trie: () => import("./trie.ts"),
   overload: () => import("./overload.ts"),
   start: () => import("./start.ts"),
+  p2p: () => import("./p2p.ts"),
 };
 
 const [name = "", ...flags] = process.argv.slice(2);
