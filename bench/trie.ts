@@ -18,8 +18,8 @@ import { calibrate, median, printCalibration, printTable, processUsage } from ".
 /*
  * State roots: blocks of account updates on a large state, ours against `@ethereumjs/mpt` on the
  * same LevelDB, alternating block by block, the same changes to both and the same root from both.
- * The peer gets its fastest setting: our keccak, a node cache, one checkpoint and one synced batch a
- * block. It reads the nodes that ours wrote and writes its own under another key.
+ * The peer gets its fastest setting: our keccak, a node cache, one checkpoint and one synced
+ * batch a block. It reads the nodes that ours wrote and writes its own under another key.
  *
  *   npm run bench -- trie [--accounts 1000000] [--updates 4000] [--blocks 6]
  */
@@ -237,11 +237,12 @@ function row(name: string, costs: readonly Cost[], peerUs: number): string[] {
   const per = (pick: (cost: Cost) => number): number =>
     median(costs.map((cost) => pick(cost) / cost.updates));
   const cpuUs = per((cost) => cost.cpuUs);
+  const each = costs.map((cost) => cost.cpuUs / cost.updates);
   return [
     name,
     median(costs.map((cost) => cost.updates)).toFixed(0),
     cpuUs.toFixed(1),
-    `${Math.min(...costs.map((c) => c.cpuUs / c.updates)).toFixed(1)}-${Math.max(...costs.map((c) => c.cpuUs / c.updates)).toFixed(1)}`,
+    `${Math.min(...each).toFixed(1)}-${Math.max(...each).toFixed(1)}`,
     per((cost) => cost.hashes).toFixed(2),
     per((cost) => cost.bytes).toFixed(0),
     (cpuUs / peerUs).toFixed(3),
@@ -306,8 +307,10 @@ async function readAll(folder: string, accounts: number): Promise<void> {
   }
   const { residentBytes } = processUsage(process.pid);
   const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+  console.log(`open to first account, nothing cached: ${openMs.toFixed(0)} ms`);
   console.log(
-    `open to first account after kill -9: ${openMs.toFixed(0)} ms; all ${accounts} accounts resident: process ${mib(residentBytes)}, node cache ${mib(tree.usage.cacheBytes)}`,
+    `all ${accounts} accounts resident: process ${mib(residentBytes)}, ` +
+      `of which node cache ${mib(tree.usage.cacheBytes)}`,
   );
   await keyValue.close();
 }

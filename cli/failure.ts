@@ -56,7 +56,9 @@ const exitCodeOf: ReadonlyMap<string, number> = new Map([
   ["E_STORE_CORRUPT", exitCodes.integrity],
   ["E_DATA_CORRUPT", exitCodes.integrity],
   ["E_GENESIS_MISMATCH", exitCodes.integrity],
+  ["E_SAFETY_FILE", exitCodes.integrity],
   ["E_PROOF_INVALID", exitCodes.integrity],
+  ["E_HALT", exitCodes.bug],
   ["E_INTERRUPTED", exitCodes.interrupted],
 ]);
 

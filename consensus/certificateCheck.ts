@@ -90,7 +90,8 @@ export function checkTimeoutCertificate(
   const { highViews, highCertificate, view } = certificate;
   const highest = highViews.reduce((a, b) => Math.max(a, b), 0);
   if (highViews.length !== indices.length || highCertificate.view !== highest || highest >= view) {
-    const detail = `${highViews.length} high views up to ${highest}, certificate of view ${highCertificate.view}`;
+    const held = highCertificate.view;
+    const detail = `${highViews.length} high views up to ${highest}, certificate of view ${held}`;
     return refuse({ code: "viewsWrong", detail });
   }
   const keysOfView = new Map<number, Uint8Array[]>();

@@ -141,7 +141,8 @@ function contradictionOf(before: SafetyRecord, after: SafetyRecord): string | nu
       return `a timeout of view ${timeout.view} after one of view ${before.timeout.view}`;
     }
     if (timeout.highCertificate.view < before.lockView) {
-      return `a timeout that signs view ${timeout.highCertificate.view} under lock ${before.lockView}`;
+      const signed = timeout.highCertificate.view;
+      return `a timeout that signs view ${signed} under lock ${before.lockView}`;
     }
   }
   const isOldProposal = proposal !== null && before.proposal?.block === proposal.block;

@@ -54,7 +54,7 @@ export function passedOver(epoch: EpochInfo, history: LeaderHistory): ReadonlySe
   });
   const chosen = new Set<number>();
   if (late.length === 0) return chosen;
-  late.sort((a, b) => b.missed - a.missed || a.index - b.index);
+  late.sort((a, b) => (a.missed === b.missed ? a.index - b.index : b.missed - a.missed));
   const total = stakeTotal(epoch.committee);
   let stake = 0n;
   for (const { index } of late) {

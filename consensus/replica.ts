@@ -3,7 +3,7 @@ import type { Digest } from "../base/brand.ts";
 import { BlockTree, type BlockNode } from "./blockTree.ts";
 import { Committer } from "./committer.ts";
 import { includesHonest, indexOfValidator, stakeOf, stakeTotal } from "./committee.ts";
-import { assertForward, type Marks } from "./invariants.ts";
+import { assertForward } from "./invariants.ts";
 import { Missing } from "./missing.ts";
 import { Pacemaker } from "./pacemaker.ts";
 import { ProposalLog, proposalViewsMax } from "./proposalLog.ts";
@@ -84,7 +84,6 @@ export class Replica {
       votedView: record.votedView,
       lockView: record.lockView,
       isActive: this.#voter.isActive,
-      leader: this.#leader(),
       held: {
         blocks: this.#tree.size,
         orphans: this.#missing.orphanCount,
@@ -105,24 +104,12 @@ export class Replica {
   /** Takes one fact and gives the orders that follow, to be carried out front to back. */
   step(input: Input): readonly Effect[] {
     assert(this.#isStarted !== (input.type === "started"), "started comes first, and once");
-    const before = this.#marks();
+    const before = this.status;
     this.#effects = [];
     this.#take(input);
     this.#settle();
-    assertForward(before, this.#marks());
+    assertForward(before, this.status);
     return this.#effects;
-  }
-
-  #marks(): Marks {
-    const { votedView, lockView } = this.#voter.record;
-    return {
-      epoch: this.#epoch.epoch,
-      height: this.#tree.committed.height,
-      view: this.#pacemaker.view,
-      votedView,
-      lockView,
-      highView: this.#highCertificate.view,
-    };
   }
 
   #take(input: Input): void {
@@ -196,16 +183,7 @@ export class Replica {
     for (const { timeoutCertificate } of point.blocks)
       this.#onTimeoutCertificate(timeoutCertificate);
     this.#onTimeoutCertificate(record.timeout?.entryCertificate ?? null);
-    this.#signAgain();
-  }
-
-  /** After a restart: what was on disk may never have left, and must leave the same. */
-  #signAgain(): void {
-    const { vote, timeout, proposal } = this.#voter.record;
-    const { view } = this.#pacemaker;
-    if (proposal?.view === view) this.#effects.push(...this.#voter.signProposal());
-    if (vote !== null && vote.view + 1 >= view) this.#effects.push(...this.#voter.signVote());
-    if (timeout?.view === view) this.#effects.push(...this.#voter.signTimeout());
+    this.#effects.push(...this.#voter.signAgain(this.#pacemaker.view));
   }
 
   #startEpoch(epoch: EpochInfo): void {
@@ -231,7 +209,7 @@ export class Replica {
     this.#startTimer();
     this.#onCertificate(this.#voter.record.highCertificate);
     this.#onTimeoutCertificate(this.#voter.record.timeout?.entryCertificate ?? null);
-    this.#signAgain();
+    this.#effects.push(...this.#voter.signAgain(this.#pacemaker.view));
   }
 
   // Views.
@@ -409,7 +387,8 @@ export class Replica {
 
   // Votes and proposals.
 
-  #leader(): number | null {
+  /** Index of the current view's leader; `null` while the block it depends on is missing. */
+  get leader(): number | null {
     const high = this.#tree.get(this.#highCertificate.block);
     return high === null ? null : this.#tree.leaderAfter(high, this.#pacemaker.view);
   }
@@ -429,7 +408,7 @@ export class Replica {
     if (!this.#voter.isActive || this.#askedView >= view) return;
     if ((proposal?.view ?? 0) >= view || (timeout?.view ?? 0) >= view) return;
     const parent = this.#tree.get(this.#highCertificate.block);
-    if (parent === null || parent.state !== "valid" || this.#leader() !== this.#voter.index) return;
+    if (parent === null || parent.state !== "valid" || this.leader !== this.#voter.index) return;
     this.#askedView = view;
     this.#effects.push({
       type: "buildProposal",

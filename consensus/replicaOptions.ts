@@ -28,8 +28,6 @@ export type ReplicaStatus = {
   readonly lockView: number;
   /** Whether this key votes in this epoch. */
   readonly isActive: boolean;
-  /** Index of the current view's leader; `null` while the block it depends on is missing. */
-  readonly leader: number | null;
   /** Sizes of everything that is held, for limits and metrics. */
   readonly held: {
     readonly blocks: number;

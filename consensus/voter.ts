@@ -144,11 +144,17 @@ export class Voter {
     return [{ type: "sign", signable: { type: "timeout", timeout } }];
   }
 
-  /** Signs the newest proposal again. */
-  signProposal(): Effect[] {
-    const { proposal } = this.#record;
-    if (proposal === null || !this.isActive) return [];
-    return [{ type: "sign", signable: { type: "proposal", statement: proposal } }];
+  /** After a restart in this view: what was on disk may never have left, and must leave the same. */
+  signAgain(view: number): Effect[] {
+    const { vote, timeout, proposal } = this.#record;
+    if (!this.isActive) return [];
+    const effects: Effect[] = [];
+    if (proposal?.view === view) {
+      effects.push({ type: "sign", signable: { type: "proposal", statement: proposal } });
+    }
+    if (vote !== null && vote.view + 1 >= view) effects.push(...this.signVote());
+    if (timeout?.view === view) effects.push(...this.signTimeout());
+    return effects;
   }
 
   #recordVote(block: BlockSummary, highCertificate: Certificate): void {

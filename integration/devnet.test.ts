@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { HDNodeWallet, JsonRpcProvider, parseEther } from "ethers";
 import { afterAll, expect, test } from "vitest";
@@ -7,15 +7,17 @@ import {
   fixturePassword,
   freePort,
   ledger,
-  ledgercli,
+  root,
+  run,
   startLedger,
   temporaryFolder,
+  waitFor,
 } from "./harness.ts";
 
 /*
- * Goal: what a newcomer runs first works: `ledger devnet` (which `npm start` runs) funds the accounts
- * that it prints, Ethereum tools find it on its second port, and it leaves nothing behind; `ledger
- * init` makes a folder that `ledger start` runs.
+ * Goal: what a newcomer runs first works: `ledger devnet` (which `npm start` runs) funds the
+ * accounts that it prints, Ethereum tools find it on its second port, and it leaves nothing behind;
+ * `ledger init` makes a folder that `ledger start` runs.
  */
 
 const mnemonic = "test test test test test test test test test test test junk";
@@ -31,7 +33,7 @@ test("a devnet funds what it prints, answers on both ports and leaves nothing be
   });
   expect(node.out()).toContain(mnemonic);
   expect(node.out().toLowerCase()).toContain(first.toLowerCase());
-  expect(node.out()).toContain("next: bin/ledgercli");
+  await waitFor("the screen is whole", () => node.out().includes("stop with Ctrl-C"), 10_000);
 
   const provider = new JsonRpcProvider(`http://127.0.0.1:${ethereumPort}/rpc`, undefined, {
     pollingInterval: 100,
@@ -44,15 +46,18 @@ test("a devnet funds what it prints, answers on both ports and leaves nothing be
     expect(await provider.getBalance(address)).toBe(parseEther("1000000"));
   provider.destroy();
 
-  const wallet = temporaryFolder();
-  const words = join(wallet, "words");
-  writeFileSync(words, mnemonic);
-  const environment = { LEDGERCLI_CONFIG: wallet, LEDGERCLI_RPC: node.url, LEDGER_PASSWORD: "x" };
-  const imported = await ledgercli(["key", "import", `--mnemonic-file=${words}`], { environment });
-  expect(imported.exit, imported.err).toBe(0);
-  const argv = ["tx", "send", `--from=${first}`, `--to=${addresses[1] ?? ""}`, "--tfuel=1.5"];
-  const sent = await ledgercli(argv, { environment });
-  expect(sent.exit, sent.err).toBe(0);
+  // The commands that it prints, word for word, twice: as one types them and types them again.
+  const home = temporaryFolder();
+  const printed = node.out().split("next, in another terminal:\n")[1] ?? "";
+  const commands = printed.split("\n").filter((line) => line.startsWith("    "));
+  expect(commands.length).toBeGreaterThanOrEqual(3);
+  const script = ["set -e", ...commands].join("\n");
+  for (const round of [1, 2]) {
+    const environment = { HOME: home };
+    const ran = await run("/bin/sh", ["-c", script], { folder: root, environment });
+    expect(ran.exit, `round ${round}\n${ran.out}\n${ran.err}`).toBe(0);
+    expect(ran.out).toContain("Successfully broadcasted transaction:");
+  }
 
   expect(await node.stop("SIGINT")).toBe(0);
   expect(readdirSync(temporary)).toEqual([]);

@@ -12,8 +12,8 @@ import {
 } from "./harness.ts";
 
 /*
- * Goal: a second validator can join with the two command lines alone: a node folder by `ledger init`,
- * a stake and a key registration by `ledgercli`.
+ * Goal: a second validator can join with the two command lines alone: a node folder by `ledger
+ * init`, a stake and a key registration by `ledgercli`.
  */
 
 const source = "2E833968E5bB786Ae419c4d13189fB081Cc43bab";

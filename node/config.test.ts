@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { loadConfig } from "./config.ts";
+import { loadConfig, settingNames } from "./config.ts";
 
 describe("config", () => {
   let folder = "";
@@ -53,6 +53,12 @@ describe("config", () => {
   ])("%s is refused with a clear word", (_, text, message) => {
     expect(() => load(text)).toThrow(message);
     expect(({} as Record<string, unknown>)["port"]).toBeUndefined();
+  });
+
+  it("is documented setting by setting", () => {
+    const page = readFileSync(join(import.meta.dirname, "../docs/CONFIGURATION.md"), "utf8");
+    const rows = [...page.matchAll(/^\| `(\w+\.\w+)` \|/gm)].map((row) => row[1]);
+    expect(rows).toEqual(settingNames());
   });
 
   it("says which command makes a folder that is missing", () => {

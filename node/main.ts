@@ -8,6 +8,7 @@ import {
   printDevnetAccounts,
   printDevnetCommands,
 } from "./devnet.ts";
+import { openGenesis } from "./genesis.ts";
 import { openValidatorKeys } from "./keys.ts";
 import { createLog, type Log } from "./log.ts";
 import { LedgerNode } from "./node.ts";
@@ -53,7 +54,7 @@ export async function runDevnet(options: NodeOptions): Promise<void> {
     const secondPort = isChosen("rpc.secondPort") ? 0 : await freeEthereumPort();
     const defaults: NodeOptions["overrides"] = [
       ["rpc.secondPort", secondPort],
-      ["consensus.blockIntervalMsIdle", 2_000],
+      ["consensus.blockIntervalMsIdle", 1_000],
       ["log.level", "warn"],
     ].flatMap(([name = "", value = ""]) =>
       isChosen(String(name)) ? [] : [[String(name), value] as const],
@@ -86,6 +87,8 @@ async function runNode(
   const { level, format } = config.log;
   const asText = format === "text" || (format === "auto" && process.stderr.isTTY);
   const log = createLog({ level, format: asText ? "text" : "json" });
+  // Before the keys: opening them takes seconds, and a password that nobody may be there to give.
+  const genesis = openGenesis(config);
   const keys = await openValidatorKeys(config.folder, options.password);
   let fail: (error: NodeError) => void = () => {};
   const failure = new Promise<never>((_, reject) => (fail = reject));
@@ -93,6 +96,7 @@ async function runNode(
   failure.catch(() => {});
   const node = await LedgerNode.open({
     config,
+    genesis,
     keys,
     allowMissingSafetyFile: options.allowMissingSafetyFile,
     log,
@@ -111,14 +115,16 @@ async function runNode(
     await Promise.race([aborted(signal), failure]);
   } catch (error) {
     logFailure(log, error);
+    // A failed disk also fails to close; the first failure is the one to tell.
+    await node.stop().catch((later: unknown) => logFailure(log, later));
     throw error;
-  } finally {
-    await node.stop();
   }
+  await node.stop();
 }
 
 function logFailure(log: Log, error: unknown): void {
   if (error instanceof NodeError) log.error(error.message, { code: error.code });
+  else log.error("the node stopped on a bug", { error });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { NodeError } from "../base/nodeError.ts";
+import { NodeError } from "../base/nodeError.ts";
 import { zeroAddress } from "../base/bytes.ts";
 import { Guard } from "../consensus/guard.ts";
 import { Replica } from "../consensus/replica.ts";
@@ -19,7 +19,7 @@ import { buildInfo } from "./build.ts";
 import { Chain, type CommittedBlock } from "./chain.ts";
 import type { Config } from "./config.ts";
 import { DiskStore } from "./diskStore.ts";
-import { openGenesis, type GenesisNames } from "./genesis.ts";
+import type { GenesisNames, GenesisSource } from "./genesis.ts";
 import { HeadState } from "./headState.ts";
 import { Health } from "./health.ts";
 import { Host, hostFailure } from "./host.ts";
@@ -74,6 +74,7 @@ export class LedgerNode {
           hosts: rpc.allowedHosts,
           origins: rpc.allowedOrigins,
           log: opened.log.child("rpc"),
+          onThrow: opened.onThrow,
         })
       : null;
   }
@@ -81,13 +82,13 @@ export class LedgerNode {
   /** Opens data folder, safety file and journal; nothing runs yet. */
   static async open(options: {
     readonly config: Config;
+    readonly genesis: GenesisSource;
     readonly keys: ValidatorKeys | null;
     readonly allowMissingSafetyFile: boolean;
     readonly log: Log;
     readonly events: NodeEvents;
   }): Promise<LedgerNode> {
-    const { config, log } = options;
-    const genesis = openGenesis(config);
+    const { config, genesis, log } = options;
     log.info("cryptography", { secp256k1: secp256k1Backend, bls: blsBackend });
     const store = await DiskStore.open({
       folder: config.dataFolder,
@@ -167,6 +168,8 @@ type Opened = {
   readonly metrics: NodeMetrics;
   readonly api: NodeApi;
   readonly unsubmitted: readonly Uint8Array[];
+  /** Told what an RPC method threw. */
+  readonly onThrow: (error: unknown) => void;
   readonly parts: Parts;
 };
 
@@ -196,15 +199,18 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
   const { config, keys, log, genesis, store } = options;
   const base = createBase(options, (encoded) => pool.recoverBlock(encoded));
   const { metrics, chain, waiters, recoverPool } = base;
-  const { pool, journal, payloads } = await openPool(options, base, (pending) => {
-    host.deliver({ type: "workChanged", pending });
-    if (!pending) return;
-    health.onWork();
-    world.onWork();
+  const failed = once((error: unknown) => options.events.onFailure(hostFailure(error)));
+  const { pool, journal, payloads } = await openPool(options, base, {
+    change: (pending) => {
+      host.deliver({ type: "workChanged", pending });
+      if (!pending) return;
+      health.onWork();
+      world.onWork();
+    },
+    failure: failed,
   });
   const safety = await openOwnSafety(options);
   const replica = createReplica({ config, keys, epoch: store.epoch });
-  const failed = once((error: unknown) => options.events.onFailure(hostFailure(error)));
   const health = new Health(
     () => performance.now(),
     () => pool.size > 0,
@@ -241,7 +247,10 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
   watchParts(metrics, { pool, waiters, host, recoverPool, store });
   const point = startPoint({ store, chain, record: safety?.record ?? null });
   const parts = { store, chain, pool, host, world, waiters, recoverPool, journal, safety, point };
-  return { config, log, genesis, metrics, api, unsubmitted: payloads, parts };
+  const onThrow = (error: unknown): void => {
+    if (isDiskFailure(error)) failed(error);
+  };
+  return { config, log, genesis, metrics, api, unsubmitted: payloads, onThrow, parts };
 }
 
 function createBase(
@@ -266,16 +275,25 @@ function createBase(
 }
 
 async function openPool(
-  { config, genesis, store }: AssembleOptions,
+  { config, genesis, store, log }: AssembleOptions,
   { recoverPool, headState, metrics, waiters }: Base,
-  onChange: (pending: boolean) => void,
+  on: {
+    readonly change: (pending: boolean) => void;
+    readonly failure: (error: unknown) => void;
+  },
 ): Promise<{
   readonly pool: TransactionPool;
   readonly journal: TransactionJournal;
   readonly payloads: readonly Uint8Array[];
 }> {
   const path = join(config.dataFolder, "pending.journal");
-  const { journal, payloads } = await TransactionJournal.open(path);
+  const { journal, payloads, droppedBytes } = await TransactionJournal.open(path, on.failure);
+  if (droppedBytes > 0) {
+    log.warn("the journal of pending transactions ends in a damaged record, which is dropped", {
+      file: path,
+      droppedBytes,
+    });
+  }
   const pool = new TransactionPool({
     chain: genesis.chain,
     mempool: new Mempool({
@@ -290,7 +308,7 @@ async function openPool(
       isCommitted: (hash) => store.transactionPosition(hash) !== null,
     },
     metrics,
-    onChange,
+    onChange: on.change,
     onAbandoned: (hash, reason) => waiters.settle(hash, { code: "abandoned", reason }),
   });
   return { pool, journal, payloads };
@@ -412,6 +430,13 @@ function watchParts(
     () => recoverPool.claimsQueued,
   );
   metrics.watch("ledger_state_cache_bytes", "Cached trie nodes.", () => store.usage().cacheBytes);
+}
+
+const diskFailures: ReadonlySet<string> = new Set(["E_STORAGE", "E_DATA_CORRUPT"]);
+
+/** Whether the disk failed or what it holds is damaged: nothing may be served from it any more. */
+function isDiskFailure(error: unknown): boolean {
+  return error instanceof NodeError && diskFailures.has(error.code);
 }
 
 function once(act: (error: unknown) => void): (error: unknown) => void {

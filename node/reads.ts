@@ -12,6 +12,9 @@ import type { DiskStore } from "./diskStore.ts";
 /** Blocks whose decoded form is kept for readers: they ask for the newest. */
 export const viewCacheBlocks = 64;
 
+/** Transactions in those blocks together, about 2 kB each; the newest block is always kept. */
+export const viewCacheTransactions = 20_000;
+
 /** Most headers that are walked to find a commit proof: one for each view without a commit. */
 const proofWalkMax = 4_096;
 
@@ -21,6 +24,7 @@ export class Reads {
   readonly #chain: ChainNames;
   /** Oldest use first. */
   readonly #views = new Map<Digest, BlockView>();
+  #transactionCount = 0;
 
   constructor(store: DiskStore, chain: ChainNames) {
     this.#store = store;
@@ -53,7 +57,6 @@ export class Reads {
   blockByHash(hash: Digest): BlockView | null {
     const kept = this.#views.get(hash);
     if (kept !== undefined) {
-      this.#views.delete(hash);
       this.#keep(kept);
       return kept;
     }
@@ -79,11 +82,19 @@ export class Reads {
   }
 
   #keep(view: BlockView): void {
+    const before = this.#views.get(view.hash);
+    if (before !== undefined) this.#forget(before);
     this.#views.set(view.hash, view);
-    for (const oldest of this.#views.keys()) {
-      if (this.#views.size <= viewCacheBlocks) break;
-      this.#views.delete(oldest);
+    this.#transactionCount += view.transactions.length;
+    for (const oldest of this.#views.values()) {
+      const isSmall = this.#transactionCount <= viewCacheTransactions;
+      if (this.#views.size === 1 || (this.#views.size <= viewCacheBlocks && isSmall)) break;
+      this.#forget(oldest);
     }
+  }
+
+  #forget(view: BlockView): void {
+    if (this.#views.delete(view.hash)) this.#transactionCount -= view.transactions.length;
   }
 
   /** A committed transaction with its place and receipt; `null` if there is none of this hash. */

@@ -1,14 +1,18 @@
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import type { Digest } from "../base/brand.ts";
+import type { Address, Digest } from "../base/brand.ts";
 import { bytesToHex, concatBytes, equalBytes, hexToBytes, textToBytes } from "../base/bytes.ts";
 import { NodeError } from "../base/nodeError.ts";
 import { decodeRlp, encodeRlp, readBytes, readList, readNumber, rlpNumber } from "../base/rlp.ts";
 import { decodeSafetyRecord, encodeSafetyRecord } from "../consensus/codec.ts";
+import { indexOfValidator } from "../consensus/committee.ts";
 import { emptySafetyRecord } from "../consensus/rules.ts";
+import { hasSigner } from "../consensus/signers.ts";
 import type { EpochInfo, SafetyRecord } from "../consensus/types.ts";
 import { keccak256 } from "../crypto/keccak.ts";
+import type { Header } from "../ledger/blockTypes.ts";
+import { CorruptionError } from "../store/failures.ts";
 import { nodeFileSystem } from "../store/fileSystem.ts";
 import {
   createSafetyFile as createFile,
@@ -16,6 +20,7 @@ import {
   safetyRecordBytesMax,
   type SafetyFile,
 } from "../store/safetyFile.ts";
+import { missingBlock } from "./chain.ts";
 import type { Config } from "./config.ts";
 import type { DiskStore } from "./diskStore.ts";
 import type { GenesisNames } from "./genesis.ts";
@@ -77,69 +82,175 @@ export async function createSafetyFile(dataFolder: string, subject: SafetySubjec
   await createFile(nodeFileSystem, join(dataFolder, safetyFileName), first);
 }
 
+/** What opening a safety file needs. */
+export type SafetyOptions = {
+  readonly genesis: GenesisNames;
+  readonly keys: ValidatorKeys;
+  readonly store: SafetyView;
+  readonly epoch: EpochInfo;
+  readonly log: Log;
+  readonly allowMissing: boolean;
+};
+
+/** The stored blocks, as far as they show what a key signed. */
+export type SafetyView = Pick<
+  DiskStore,
+  "hashAtHeight" | "committedHeader" | "uncommittedBlocks" | "headProof" | "block" | "head"
+>;
+
+/** What a safety file says of this key in this epoch. */
+type Found =
+  | { readonly type: "trusted"; readonly record: SafetyRecord }
+  /** The file itself says that the key is silent until this epoch. */
+  | { readonly type: "silent"; readonly firstEpoch: number }
+  | { readonly type: "untrusted"; readonly why: string };
+
 /** Opens the file, or makes one that promises nothing where none can be trusted. */
-export async function openSafety(
-  config: Config,
-  options: {
-    readonly genesis: GenesisNames;
-    readonly keys: ValidatorKeys;
-    readonly store: DiskStore;
-    readonly epoch: EpochInfo;
-    readonly log: Log;
-    readonly allowMissing: boolean;
-  },
-): Promise<OpenedSafety> {
-  const { genesis, keys, epoch, log } = options;
+export async function openSafety(config: Config, options: SafetyOptions): Promise<OpenedSafety> {
+  const { genesis, keys, epoch } = options;
   const folder = config.dataFolder;
   const path = join(folder, safetyFileName);
-  const subject = { genesis: genesis.hash, publicKey: keys.blsPublicKey };
-  const binding = bindingOf(folder, subject);
-  let file = await openSafetyFile(nodeFileSystem, path);
-  const found = file === null ? null : readNewest(file, binding, epoch);
-  if (file !== null && found !== null) return opened(file, binding, found);
-  const why = file === null ? "there is no safety file" : "the safety file is of another place";
-  await file?.close();
-  const record = startsAfresh(config, options) ? freshRecord(options.store, epoch) : null;
-  if (record === null) {
-    log.warn(`${why}: this key signs nothing until the next epoch`, {
-      file: path,
-      nextEpochAfterHeight: epoch.lastHeight,
-    });
-  } else {
-    log.warn(`${why}: starting afresh, as the only validator may`, { file: path });
+  const binding = bindingOf(folder, { genesis: genesis.hash, publicKey: keys.blsPublicKey });
+  const file = await openFile(path);
+  const found = file === null ? missing : readNewest(file, binding, options);
+  if (file !== null && found.type === "trusted") {
+    checkStore(found.record, options);
+    return opened(file, binding, found.record);
   }
+  const record = startsAfresh(config, options) ? freshRecord(options.store, epoch) : null;
+  announce(path, { found, record }, options);
+  if (file !== null && found.type === "silent" && record === null) {
+    return opened(file, binding, null);
+  }
+  await file?.close();
   if (file !== null) await nodeFileSystem.remove(path);
   const first =
     record === null
       ? encodeBound(binding, new Uint8Array(0), epoch.epoch + 1)
       : encodeBound(binding, encodeSafetyRecord(record));
   await createFile(nodeFileSystem, path, first);
-  file = await openSafetyFile(nodeFileSystem, path);
-  if (file === null) throw new NodeError("E_SAFETY_FILE", `cannot open ${path}`);
-  return opened(file, binding, { record });
+  const made = await openFile(path);
+  if (made === null) throw new NodeError("E_SAFETY_FILE", `cannot open ${path}`);
+  return opened(made, binding, record);
 }
 
-type Found = { readonly record: SafetyRecord | null };
+const missing: Found = { type: "untrusted", why: "there is no safety file" };
 
-/** What the newest record says; `null` if the file belongs to another key, chain or place. */
-function readNewest(file: SafetyFile, binding: Uint8Array, epoch: EpochInfo): Found | null {
+/** A damaged file is not replaced by itself: what it promised is not known. */
+async function openFile(path: string): Promise<SafetyFile | null> {
+  try {
+    return await openSafetyFile(nodeFileSystem, path);
+  } catch (error) {
+    if (!(error instanceof CorruptionError)) throw error;
+    throw new NodeError("E_SAFETY_FILE", error.message, {
+      cause: error,
+      hint: "move it away, never back: its key then signs nothing until the next epoch",
+    });
+  }
+}
+
+/** What the newest record says, if the file is of this key, chain and place, and no old copy. */
+function readNewest(
+  file: SafetyFile,
+  binding: Uint8Array,
+  { store, keys, epoch }: SafetyOptions,
+): Found {
   const decoded = file.newest === null ? null : decodeRlp(file.newest);
   const fields = decoded?.ok === true ? readList(decoded.value, 3) : null;
   const found = readBytes(fields?.[0], 32);
   const bytes = readBytes(fields?.[1], safetyRecordBytesMax);
   const firstEpoch = readNumber(fields?.[2]);
-  if (found === null || bytes === null || firstEpoch === null) return null;
-  if (!equalBytes(found, binding)) return null;
-  if (bytes.length === 0) {
-    return { record: epoch.epoch < firstEpoch ? null : emptySafetyRecord(epoch) };
+  if (found === null || bytes === null || firstEpoch === null || !equalBytes(found, binding)) {
+    return { type: "untrusted", why: "the safety file is of another place, key or chain" };
   }
-  const record = decodeSafetyRecord(bytes);
-  if (!record.ok)
+  if (bytes.length === 0 && epoch.epoch < firstEpoch) return { type: "silent", firstEpoch };
+  const record = bytes.length === 0 ? null : decodeSafetyRecord(bytes);
+  if (record?.ok === false)
     throw new NodeError("E_SAFETY_FILE", `the safety file is unreadable: ${record.refusal.detail}`);
-  return { record: record.value };
+  const read = record === null ? emptySafetyRecord(epoch) : record.value;
+  const votedView = read.epoch < epoch.epoch ? 0 : read.votedView;
+  const ownView = newestOwnView(store, epoch, keys.address);
+  if (read.epoch <= epoch.epoch && ownView > votedView) {
+    const views = `it ends at view ${votedView}, and the chain holds a vote in view ${ownView}`;
+    return { type: "untrusted", why: `the safety file is an old copy: ${views}` };
+  }
+  return { type: "trusted", record: read };
 }
 
-function opened(file: SafetyFile, binding: Uint8Array, { record }: Found): OpenedSafety {
+/** The newest view in which a stored certificate of the epoch holds this key's vote; 0 for none. */
+function newestOwnView(store: SafetyView, epoch: EpochInfo, self: Address): number {
+  const index = indexOfValidator(epoch.committee, self);
+  if (index === null) return 0;
+  const proof = store.headProof();
+  return [
+    ...(proof === null ? [] : [proof.certificate]),
+    ...storedHeaders(store, epoch).map((header) => header.parentCertificate),
+  ]
+    .filter((held) => held.epoch === epoch.epoch && hasSigner(held.signers, index))
+    .reduce((newest, { view }) => Math.max(newest, view), 0);
+}
+
+/** Headers of the epoch's stored blocks, committed or not. */
+function storedHeaders(store: SafetyView, epoch: EpochInfo): readonly Header[] {
+  const headers = store.uncommittedBlocks().map(({ block }) => block.header);
+  for (let at = epoch.rootHeight + 1; at <= store.head.header.height; at += 1) {
+    const hash = store.hashAtHeight(at);
+    const header = hash === null ? null : store.committedHeader(hash);
+    if (header === null) throw missingBlock(`the block at height ${at}`);
+    headers.push(header);
+  }
+  return headers.filter((header) => header.epoch === epoch.epoch);
+}
+
+/**
+ * A block is synced before the vote for it is recorded, so a record that names one which is not
+ * there shows that the store lost what it held. Other validators still have it; the only one does
+ * not.
+ */
+function checkStore(record: SafetyRecord, { store, epoch, keys, log }: SafetyOptions): void {
+  const { vote } = record;
+  const { header } = store.head;
+  const isBehind =
+    record.epoch > epoch.epoch ||
+    (vote !== null &&
+      record.epoch === epoch.epoch &&
+      store.block(vote.block) === null &&
+      (header.epoch < vote.epoch || header.view < vote.view));
+  if (!isBehind) return;
+  const voted = `epoch ${record.epoch}, view ${record.votedView}`;
+  const lost = `the store ends at block ${header.height}, and this key voted later (${voted})`;
+  if (!isSoleValidator(epoch, keys)) {
+    log.warn(`${lost}: what is missing is to come from other validators`);
+    return;
+  }
+  throw new NodeError("E_DATA_CORRUPT", lost, {
+    hint: "restore the store from the disk that lost it; no other validator has these blocks",
+  });
+}
+
+function announce(
+  path: string,
+  { found, record }: { readonly found: Found; readonly record: SafetyRecord | null },
+  { epoch, keys, log }: SafetyOptions,
+): void {
+  const why =
+    found.type === "untrusted" ? found.why : "an earlier start found no safety file to trust";
+  if (record !== null) {
+    log.warn(`${why}: starting afresh, as the only validator may`, { file: path });
+    return;
+  }
+  const firstEpoch = found.type === "silent" ? found.firstEpoch : epoch.epoch + 1;
+  const standsStill = isSoleValidator(epoch, keys)
+    ? ", and its network of one stands still: start once with --set=consensus.soleValidator=true"
+    : "";
+  log.warn(`${why}: this key signs nothing until the next epoch${standsStill}`, {
+    file: path,
+    firstEpoch,
+    nextEpochAfterHeight: epoch.lastHeight,
+  });
+}
+
+function opened(file: SafetyFile, binding: Uint8Array, record: SafetyRecord | null): OpenedSafety {
   return {
     record,
     append: (bytes) => file.append(encodeBound(binding, bytes)),
@@ -147,19 +258,19 @@ function opened(file: SafetyFile, binding: Uint8Array, { record }: Found): Opene
   };
 }
 
+function isSoleValidator({ committee }: EpochInfo, { address }: ValidatorKeys): boolean {
+  const { validators } = committee;
+  return validators.length === 1 && validators[0]?.address === address;
+}
+
 /** Whether no other validator could have seen a vote of this key that the file would not know. */
-function startsAfresh(
-  config: Config,
-  { keys, epoch, allowMissing }: Parameters<typeof openSafety>[1],
-): boolean {
+function startsAfresh(config: Config, { keys, epoch, allowMissing }: SafetyOptions): boolean {
   if (!allowMissing && !config.consensus.soleValidator) return false;
-  const { validators } = epoch.committee;
-  const isSole = validators.length === 1 && validators[0]?.address === keys.address;
-  if (isSole) return true;
+  if (isSoleValidator(epoch, keys)) return true;
   const key = bytesToHex(keys.blsPublicKey).slice(0, 18);
   throw new NodeError(
     "E_SAFETY_FILE",
-    `key ${key}… is not the only validator: without its safety file it must stay silent this epoch`,
+    `key ${key}… is not the only validator: without its safety file it is silent this epoch`,
     { hint: "start without consensus.soleValidator and --allow-missing-safety-file" },
   );
 }
@@ -167,10 +278,8 @@ function startsAfresh(
 /**
  * A record that promises not to vote again where stored blocks show that this key may have voted.
  */
-function freshRecord(store: DiskStore, epoch: EpochInfo): SafetyRecord {
-  const seen = [...store.committedSince(epoch.rootHeight + 1), ...store.uncommittedBlocks()]
-    .map(({ block }) => block.header)
-    .filter((header) => header.epoch === epoch.epoch);
+function freshRecord(store: SafetyView, epoch: EpochInfo): SafetyRecord {
+  const seen = storedHeaders(store, epoch);
   const newest = seen.reduce((max, header) => Math.max(max, header.view), 0);
   const high = seen
     .map((header) => header.parentCertificate)

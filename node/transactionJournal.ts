@@ -1,7 +1,8 @@
 import { open, readFile, rename, type FileHandle } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import { concatBytes } from "../base/bytes.ts";
-import { NodeError } from "../base/nodeError.ts";
+import type { NodeError } from "../base/nodeError.ts";
+import { toStorageError } from "../store/failures.ts";
 
 /**
  * Transactions that this node accepted over RPC and that are not committed yet. A submission is
@@ -10,32 +11,57 @@ import { NodeError } from "../base/nodeError.ts";
  *
  * Record: length of payload (u32, big-endian) | CRC-32 of payload (u32) | payload.
  * A record that was cut off by a crash ends the reading: it was never answered.
+ *
+ * A failed write is final: what lies after a half-written record would not be found again.
  */
 export class TransactionJournal {
   readonly #path: string;
   #handle: FileHandle;
-  #queue: { readonly bytes: Uint8Array; readonly done: (error: unknown) => void }[] = [];
+  #queue: { readonly bytes: Uint8Array; readonly done: (error: NodeError | null) => void }[] = [];
   #writing: Promise<void> | null = null;
   #recordsOnDisk: number;
+  readonly #onFailure: (error: NodeError) => void;
+  #failure: NodeError | null = null;
 
-  private constructor(path: string, handle: FileHandle, records: number) {
-    this.#path = path;
-    this.#handle = handle;
-    this.#recordsOnDisk = records;
+  private constructor(parts: {
+    readonly path: string;
+    readonly handle: FileHandle;
+    readonly records: number;
+    readonly onFailure: (error: NodeError) => void;
+  }) {
+    this.#path = parts.path;
+    this.#handle = parts.handle;
+    this.#recordsOnDisk = parts.records;
+    this.#onFailure = parts.onFailure;
   }
 
-  /** Opens or creates the file and gives the payloads that it holds, oldest first. */
+  /**
+   * Opens or creates the file and gives the payloads that it holds, oldest first. `onFailure` is told
+   * of the first failed write: the promise that is in every answer cannot be kept from then on.
+   */
   static async open(
     path: string,
-  ): Promise<{ readonly journal: TransactionJournal; readonly payloads: readonly Uint8Array[] }> {
-    const file = await readFile(path).catch((error: unknown) => {
-      if (isNotFound(error)) return new Uint8Array(0);
-      throw new NodeError("E_DATA", `cannot read ${path}`, { cause: error });
-    });
-    const { payloads, end } = readRecords(new Uint8Array(file));
-    const handle = await open(path, "a", 0o600);
-    await handle.truncate(end);
-    return { journal: new TransactionJournal(path, handle, payloads.length), payloads };
+    onFailure: (error: NodeError) => void,
+  ): Promise<{
+    readonly journal: TransactionJournal;
+    readonly payloads: readonly Uint8Array[];
+    /** Bytes after the last whole record. */
+    readonly droppedBytes: number;
+  }> {
+    try {
+      const file = await readFile(path).catch((error: unknown) => {
+        if (isNotFound(error)) return new Uint8Array(0);
+        throw error;
+      });
+      const { payloads, end } = readRecords(new Uint8Array(file));
+      const handle = await open(path, "a", 0o600);
+      await handle.truncate(end);
+      const records = payloads.length;
+      const journal = new TransactionJournal({ path, handle, records, onFailure });
+      return { journal, payloads, droppedBytes: file.length - end };
+    } catch (error) {
+      throw toStorageError(path, error);
+    }
   }
 
   /** How many records the file holds, committed ones included. */
@@ -47,16 +73,9 @@ export class TransactionJournal {
    * Resolves when the payload would survive the death of this process. Appends go out in groups.
    */
   append(payload: Uint8Array): Promise<void> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
-      const done = (error: unknown): void =>
-        error === null
-          ? resolve()
-          : reject(
-              new NodeError("E_DATA", `cannot write ${this.#path}`, {
-                cause: error,
-                hint: "free disk space, or make the folder writable, and send it again",
-              }),
-            );
+      const done = (error: NodeError | null): void => (error === null ? resolve() : reject(error));
       this.#queue.push({ bytes: encodeRecord(payload), done });
       this.#writing ??= this.#drain();
     });
@@ -66,16 +85,20 @@ export class TransactionJournal {
     await new Promise<void>((next) => setImmediate(next));
     while (this.#queue.length > 0) {
       const group = this.#queue.splice(0, groupMax);
-      let failure: unknown = null;
-      try {
-        await this.#handle.appendFile(concatBytes(...group.map((item) => item.bytes)));
-        this.#recordsOnDisk += group.length;
-      } catch (error) {
-        failure = error;
-      }
-      for (const item of group) item.done(failure);
+      if (this.#failure === null) await this.#write(group.map((item) => item.bytes));
+      for (const item of group) item.done(this.#failure);
     }
     this.#writing = null;
+  }
+
+  async #write(records: readonly Uint8Array[]): Promise<void> {
+    try {
+      await this.#handle.appendFile(concatBytes(...records));
+      this.#recordsOnDisk += records.length;
+    } catch (error) {
+      this.#failure = toStorageError(this.#path, error);
+      this.#onFailure(this.#failure);
+    }
   }
 
   /**
@@ -96,6 +119,8 @@ export class TransactionJournal {
       await this.#handle.close();
       this.#handle = next;
       this.#recordsOnDisk = payloads.length;
+    } catch (error) {
+      throw toStorageError(this.#path, error);
     } finally {
       this.#writing = null;
       settle();

@@ -1,7 +1,7 @@
 import type { Address, Digest, Verified } from "../base/brand.ts";
 import { accept, refuse, type Outcome } from "../base/outcome.ts";
 import type { RecoverPool } from "../crypto/recoverPool.node.ts";
-import { verifySignedBy, type SignatureClaim } from "../crypto/verify.ts";
+import { signerOf, verifySignedBy, type SignatureClaim } from "../crypto/verify.ts";
 import {
   decodeEncoded,
   decodeEthereum,
@@ -224,9 +224,17 @@ export class TransactionPool {
       transactions.push(known);
       if (known === null) open.push({ index, unverified: outcome.value });
     }
+    const claims = open.flatMap(({ unverified }) => unverified.claims);
+    // A block is never refused for want of room in the queue: then its signers are recovered here.
+    const found =
+      claims.length === 0
+        ? []
+        : ((await this.#recoverPool.recover(claims)) ?? claims.map(signerOf));
+    let at = 0;
     for (const { index, unverified } of open) {
-      const found = await this.#recoverPool.recover(unverified.claims);
-      const transaction = found === null ? null : verifySignedBy(found, unverified.complete);
+      const signers = found.slice(at, at + unverified.claims.length);
+      at += unverified.claims.length;
+      const transaction = verifySignedBy(signers, unverified.complete);
       if (transaction === null) return null;
       transactions[index] = transaction;
     }

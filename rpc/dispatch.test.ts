@@ -1,6 +1,7 @@
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 
+import { NodeError } from "../base/nodeError.ts";
 import { accept, refuse } from "../base/outcome.ts";
 import { Dispatcher, method, type Method } from "./dispatch.ts";
 import { serverError } from "./errors.ts";
@@ -199,4 +200,27 @@ test("heavy calls wait in line, and the line is bounded", async () => {
   expect(await ask3[0]).toContain('"result":1');
   releases[1]?.();
   expect(await ask3[1]).toContain('"result":1');
+});
+
+test("D5: a damaged disk is told to the node; the client learns the code and no path", async () => {
+  const damage = new NodeError("E_DATA_CORRUPT", "a stored value is damaged (/data/store)");
+  const damaged: Method = {
+    ...plain,
+    name: "damaged",
+    invoke: () => {
+      throw damage;
+    },
+  };
+  const thrown: unknown[] = [];
+  const answering = new Dispatcher([damaged], {
+    limits: rpcLimitsDefault,
+    metrics: createRpcMetrics(new Registry()),
+    log: { error: (): void => undefined, warn: (): void => undefined },
+    onThrow: (error) => thrown.push(error),
+  });
+  const answer = await answering.answer(JSON.stringify(call("damaged")), context);
+  expect(JSON.parse(answer ?? "")).toEqual(failed(-32_603, 1));
+  expect(answer).toContain("E_DATA_CORRUPT");
+  expect(answer).not.toContain("/data");
+  expect(thrown).toEqual([damage]);
 });

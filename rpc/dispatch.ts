@@ -1,4 +1,5 @@
 import { AssertionError } from "../base/assert.ts";
+import { NodeError } from "../base/nodeError.ts";
 import { toPrintable } from "../base/print.ts";
 import type { Answer, RpcError } from "./errors.ts";
 import { errorCodes, invalidParams, limitExceeded } from "./errors.ts";
@@ -115,16 +116,24 @@ export class Dispatcher {
   readonly #limits: RpcLimits;
   readonly #metrics: RpcMetrics;
   readonly #log: RpcLog;
+  readonly #onThrow: (error: unknown) => void;
   readonly #heavy: Turnstile;
 
   constructor(
     methods: readonly Method[],
-    options: { readonly limits: RpcLimits; readonly metrics: RpcMetrics; readonly log: RpcLog },
+    options: {
+      readonly limits: RpcLimits;
+      readonly metrics: RpcMetrics;
+      readonly log: RpcLog;
+      /** Told what a method threw; a failing disk, unlike a bug, is to end the node. */
+      readonly onThrow?: (error: unknown) => void;
+    },
   ) {
     this.#methods = new Map(methods.map((entry) => [entry.name, entry]));
     this.#limits = options.limits;
     this.#metrics = options.metrics;
     this.#log = options.log;
+    this.#onThrow = options.onThrow ?? (() => undefined);
     this.#heavy = new Turnstile(options.limits.heavyCallsMax, options.limits.heavyQueueMax);
   }
 
@@ -207,7 +216,7 @@ export class Dispatcher {
     if (answer instanceof Promise)
       return answer.then(
         (value) => this.#encode(called, answeredId, given, value),
-        (error: unknown) => this.#encode(called, answeredId, given, this.#onThrow(called, error)),
+        (error: unknown) => this.#encode(called, answeredId, given, this.#failed(called, error)),
       );
     return this.#encode(called, answeredId, given, answer);
   }
@@ -224,12 +233,16 @@ export class Dispatcher {
         };
       return answer;
     } catch (error) {
-      return this.#onThrow(called, error);
+      return this.#failed(called, error);
     }
   }
 
-  /** A method never throws for bad input, so this is a bug; one poisoned call must not end the node. */
-  #onThrow(called: Method, error: unknown): Answer {
+  /**
+   * A method never throws for bad input, so this is a bug, and one poisoned call must not end the
+   * node; or it is a failure, such as a damaged disk, which `onThrow` ends the node for.
+   */
+  #failed(called: Method, error: unknown): Answer {
+    this.#onThrow(error);
     this.#metrics.threw(called.name);
     this.#log.error("an RPC method threw", {
       method: called.name,
@@ -237,7 +250,9 @@ export class Dispatcher {
       stack: error instanceof Error ? (error.stack ?? "") : "",
       assertion: error instanceof AssertionError,
     });
-    const message = `${called.name} failed: this is a bug of the node, see its log`;
+    const what =
+      error instanceof NodeError ? `the node failed (${error.code})` : "a bug of the node";
+    const message = `${called.name} failed: ${what}, see its log`;
     return { ok: false, refusal: { code: errorCodes.internal, message } };
   }
 

@@ -37,6 +37,8 @@ export type RpcServerOptions = GuardOptions & {
   readonly listen: readonly Listen[];
   readonly log: RpcLog;
   readonly limits?: Partial<RpcLimits>;
+  /** Told what a method threw, which it never does for bad input. */
+  readonly onThrow?: (error: unknown) => void;
   /** Methods of later parts of the program, after the built-in ones. */
   readonly methods?: readonly Method[];
 };
@@ -82,6 +84,7 @@ export class RpcServer {
       limits,
       metrics: this.#metrics,
       log: options.log,
+      ...(options.onThrow === undefined ? {} : { onThrow: options.onThrow }),
     });
     this.#bodies = new BodyReader(limits);
     this.#answers = new Answers(limits.callTimeoutMs);

@@ -1,6 +1,6 @@
 import { assert } from "../base/assert.ts";
 import type { Digest } from "../base/brand.ts";
-import { bytesToDigest, hexToBytes } from "../base/bytes.ts";
+import { bytesToDigest, equalBytes, hexToBytes } from "../base/bytes.ts";
 import { decodeRlp, encodeRlp, readBigInt, readFixed, readList, rlpBigInt } from "../base/rlp.ts";
 import { emptyKeccak } from "../crypto/keccak.ts";
 import { CorruptionError } from "./failures.ts";
@@ -58,13 +58,13 @@ export function decodeAccount(bytes: Uint8Array): AccountRecord {
   return record;
 }
 
-/** With digests for hashes. */
-export function recordToAccount(record: AccountRecord): Account {
+/** With digests for hashes. Most accounts have neither storage nor code, and share the constants. */
+export function recordToAccount({ nonce, balance, storageRoot, codeHash }: AccountRecord): Account {
   return {
-    nonce: record.nonce,
-    balance: record.balance,
-    storageRoot: bytesToDigest(record.storageRoot),
-    codeHash: bytesToDigest(record.codeHash),
+    nonce,
+    balance,
+    storageRoot: equalBytes(storageRoot, emptyTrieRoot) ? emptyRoot : bytesToDigest(storageRoot),
+    codeHash: equalBytes(codeHash, emptyCodeHash) ? emptyKeccak : bytesToDigest(codeHash),
   };
 }
 

@@ -11,15 +11,15 @@ import { decodeNode, emptyTrieRoot, isHash, type TrieChild, type TrieNode } from
  * Which nodes hold their place in one state only. A place is a trie and a path from its root; the
  * storage trie of an account belongs to that account's place, and so does its code.
  *
- * Three states are walked side by side: `before`, `middle`, `after`, the neighbours of `middle` in
- * height (an absent one is empty). Told are the stays that end when `middle` is let go:
+ * Three states are walked side by side: `before`, `middle`, `after`, the neighbours of `middle`
+ * in height (an absent one is empty). Told are the stays that end when `middle` is let go:
  *   - a node of `middle` that neither neighbour has in that place, and
  *   - a node that both neighbours have there while `middle` does not: its two stays become one.
  * With `before` absent this is "in `middle` but not in `after`".
  *
  * Where two states that matter agree, the walk ends, so its work follows what changed and not the
- * size of the state. What is left to do is a list of bytes, so a walk can stop at any step, survive
- * a crash, and go on.
+ * size of the state. What is left to do is a list of bytes, so a walk can stop at any step,
+ * survive a crash, and go on.
  */
 
 /** A node on the way: `bytes` is kept when part of its path has been walked, as it may be gone. */

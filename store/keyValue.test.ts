@@ -49,7 +49,7 @@ describe("data folder", () => {
     await removeFolders();
   });
 
-  test("D13: an empty store is claimed, the same chain opens again, another is refused", async () => {
+  test("D13: an empty store is claimed, its chain opens again, another not", async () => {
     const store = new MemoryKeyValue();
     await checkFormat(store, chain);
     await checkFormat(store, chain);

@@ -6,8 +6,8 @@ import { countKey, nodeKey, nodeKinds, type NodeKind } from "./keys.ts";
 /*
  * Reference counts, one per stored node of a kind, in the store that holds the nodes and in the
  * batch that changes them. A count is the number of the node's stays: a stay is a maximal run of
- * neighbouring retained heights in which one place holds the node (difference.ts says what a place
- * is, docs/adr says why stays and not edges). A node without a stay is deleted.
+ * neighbouring retained heights in which one place holds the node (difference.ts says what a
+ * place is, docs/adr says why stays and not edges). A node without a stay is deleted.
  *
  * Nearly every count is one, so one is what a stored node without a record has.
  */

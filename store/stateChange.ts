@@ -9,6 +9,7 @@ import {
   decodeAccount,
   emptyCodeHash,
   encodeAccount,
+  recordToAccount,
   type Account,
   type AccountRecord,
 } from "./account.ts";
@@ -46,15 +47,24 @@ type Pair = { readonly key: Uint8Array; readonly value: Uint8Array | null };
 
 type Touched = { readonly key: Uint8Array; readonly address: Address; readonly module: boolean };
 
-/** The state root after the changes, and the stays that begin with it. */
+/** What changes make of a state. */
+export type ChangedState = {
+  readonly root: Uint8Array;
+  /** The stays that begin with it. */
+  readonly added: readonly AddedNode[];
+  /** Every account that was touched, as it stands in the trie now; `null` if it is not there. */
+  readonly accounts: ReadonlyMap<Address, Account | null>;
+};
+
+/** Applies changes to the state of a root. */
 export function applyChanges(
   load: NodeLoader,
   parent: Uint8Array,
   changes: StateChanges,
-): { readonly root: Uint8Array; readonly added: readonly AddedNode[] } {
+): ChangedState {
   const change = new StateChange(load, changes);
   const root = change.apply(parent);
-  return { root, added: change.added };
+  return { root, added: change.added, accounts: change.accounts };
 }
 
 class StateChange {
@@ -62,6 +72,7 @@ class StateChange {
   readonly #changes: StateChanges;
   readonly #modulePairs = new Map<Address, readonly Pair[]>();
   readonly added: AddedNode[] = [];
+  readonly accounts = new Map<Address, Account | null>();
 
   constructor(load: NodeLoader, changes: StateChanges) {
     this.#load = load;
@@ -80,7 +91,9 @@ class StateChange {
       value: (index, old) => {
         const item = touched[index];
         assert(item !== undefined, "every touched account has its key");
-        return this.#account(item, old);
+        const record = this.#account(item, old);
+        this.accounts.set(item.address, record === null ? null : recordToAccount(record));
+        return record === null ? null : encodeAccount(record);
       },
       added: (hash, bytes) => this.added.push({ kind: "account", hash, bytes }),
     });
@@ -103,7 +116,7 @@ class StateChange {
   }
 
   /** The new value of one account. */
-  #account({ address, module }: Touched, old: Uint8Array | null): Uint8Array | null {
+  #account({ address, module }: Touched, old: Uint8Array | null): AccountRecord | null {
     const before = old === null ? null : decodeAccount(old);
     const written = this.#changes.accounts.get(address);
     const oldRoot = before?.storageRoot ?? emptyTrieRoot;
@@ -117,7 +130,7 @@ class StateChange {
     assert(module || fields !== null, `storage without an account: ${address}`);
     const record = { ...(fields ?? newModuleAccount), storageRoot };
     this.#beginCode(record.codeHash, before);
-    return encodeAccount(record);
+    return record;
   }
 
   #subTrie(root: Uint8Array, pairs: readonly Pair[]): Uint8Array {

@@ -5,6 +5,7 @@ import { moduleAddress } from "../base/moduleAddress.ts";
 import { decodeRlp, isRlpList } from "../base/rlp.ts";
 import { emptyKeccak, keccak256 } from "../crypto/keccak.ts";
 import { decodeAccount, recordToAccount, type Account, type AccountRecord } from "./account.ts";
+import type { AccountCache } from "./accountCache.ts";
 import { CorruptionError } from "./failures.ts";
 import { emptyTrieRoot } from "./nodes.ts";
 import type { NodeLoader } from "./stateChange.ts";
@@ -30,8 +31,12 @@ export interface StateReader {
 /** Accounts whose storage roots a reader remembers, so that a slot is one walk and not two. */
 const rememberedRootsMax = 1_024;
 
-/** A reader over nodes; the loader throws if the state is not (or no longer) there. */
-export function createStateReader(load: NodeLoader, root: Digest): StateReader {
+/** A reader over nodes and accounts; the loader throws if the state is not (or no longer) there. */
+export function createStateReader(
+  load: NodeLoader,
+  root: Digest,
+  accounts: AccountCache,
+): StateReader {
   const rootBytes = hexToBytes(root);
   const roots = new Map<Address, Uint8Array>();
 
@@ -39,6 +44,11 @@ export function createStateReader(load: NodeLoader, root: Digest): StateReader {
     const key = keccak256(hexToBytes(address));
     const value = readTrie((hash) => load("account", hash), rootBytes, key);
     return value === null ? null : decodeAccount(value);
+  }
+
+  function account(address: Address): Account | null {
+    const found = record(address);
+    return found === null ? null : recordToAccount(found);
   }
 
   function storageRoot(address: Address): Uint8Array {
@@ -53,10 +63,7 @@ export function createStateReader(load: NodeLoader, root: Digest): StateReader {
   const loadStorage = (hash: Uint8Array): Uint8Array => load("storage", hash);
   return {
     root,
-    account(address) {
-      const found = record(address);
-      return found === null ? null : recordToAccount(found);
-    },
+    account: (address) => accounts.read(root, address, account),
     storage(address, slot) {
       const value = readTrie(loadStorage, storageRoot(address), keccak256(hexToBytes(slot)));
       return value === null ? null : decodeWord(value);

@@ -10,6 +10,7 @@ import {
 import { moduleAddress } from "../base/moduleAddress.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { emptyRoot } from "./account.ts";
+import { accountCacheMax, AccountCache } from "./accountCache.ts";
 import { decodeWalk, encodeWalk, startWalk, walk, type WalkItem } from "./difference.ts";
 import { CorruptionError, PrunedError } from "./failures.ts";
 import type { KeyValueReader, KeyValueWrite } from "./keyValue.ts";
@@ -34,11 +35,12 @@ import { Uncommitted, type RootStep } from "./uncommitted.ts";
  * The state of a chain: committed heights on disk, uncommitted blocks in memory.
  *
  * A commit's nodes, their counts, the height's root and a slice of pruning are one list of writes
- * that the node puts into its one batch for the block. Between `commitWrites` and `committed` nothing
- * else may be written by this tree; applying and reading go on.
+ * that the node puts into its one batch for the block. Between `commitWrites` and `committed`
+ * nothing else may be written by this tree; applying and reading go on.
  *
- * Releasing a height costs work that follows what changed at it, in slices: a commit takes a slice
- * that keeps pace with what commits add. What is left of a release is a record in the same batch.
+ * Releasing a height costs work that follows what changed at it, in slices: a commit takes a
+ * slice that keeps pace with what commits add. What is left of a release is a record in the same
+ * batch.
  */
 
 /** Which heights stay. */
@@ -57,6 +59,8 @@ export type StateTreeOptions = {
   readonly retention: Retention;
   /** Bytes of encoded nodes kept in memory, allocated as they are read. */
   readonly cacheBytes?: number;
+  /** Accounts kept as values. */
+  readonly accountsMax?: number;
 };
 
 /** A height whose state is kept. */
@@ -121,6 +125,7 @@ export class StateTree {
   readonly #retention: Retention;
   readonly #cache: NodeCache;
   readonly #uncommitted = new Uncommitted();
+  readonly #accounts: AccountCache;
   /** Ascending. A height being released is no longer here. */
   readonly #retained: RetainedHeight[];
   /** How many retained heights have a root. */
@@ -141,6 +146,8 @@ export class StateTree {
     this.#keyValue = keyValue;
     this.#retention = retention;
     this.#cache = new NodeCache(options.cacheBytes ?? stateCacheBytes);
+    const newest = retained.at(-1)?.root ?? emptyRoot;
+    this.#accounts = new AccountCache(newest, options.accountsMax ?? accountCacheMax);
     this.#retained = [...retained];
     for (const { root } of retained) this.#roots.set(root, (this.#roots.get(root) ?? 0) + 1);
     this.#release = readRelease(keyValue);
@@ -183,21 +190,24 @@ export class StateTree {
   /** State at a root. Throws `PrunedError` if it is not there, now or at any later read. */
   reader(root: Digest): StateReader {
     if (!this.has(root)) throw new PrunedError(root);
-    return createStateReader(this.#loader(root), root);
+    return createStateReader(this.#loader(root), root, this.#accounts);
   }
 
   /** The root after `changes` on `parent`. New nodes stay in memory until that root is committed. */
   apply(parent: Digest, changes: StateChanges): Digest {
     if (!this.has(parent)) throw new PrunedError(parent);
-    const { root, added } = applyChanges(this.#loader(parent), rootBytesOf(parent), changes);
-    const digest = bytesToDigest(root);
-    if (digest !== parent) this.#uncommitted.add({ parent, root: digest }, added);
-    return digest;
+    const changed = applyChanges(this.#loader(parent), rootBytesOf(parent), changes);
+    const root = bytesToDigest(changed.root);
+    if (root === parent) return root;
+    this.#uncommitted.add({ parent, root }, changed.added);
+    this.#accounts.add({ parent, root }, changed.accounts);
+    return root;
   }
 
   /** Forgets an uncommitted block that is dead, its descendants first. Never touches the disk. */
   discard(step: RootStep): void {
     this.#uncommitted.discard(step);
+    if (!this.#uncommitted.hasRoot(step.root)) this.#accounts.discard(step.root);
   }
 
   /** Proofs of an account and of some of its storage slots, for `eth_getProof`. */
@@ -238,6 +248,7 @@ export class StateTree {
       this.#roots.set(root, (this.#roots.get(root) ?? 0) + 1);
       for (const { hash, bytes } of added) if (bytes !== null) this.#cache.set(hash, bytes);
       this.#uncommitted.remove(step);
+      this.#accounts.commit(step);
       this.#queueOld();
     };
     this.#pending = { writes, done };

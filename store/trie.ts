@@ -17,10 +17,10 @@ import {
 } from "./nodes.ts";
 
 /*
- * A synchronous Merkle-Patricia trie. Nothing is kept between calls: nodes come from a source that
- * caches, an update takes all changes of a block at once in key order, and each node that changed
- * is encoded and hashed once, at the end. That is what makes it an order of magnitude cheaper than
- * rewriting a path per key.
+ * A synchronous Merkle-Patricia trie. Nothing is kept between calls: nodes come from a source
+ * that caches, an update takes all changes of a block at once in key order, and each node that
+ * changed is encoded and hashed once, at the end. That is what makes it an order of magnitude
+ * cheaper than rewriting a path per key.
  *
  * An update answers exactly which nodes came and went, place by place: reference counts are built
  * on it (references.ts). A node that keeps its place and content is in neither list.

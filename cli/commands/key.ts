@@ -8,6 +8,7 @@ import {
   readPlainKey,
   writeKeystore,
 } from "../../crypto/keystore.ts";
+import { addressOf } from "../../crypto/secp256k1.ts";
 import {
   deleteKey as deleteStored,
   findKey,
@@ -134,11 +135,28 @@ export const importKey: Action = async (context, flags, [file]) => {
           await passwordFor(context, flags, "Password to store it under", "new"),
         ]
       : await fromKeystore(context, flags, file);
+  const address = addressOf(privateKey);
+  const present = flags.has("force") ? null : await sameKeyStored(context, address, password);
+  if (present !== null) {
+    printStored(context, "Already stored", address, present);
+    return;
+  }
   const text = await writeKeystore(privateKey, password);
-  const address = addressOfFile(text);
   const mode = flags.has("force") ? "replace" : "new";
   printStored(context, "Imported", address, storeKey(context.settings.folder, address, text, mode));
 };
+
+/** Where the key is stored already under this very password; `null` if it is not. */
+async function sameKeyStored(
+  context: Context,
+  address: Address,
+  password: string,
+): Promise<string | null> {
+  const stored = listStored(context.settings.folder).find((key) => key.address === address);
+  if (stored === undefined || stored.kind === "plain") return null;
+  const opened = await openKeystore(readKeyFile(stored.path), password);
+  return opened.ok && opened.value.address === address ? stored.path : null;
+}
 
 async function fromKeystore(
   context: Context,

@@ -119,7 +119,7 @@ export const apiDefects: readonly Defect[] = [
     row: "A15",
     about: "a call that throws ends the request",
     file: "rpc/dispatch.ts",
-    find: "} catch (error) {\n      return this.#onThrow(called, error);\n    }",
+    find: "} catch (error) {\n      return this.#failed(called, error);\n    }",
     replace: "} catch (error) {\n      throw error;\n    }",
     test: "rpc/dispatch.test.ts",
   },

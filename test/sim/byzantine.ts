@@ -8,11 +8,13 @@ import type {
   TimeoutCertificate,
 } from "../../consensus/types.ts";
 import { hashOf, linkOf, type SimBlock } from "./fakeLedger.ts";
-import type { SimNode, World } from "./node.ts";
+import { Forker, type Fork } from "./forker.ts";
+import type { SimNode } from "./node.ts";
 import type { Prng } from "./prng.ts";
 import { stubDigest } from "./stubs.ts";
 import type { Strategy } from "./swarm.ts";
 import type { Wire } from "./wire.ts";
+import type { World } from "./world.ts";
 
 /** A message and where it goes. */
 type Outgoing = {
@@ -25,8 +27,8 @@ type Outgoing = {
 const memoryMax = 64;
 
 /**
- * Wraps an honest node: changes what leaves it, and adds messages of its own, signed with its own key
- * past the guard. It can do what a thief of the key can: everything but forge others' signatures.
+ * Wraps an honest node: changes what leaves it, and adds messages of its own, signed with its own
+ * key past the guard. It can do what a thief of the key can: everything but forge others' signatures.
  */
 export class Liar {
   readonly #node: SimNode;
@@ -37,6 +39,7 @@ export class Liar {
   readonly #certificates: Certificate[] = [];
   readonly #timeouts: TimeoutCertificate[] = [];
   readonly #blocks = new Map<Digest, SimBlock>();
+  #fork: Forker | null = null;
 
   constructor(
     node: SimNode,
@@ -84,6 +87,10 @@ export class Liar {
       if (this.#does("doubleVoter")) added.push(...this.#voteFor(wire.block));
       if (this.#does("bareProver")) added.push(...this.#bareProofs(wire.block));
     }
+    if (wire.type === "timeout") {
+      const fork = this.#fork?.add(wire.timeout) ?? null;
+      if (fork !== null) added.push(...this.#carryFork(fork));
+    }
     if (this.#strategies.has("garbage") && this.#dice.chance(1, 20)) {
       const garbled = this.#garble(wire);
       if (garbled !== null) added.push({ to: this.#someNodes(), wire: garbled });
@@ -123,6 +130,10 @@ export class Liar {
     const others = this.#someNodes();
     const sent: Outgoing[] = [];
     const delayUs = this.#does("hoarder") ? this.#dice.between(500_000, 5_000_000) : 0;
+    if (this.#does("forker")) {
+      const attack = this.#startFork(wire);
+      if (attack !== null) return attack;
+    }
     if (this.#does("staleProposer")) {
       const stale = this.#staleBlock(wire.block);
       if (stale !== null) sent.push({ to, wire: this.#proposalOf(stale), delayUs });
@@ -145,6 +156,50 @@ export class Liar {
       return sent;
     }
     return [...sent, { to, wire, delayUs }];
+  }
+
+  /** Shows a commit to one node and denies it to the others. */
+  #startFork(wire: Extract<Wire, { readonly type: "proposal" }>): readonly Outgoing[] | null {
+    const { epoch } = this.#node;
+    const { summary } = wire.block;
+    const aim = Forker.aim(summary, this.#blocks);
+    if (aim === null || summary.epoch !== epoch.epoch) return null;
+    const view = summary.view - 1;
+    this.#fork = new Forker(epoch, view, aim.forkFrom);
+    const timeout = {
+      epoch: summary.epoch,
+      view,
+      highCertificate: aim.below,
+      entryCertificate: null,
+    };
+    const signature = this.#sign({ type: "timeout", timeout });
+    const signed = { timeout, signer: this.#index(), signature };
+    this.#fork.add(signed);
+    const victim = this.#dice.below(this.#nodeCount);
+    const others = Array.from({ length: this.#nodeCount }, (_, id) => id).filter(
+      (id) => id !== victim,
+    );
+    return [
+      { to: [victim], wire },
+      { to: others, wire: { type: "timeout", timeout: signed } },
+    ];
+  }
+
+  /** The others have left the view: propose the fork to everyone, and vote for it. */
+  #carryFork({ view, parentCertificate, timeoutCertificate }: Fork): readonly Outgoing[] {
+    const excuse = this.#dice.chance(1, 2) ? null : this.#excuseFor(parentCertificate);
+    const block = this.#buildOn(parentCertificate, view, excuse ?? timeoutCertificate);
+    return block === null
+      ? []
+      : [{ to: "all", wire: this.#proposalOf(block) }, ...this.#voteFor(block)];
+  }
+
+  #excuseFor(certificate: Certificate): TimeoutCertificate | null {
+    const { epoch } = certificate;
+    const excuses = this.#timeouts.filter(
+      (timeout) => timeout.epoch === epoch && timeout.highCertificate.view <= certificate.view,
+    );
+    return excuses.at(-1) ?? null;
   }
 
   #rehash(block: SimBlock): SimBlock {
@@ -175,28 +230,30 @@ export class Liar {
     );
     const certificate = older.at(-1 - this.#dice.below(Math.min(4, Math.max(1, older.length))));
     if (certificate === undefined) return null;
+    const excuse = this.#dice.chance(1, 2) ? null : this.#excuseFor(certificate);
+    return this.#buildOn(certificate, summary.view, excuse ?? summary.timeoutCertificate);
+  }
+
+  #buildOn(
+    certificate: Certificate,
+    view: number,
+    timeoutCertificate: TimeoutCertificate | null,
+  ): SimBlock | null {
+    const { epoch, disk } = this.#node;
     const isRoot = certificate.block === epoch.root;
     const parent = this.#blocks.get(certificate.block) ?? this.#node.block(certificate.block);
-    if (parent === null && !isRoot) return null;
-    const excuses = this.#timeouts.filter(
-      (timeout) =>
-        timeout.epoch === epoch.epoch && timeout.highCertificate.view <= certificate.view,
-    );
+    if (certificate.epoch !== epoch.epoch || (parent === null && !isRoot)) return null;
+    const proof = disk.epochProofs.get(epoch.epoch - 1) ?? null;
     return this.#world.ledger.build({
       epoch,
-      view: summary.view,
+      view,
       height: isRoot || parent === null ? epoch.rootHeight + 1 : parent.summary.height + 1,
       parent: certificate.block,
       parentState: isRoot || parent === null ? epoch.root : parent.state,
       parentCertificate: certificate,
-      timeoutCertificate: this.#dice.chance(1, 2)
-        ? summary.timeoutCertificate
-        : (excuses.at(-1) ?? summary.timeoutCertificate),
-      epochProof:
-        isRoot && epoch.epoch > 0
-          ? (this.#node.disk.epochProofs.get(epoch.epoch - 1) ?? null)
-          : null,
-      timestampMs: summary.timestampMs,
+      timeoutCertificate,
+      epochProof: isRoot && epoch.epoch > 0 ? proof : null,
+      timestampMs: Math.floor(this.#world.nowUs() / 1_000) + 1,
       proposer: this.#node.identity,
       payload: "",
     });

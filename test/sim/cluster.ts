@@ -9,13 +9,14 @@ import { EvidenceChecker } from "./checkers/evidence.ts";
 import { SignatureChecker } from "./checkers/signatures.ts";
 import { FakeLedger } from "./fakeLedger.ts";
 import { Network } from "./network.ts";
-import { SimNode, type Observation, type Plant, type World } from "./node.ts";
+import { SimNode } from "./node.ts";
 import { Prng } from "./prng.ts";
 import { EventQueue } from "./queue.ts";
 import { stubAddress, stubHash } from "./stubs.ts";
 import { drawSwarm, type Swarm } from "./swarm.ts";
 import { Verifier } from "./verifier.ts";
 import type { Wire } from "./wire.ts";
+import type { Observation, Plant, World } from "./world.ts";
 
 /** Everything that decides a run. */
 export type RunOptions = {

@@ -2,7 +2,12 @@ import { assert } from "../../base/assert.ts";
 import type { Digest } from "../../base/brand.ts";
 import { concatBytes } from "../../base/bytes.ts";
 import { decodeSafetyRecord, encodeSafetyRecord } from "../../consensus/codec.ts";
-import type { CommitProofSummary, EpochInfo, SafetyRecord } from "../../consensus/types.ts";
+import type {
+  CommitProofSummary,
+  EpochInfo,
+  SafetyRecord,
+  StartPoint,
+} from "../../consensus/types.ts";
 import type { SimBlock } from "./fakeLedger.ts";
 import type { Prng } from "./prng.ts";
 import { stubHash } from "./stubs.ts";
@@ -106,4 +111,35 @@ export class SimDisk implements Disk {
     this.#epochs.set(next.epoch, next);
     this.#epochProofs.set(next.epoch - 1, proof);
   }
+}
+
+/** What a restart tells the replica: stored blocks of the epoch whose parents are stored too. */
+export function startPoint(
+  disk: Disk,
+  found: {
+    readonly epoch: EpochInfo;
+    readonly record: SafetyRecord;
+    /** A planted loss of what is not committed. */
+    readonly losesBlocks: boolean;
+  },
+): StartPoint {
+  const { epoch, record } = found;
+  const kept = new Set(found.losesBlocks ? disk.committed : disk.blocks.keys());
+  const known = new Set<Digest>([epoch.root]);
+  const blocks = [...disk.blocks.values()]
+    .map(({ summary }) => summary)
+    .filter((summary) => summary.epoch === epoch.epoch && kept.has(summary.hash))
+    .sort((a, b) => a.height - b.height)
+    .filter((summary) => {
+      if (known.has(summary.parent)) known.add(summary.hash);
+      return known.has(summary.hash);
+    });
+  const proof = disk.newestProof?.certificate;
+  return {
+    epoch,
+    committed: disk.committed.at(-1) ?? epoch.root,
+    blocks,
+    certificates: proof?.epoch === epoch.epoch ? [proof] : [],
+    record,
+  };
 }

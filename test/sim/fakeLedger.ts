@@ -44,7 +44,8 @@ function certificateId(certificate: Certificate): string {
 function timeoutId(certificate: TimeoutCertificate | null): string {
   if (certificate === null) return "";
   const { epoch, view, highViews, signers, highCertificate } = certificate;
-  return `${epoch}.${view}.${highViews.join(",")}.${bytesToHex(signers)}.${certificateId(highCertificate)}`;
+  const high = certificateId(highCertificate);
+  return `${epoch}.${view}.${highViews.join(",")}.${bytesToHex(signers)}.${high}`;
 }
 
 /** The hash that a header with these fields has. */

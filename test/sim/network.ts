@@ -46,9 +46,11 @@ export class Network {
       kind === 0 ? Number(node === lonely) : this.#dice.below(kind === 1 ? 2 : 3),
     );
     const isAsymmetric = this.#swarm.isAsymmetric && this.#dice.chance(1, 2);
+    const isUpward = this.#dice.chance(1, 2);
     for (const [from, a] of sides.entries()) {
       for (const [to, b] of sides.entries()) {
-        if (a !== b && (!isAsymmetric || a < b)) this.#blocked.add(from * this.#size + to);
+        if (a !== b && (!isAsymmetric || a < b === isUpward))
+          this.#blocked.add(from * this.#size + to);
       }
     }
   }

@@ -2,29 +2,26 @@ import { assert, AssertionError, unreachable } from "../../base/assert.ts";
 import type { Digest, Verified } from "../../base/brand.ts";
 import { Guard } from "../../consensus/guard.ts";
 import { Replica } from "../../consensus/replica.ts";
-import type { ReplicaStatus } from "../../consensus/replicaOptions.ts";
-import { emptySafetyRecord, type Rules } from "../../consensus/rules.ts";
-import type { SigningScope } from "../../consensus/statements.ts";
+import { emptySafetyRecord } from "../../consensus/rules.ts";
 import type {
+  BlockSummary,
   CommitProofSummary,
   Effect,
   EpochInfo,
-  Evidence,
   ExecutionResult,
   Input,
   Message,
   Recipient,
-  SafetyRecord,
   Signable,
   Timer,
 } from "../../consensus/types.ts";
-import { SimDisk, type Disk } from "./disk.ts";
-import { linkOf, type FakeLedger, type SimBlock } from "./fakeLedger.ts";
+import { SimDisk, startPoint, type Disk } from "./disk.ts";
+import { linkOf, type SimBlock } from "./fakeLedger.ts";
 import type { Prng } from "./prng.ts";
 import { stubAddress, stubAggregate, stubHash, stubKey, stubSign } from "./stubs.ts";
-import type { Swarm } from "./swarm.ts";
-import type { Verifier } from "./verifier.ts";
+import { isProposalRight, isTimeoutRight, isVoteRight } from "./inbound.ts";
 import type { Wire } from "./wire.ts";
+import type { Plant, World } from "./world.ts";
 
 /** How far a timestamp may be ahead; the simulated clocks stay closer together than this. */
 const clockDriftMsMax = 500;
@@ -41,51 +38,6 @@ const askIntervalUs = 500_000;
 
 /** Blocks in memory that are not on disk; the oldest go first. */
 const looseBlocksMax = 512;
-
-/** What a node needs of the world around it. */
-export type World = {
-  readonly swarm: Swarm;
-  readonly ledger: FakeLedger;
-  readonly verifier: Verifier;
-  readonly scope: SigningScope;
-  readonly rules: Rules;
-  nowUs(): number;
-  schedule(delayUs: number, run: () => void): void;
-  /** Nodes that run with this validator's key. */
-  nodesOf(address: string): readonly number[];
-  send(from: number, to: readonly number[] | "all", wire: Wire): void;
-  /** Everything that checkers look at. */
-  observe(event: Observation): void;
-  fail(invariant: string, detail: string): void;
-};
-
-/** What checkers are told, with the node that did it. */
-export type Observation = { readonly node: SimNode } & (
-  | { readonly type: "signed"; readonly signable: Signable; readonly signature: Uint8Array }
-  | {
-      readonly type: "committed";
-      readonly blocks: readonly SimBlock[];
-      readonly proof: CommitProofSummary;
-      readonly epoch: EpochInfo;
-    }
-  | { readonly type: "epochStarted"; readonly epoch: EpochInfo }
-  | { readonly type: "reported"; readonly evidence: Evidence; readonly epoch: EpochInfo }
-  | { readonly type: "stepped"; readonly status: ReplicaStatus; readonly epoch: EpochInfo }
-  | { readonly type: "entered"; readonly views: number }
-);
-
-/** What tests replace to plant a bug in every node; the program itself has no such switch. */
-export type Plant = {
-  readonly rules?: Partial<Rules>;
-  /** Does nothing instead of writing the safety record. */
-  readonly forgets?: boolean;
-  /** Changes what a restart reads. */
-  readonly readRecord?: (record: SafetyRecord) => SafetyRecord;
-  /** A restart finds only committed blocks. */
-  readonly losesBlocks?: boolean;
-  /** Signs whatever it is asked to. */
-  readonly unguarded?: boolean;
-};
 
 /** One process: a replica, its guard and disk, and the host that carries out its orders. */
 export class SimNode {
@@ -133,10 +85,6 @@ export class SimNode {
     return this.#epoch;
   }
 
-  get status(): ReplicaStatus | null {
-    return this.#replica?.status ?? null;
-  }
-
   get isWorkPending(): boolean {
     return this.#isWorkPending;
   }
@@ -165,25 +113,11 @@ export class SimNode {
     const record = this.#plant.readRecord?.(read) ?? read;
     this.#guard = this.#newGuard();
     this.#guard.onPersisted(record);
-    const known = new Set<Digest>([epoch.root]);
-    const kept = new Set(this.#plant.losesBlocks === true ? disk.committed : disk.blocks.keys());
-    const stored = [...disk.blocks.values()].filter(
-      ({ summary }) => summary.epoch === epoch.epoch && kept.has(summary.hash),
-    );
-    stored.sort((a, b) => a.summary.height - b.summary.height);
-    const blocks = stored.filter(({ summary }) => {
-      if (known.has(summary.parent)) known.add(summary.hash);
-      return known.has(summary.hash);
-    });
-    const committed = disk.committed.at(-1) ?? epoch.root;
-    const proof = disk.newestProof?.certificate;
-    const point = {
+    const point = startPoint(disk, {
       epoch,
-      committed,
-      blocks: blocks.map((block) => block.summary),
-      certificates: proof?.epoch === epoch.epoch ? [proof] : [],
       record,
-    };
+      losesBlocks: this.#plant.losesBlocks === true,
+    });
     const { rules } = this.#world;
     const self = stubAddress(this.identity);
     const options = {
@@ -209,9 +143,8 @@ export class SimNode {
     this.#isDraining = false;
   }
 
-  #crashFor(restarts: boolean): void {
+  #crashForAWhile(): void {
     this.crash();
-    if (!restarts) return;
     const downMs = this.#dice.between(1, 2 * this.#world.swarm.downMsMean);
     this.#world.schedule(downMs * 1_000, () => this.start());
   }
@@ -258,7 +191,7 @@ export class SimNode {
         if (effect.type === "persist" && this.#plant.forgets !== true) {
           this.disk.tear(effect.record, this.#dice);
         }
-        return this.#crashFor(true);
+        return this.#crashForAWhile();
       }
       this.#perform(effect);
       if (this.#incarnation !== incarnation) return;
@@ -273,7 +206,7 @@ export class SimNode {
       });
     }
     const { crashOneIn } = this.#world.swarm;
-    if (this.mayCrash && crashOneIn > 0 && this.#dice.chance(1, crashOneIn)) this.#crashFor(true);
+    if (this.mayCrash && crashOneIn > 0 && this.#dice.chance(1, crashOneIn)) this.#crashForAWhile();
   }
 
   #step(replica: Replica, input: Input): readonly Effect[] {
@@ -466,7 +399,7 @@ export class SimNode {
       // Known from a proposal that the replica has dropped since.
       this.#inputs.push({
         type: "blockFetched",
-        block: held.summary as Verified<typeof held.summary>,
+        block: held.summary as Verified<BlockSummary>,
       });
       return;
     }
@@ -480,14 +413,9 @@ export class SimNode {
     const { verifier } = this.#world;
     switch (wire.type) {
       case "vote": {
-        const { vote, signer, signature } = wire.vote;
-        if (vote.epoch !== this.#epoch.epoch) return;
-        const signed = { signable: { type: "vote", vote }, signer, signature } as const;
-        if (!verifier.isSigned(wire.vote, signed, this.#epoch)) return;
-        return this.deliver({
-          type: "voteReceived",
-          vote: wire.vote as Verified<typeof wire.vote>,
-        });
+        if (!isVoteRight(wire.vote, this.#epoch, verifier)) return;
+        const vote = wire.vote as Verified<typeof wire.vote>;
+        return this.deliver({ type: "voteReceived", vote });
       }
       case "timeout":
         return this.#receiveTimeout(wire);
@@ -503,7 +431,10 @@ export class SimNode {
         if (!verifier.isBlock(block, this.#epoch, this.#previousOf(this.#epoch))) return;
         if (!(this.#replica?.wants(block.summary.hash) ?? false)) return;
         this.#keep(block);
-        return this.deliver({ type: "blockFetched", block: block.summary });
+        return this.deliver({
+          type: "blockFetched",
+          block: block.summary as Verified<BlockSummary>,
+        });
       }
       case "ask": {
         const { epochProofs, newestProof } = this.disk;
@@ -523,20 +454,11 @@ export class SimNode {
   }
 
   #receiveTimeout(wire: Extract<Wire, { readonly type: "timeout" }>): void {
-    const { timeout, signer, signature } = wire.timeout;
+    const { timeout } = wire.timeout;
     const { verifier } = this.#world;
     const epoch = this.disk.epochs.get(timeout.epoch);
     if (epoch === undefined) return this.#askForProof();
-    const signed = { signable: { type: "timeout", timeout }, signer, signature } as const;
-    const { highCertificate, entryCertificate, view } = timeout;
-    const isReached =
-      entryCertificate === null
-        ? highCertificate.view === view - 1
-        : entryCertificate.view === view - 1 &&
-          verifier.isTimeoutCertificate(entryCertificate, epoch);
-    if (!isReached || highCertificate.view >= view) return;
-    if (!verifier.isCertificate(highCertificate, epoch)) return;
-    if (!verifier.isSigned(wire.timeout, signed, epoch)) return;
+    if (!isTimeoutRight(wire.timeout, epoch, verifier)) return;
     const verified = wire.timeout as Verified<typeof wire.timeout>;
     this.deliver({ type: "timeoutReceived", timeout: verified });
   }
@@ -548,13 +470,7 @@ export class SimNode {
     }
     if (summary.epoch !== this.#epoch.epoch || !this.isUp) return;
     const { verifier } = this.#world;
-    const { signer, signature } = wire.proposal;
-    const statement = { epoch: summary.epoch, view: summary.view, block: summary.hash };
-    const signed = { signable: { type: "proposal", statement }, signer, signature } as const;
-    const leader = this.#epoch.committee.validators[signer]?.address;
-    if (leader !== summary.proposer || wire.proposal.block !== summary) return;
-    if (!verifier.isSigned(wire.proposal, signed, this.#epoch)) return;
-    if (!verifier.isBlock(wire.block, this.#epoch, this.#previousOf(this.#epoch))) return;
+    if (!isProposalRight(wire, this.#epoch, this.#previousOf(this.#epoch), verifier)) return;
     this.#keep(wire.block);
     const proposal = wire.proposal as Verified<typeof wire.proposal>;
     this.deliver({ type: "proposalReceived", proposal, nowMs: this.#nowMs });

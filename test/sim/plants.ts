@@ -1,7 +1,7 @@
 import { soundRules } from "../../consensus/rules.ts";
 import type { SafetyRecord } from "../../consensus/types.ts";
-import type { Plant } from "./node.ts";
 import type { Strategy, Swarm } from "./swarm.ts";
+import type { Plant } from "./world.ts";
 
 /** A known bug, and where it shows. */
 export type PlantedBug = {
@@ -49,9 +49,10 @@ const halves = {
 /** Short partitions, so that now and then one node alone knows a commit. */
 const flapping = {
   ...rough,
-  lossPercent: 20,
-  latencyMsMean: 50,
-  partitionMsMean: 400,
+  lossPercent: 0,
+  latencyMsMean: 10,
+  partitionMsMean: 2_000,
+  viewsMin: 300,
   isTight: true,
   stakes: "equal",
   isAsymmetric: true,
@@ -95,7 +96,7 @@ export const plantedBugs: readonly PlantedBug[] = [
           parentCertificate.view === view - 1 || timeoutCertificate?.view === view - 1,
       },
     },
-    swarm: { ...flapping, roles: liars(1, 3, ["staleProposer"]) },
+    swarm: { ...flapping, roles: liars(1, 3, ["forker"]) },
     seeds: 40,
   },
   {
@@ -120,7 +121,7 @@ export const plantedBugs: readonly PlantedBug[] = [
             block.parentCertificate.view >= block.timeoutCertificate.highCertificate.view),
       },
     },
-    swarm: { ...flapping, roles: liars(1, 3, ["staleProposer"]) },
+    swarm: { ...flapping, roles: liars(1, 3, ["forker"]) },
     seeds: 40,
   },
   {

@@ -9,7 +9,8 @@ function roleName(role: Role): string {
 export function describeRun(result: RunResult): string {
   const { seed, swarm, views, commits, epochs, events, failure } = result;
   const faulty = swarm.roles.filter((role) => role.type !== "honest").map(roleName);
-  const cast = `${swarm.roles.length} validators${faulty.length > 0 ? ` (${faulty.join(", ")})` : ""}`;
+  const names = faulty.length > 0 ? ` (${faulty.join(", ")})` : "";
+  const cast = `${swarm.roles.length} validators${names}`;
   const did = `${views} views, ${commits} commits, ${epochs} epochs, ${events} events`;
   const end = failure === null ? "ok" : `FAILED ${failure.invariant}: ${failure.detail}`;
   return `seed ${seed}: ${cast}: ${did}: ${end}`;

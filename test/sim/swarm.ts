@@ -8,6 +8,7 @@ export const strategies = [
   "equivocator",
   "doubleVoter",
   "staleProposer",
+  "forker",
   "hoarder",
   "lowTimeouts",
   "bareProver",

@@ -1,5 +1,5 @@
 import type { Digest } from "../../../base/brand.ts";
-import type { Observation, World } from "../node.ts";
+import type { Observation, World } from "../world.ts";
 
 /**
  * Committed blocks of honest nodes form one chain, each node's without a gap or a step back across

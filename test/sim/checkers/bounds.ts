@@ -1,6 +1,6 @@
 import { orphansMax, wantedMax } from "../../../consensus/missing.ts";
 import { proposalViewsMax } from "../../../consensus/proposalLog.ts";
-import type { Observation, World } from "../node.ts";
+import type { Observation, World } from "../world.ts";
 
 /** Nothing that a peer can fill grows past its limit. */
 export class BoundsChecker {

@@ -1,7 +1,7 @@
 import { checkCommitProof } from "../../../consensus/commitProof.ts";
 import { soundRules } from "../../../consensus/rules.ts";
 import type { Certificate, EpochInfo } from "../../../consensus/types.ts";
-import type { Observation, World } from "../node.ts";
+import type { Observation, World } from "../world.ts";
 import { Verifier } from "../verifier.ts";
 
 /**

@@ -1,22 +1,11 @@
-import { hasSigner, signersOf } from "../../../consensus/signers.ts";
-import type { Evidence } from "../../../consensus/types.ts";
-import type { Observation, World } from "../node.ts";
-
-/** Committee indices that a piece of evidence is against. */
-export function accusedBy(evidence: Evidence): readonly number[] {
-  switch (evidence.type) {
-    case "doubleVote":
-    case "doubleProposal":
-    case "doubleTimeout":
-      return [evidence.first.signer];
-    case "timeoutDeniesVote":
-      return [evidence.vote.signer];
-    case "conflictingCertificates":
-      return signersOf(evidence.first.signers).filter((index) =>
-        hasSigner(evidence.second.signers, index),
-      );
-  }
-}
+import {
+  accusedBy,
+  checkEvidence,
+  decodeEvidence,
+  encodeEvidence,
+} from "../../../consensus/evidence.ts";
+import { stubVerify } from "../stubs.ts";
+import type { Observation, World } from "../world.ts";
 
 /** Evidence names only keys that lie; how much of it was found is counted. */
 export class EvidenceChecker {
@@ -35,6 +24,13 @@ export class EvidenceChecker {
     if (event.type !== "reported") return;
     const { evidence, epoch } = event;
     this.counts.set(evidence.type, (this.counts.get(evidence.type) ?? 0) + 1);
+    // As another node would take it from a block: through bytes, and with every signature checked.
+    const decoded = decodeEvidence(encodeEvidence(evidence));
+    const { scope } = this.#world;
+    const verdict =
+      decoded.ok && checkEvidence({ scope, epoch, verify: stubVerify }, decoded.value);
+    if (verdict === false || !verdict.ok)
+      this.#world.fail("evidence", `${evidence.type} proves nothing`);
     for (const index of accusedBy(evidence)) {
       const address = epoch.committee.validators[index]?.address ?? "nobody";
       if (!this.#liars.has(address)) {

@@ -1,6 +1,6 @@
 import { consensusDomains } from "../../../consensus/statements.ts";
 import type { Signable, Vote } from "../../../consensus/types.ts";
-import type { Observation, World } from "../node.ts";
+import type { Observation, World } from "../world.ts";
 
 function valueOf(signable: Signable): {
   readonly epoch: number;

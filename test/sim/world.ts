@@ -1,0 +1,60 @@
+import type { ReplicaStatus } from "../../consensus/replicaOptions.ts";
+import type { Rules } from "../../consensus/rules.ts";
+import type { SigningScope } from "../../consensus/statements.ts";
+import type {
+  CommitProofSummary,
+  EpochInfo,
+  Evidence,
+  SafetyRecord,
+  Signable,
+} from "../../consensus/types.ts";
+import type { FakeLedger, SimBlock } from "./fakeLedger.ts";
+import type { SimNode } from "./node.ts";
+import type { Swarm } from "./swarm.ts";
+import type { Verifier } from "./verifier.ts";
+import type { Wire } from "./wire.ts";
+
+/** What a node needs of the world around it. */
+export type World = {
+  readonly swarm: Swarm;
+  readonly ledger: FakeLedger;
+  readonly verifier: Verifier;
+  readonly scope: SigningScope;
+  readonly rules: Rules;
+  nowUs(): number;
+  schedule(delayUs: number, run: () => void): void;
+  /** Nodes that run with this validator's key. */
+  nodesOf(address: string): readonly number[];
+  send(from: number, to: readonly number[] | "all", wire: Wire): void;
+  /** Everything that checkers look at. */
+  observe(event: Observation): void;
+  fail(invariant: string, detail: string): void;
+};
+
+/** What checkers are told, with the node that did it. */
+export type Observation = { readonly node: SimNode } & (
+  | { readonly type: "signed"; readonly signable: Signable; readonly signature: Uint8Array }
+  | {
+      readonly type: "committed";
+      readonly blocks: readonly SimBlock[];
+      readonly proof: CommitProofSummary;
+      readonly epoch: EpochInfo;
+    }
+  | { readonly type: "epochStarted"; readonly epoch: EpochInfo }
+  | { readonly type: "reported"; readonly evidence: Evidence; readonly epoch: EpochInfo }
+  | { readonly type: "stepped"; readonly status: ReplicaStatus; readonly epoch: EpochInfo }
+  | { readonly type: "entered"; readonly views: number }
+);
+
+/** What tests replace to plant a bug in every node; the program itself has no such switch. */
+export type Plant = {
+  readonly rules?: Partial<Rules>;
+  /** Does nothing instead of writing the safety record. */
+  readonly forgets?: boolean;
+  /** Changes what a restart reads. */
+  readonly readRecord?: (record: SafetyRecord) => SafetyRecord;
+  /** A restart finds only committed blocks. */
+  readonly losesBlocks?: boolean;
+  /** Signs whatever it is asked to. */
+  readonly unguarded?: boolean;
+};
