@@ -16,6 +16,7 @@ import {
 } from "../base/bytes.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { recoverAnyPublicKey } from "../crypto/secp256k1.ts";
+import { delegationTo, isDelegation } from "./delegation.ts";
 import { isFrom, type ForkName } from "./forks.ts";
 import {
   customPrecompiles,
@@ -109,24 +110,10 @@ export type EvmScene = {
   readonly precompiles: PrecompileHost;
 };
 
-/** First bytes of the code of an account that delegates [EIP-7702]. */
-const delegationPrefix = hexToBytes("ef0100");
-
-/** Bytes of a delegation: prefix and address. */
-const delegationBytes = 23;
-
 /** Of the intrinsic gas of an authorization, what is given back for an account that exists. */
 const existingAuthorityRefund = 12_500n;
 
 const nonceMax = (1n << 64n) - 1n;
-
-/** Whether code is a delegation: its account still is a person's [EIP-7702]. */
-export function isDelegation(code: Uint8Array): boolean {
-  return (
-    code.length === delegationBytes &&
-    delegationPrefix.every((byte, index) => code[index] === byte)
-  );
-}
 
 /** An EVM that stays as it is configured. */
 export async function createEvm(config: EvmConfig): Promise<Evm> {
@@ -286,8 +273,7 @@ export class Evm {
       if (known !== undefined) refund += existingAuthorityRefund;
       account.nonce += 1n;
       await this.#evm.journal.putAccount(target, account);
-      const delegation =
-        address === zeroAddress ? emptyBytes : concatBytes(delegationPrefix, hexToBytes(address));
+      const delegation = address === zeroAddress ? emptyBytes : delegationTo(address);
       await this.#manager.putCode(target, delegation);
     }
     return refund;

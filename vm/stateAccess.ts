@@ -39,6 +39,7 @@ export interface StateAccess<Mark = unknown> {
   beginTransaction(): void;
   /** The word at the last `beginTransaction`. */
   originalStorage(address: Address, slot: Digest): Uint8Array | null;
+  log(log: EvmLog): void;
   checkpoint(): Mark;
   revert(mark: Mark): void;
   /** Takes out the logs since the mark: the EVM keeps those of its frames itself. */

@@ -2,12 +2,7 @@ import type { AccountFields, StateManagerInterface } from "@ethereumjs/common";
 import { Account, type Address as EvmAddress } from "@ethereumjs/util";
 import { assert } from "../base/assert.ts";
 import type { Address, Digest } from "../base/brand.ts";
-import {
-  bytesToAddress,
-  bytesToDigest,
-  emptyBytes,
-  hexToBytes,
-} from "../base/bytes.ts";
+import { bytesToAddress, bytesToDigest, emptyBytes, hexToBytes } from "../base/bytes.ts";
 import { emptyKeccak, keccakDigest } from "../crypto/keccak.ts";
 import type { EvmAccount, StateAccess } from "./stateAccess.ts";
 
@@ -41,7 +36,9 @@ export class StateManager implements StateManagerInterface {
 
   readonly originalStorageCache = {
     get: (address: EvmAddress, key: Uint8Array): Promise<Uint8Array> =>
-      Promise.resolve(this.#state.originalStorage(this.#text(address), digestOf(key)) ?? emptyBytes),
+      Promise.resolve(
+        this.#state.originalStorage(this.#text(address), digestOf(key)) ?? emptyBytes,
+      ),
     clear: (): void => {},
   };
 
@@ -96,6 +93,7 @@ export class StateManager implements StateManagerInterface {
 
   deleteAccount(address: EvmAddress): Promise<void> {
     const text = this.#text(address);
+    if (this.#state.account(text) === null) return done;
     this.#put(text, null);
     this.#state.clearStorage(text);
     return done;
@@ -148,8 +146,11 @@ export class StateManager implements StateManagerInterface {
     return done;
   }
 
+  /** Asked for each new contract, where there was no storage but before EIP-7610. */
   clearStorage(address: EvmAddress): Promise<void> {
-    this.#state.clearStorage(this.#text(address));
+    const text = this.#text(address);
+    const root = this.#state.account(text)?.storageRoot ?? emptyRoot;
+    if (root !== emptyRoot) this.#state.clearStorage(text);
     return done;
   }
 

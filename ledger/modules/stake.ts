@@ -24,6 +24,7 @@ import {
   type Json,
 } from "../schema.ts";
 import type { Coins, ThetaTransaction } from "../thetaTypes.ts";
+import { amountWord, lastAddress, precompileAddress } from "./evmPrecompiles.ts";
 import { cannotPay, feeFault, heldBy, hold, mintHeld, release } from "./bank.ts";
 import {
   candidates,
@@ -32,6 +33,7 @@ import {
   readCandidate,
   readCommittee,
   readStake,
+  stakedBy,
   stakeKey,
   stakesOf,
   writeBlsKey,
@@ -343,7 +345,7 @@ const wei = { min: 0n, max: 10n ** 30n, unit: "ThetaWei" };
 export const stakeModule: Module = {
   key,
   name: key.name,
-  version: 1,
+  version: 2,
   parameters: {
     depositMin: integer(200_000n * 10n ** 18n, { ...wei, description: "least deposit" }),
     validatorStakeMin: integer(200_000n * 10n ** 18n, {
@@ -424,6 +426,13 @@ export const stakeModule: Module = {
     },
   },
   invariants: [{ name: "stakes are held", check: recountStakes }],
+  precompiles: [
+    {
+      address: precompileAddress(202),
+      gas: () => 200n,
+      run: (context, { input }) => accept(amountWord(stakedBy(context, lastAddress(input)))),
+    },
+  ],
   hooks: {
     selectCommittee,
     committee: (context) => readCommittee(context) ?? { epoch: 0, validators: [] },
