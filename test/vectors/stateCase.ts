@@ -36,8 +36,8 @@ import { emptyRoot } from "../../store/account.ts";
 /*
  * One official state test through the ledger's own executor, journal and tries: the block's
  * transaction is tried as a proposer tries it, and what accounts changed is put into a tree of its
- * own, whose root must be Ethereum's. What our modules write beside (supply, hashes of ancestors) is
- * left out of that tree.
+ * own, whose root must be Ethereum's. What our modules write beside (supply, hashes of ancestors)
+ * is left out of that tree.
  */
 
 type StateAccount = {
@@ -243,7 +243,8 @@ function bigIntText(_key: string, value: unknown): unknown {
 
 function unequal(what: string, got: unknown, wanted: unknown): string | null {
   if (isDeepStrictEqual(got, wanted)) return null;
-  return `${what}: got ${JSON.stringify(got, bigIntText)}, expected ${JSON.stringify(wanted, bigIntText)}`;
+  const text = (value: unknown): string => JSON.stringify(value, bigIntText);
+  return `${what}: got ${text(got)}, expected ${text(wanted)}`;
 }
 
 function receiptFault(receipt: Receipt, expected: Expected): string | null {
