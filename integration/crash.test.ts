@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { LedgerClient } from "../sdk/client.ts";
-import { Load } from "./crash/load.ts";
+import { Load, printedKeys } from "./crash/load.ts";
 import {
   cleanUp,
   ledger,
@@ -46,13 +46,6 @@ function createDice(start: number): () => number {
 function start(folder: string): Promise<RunningNode> {
   const settings = "log.level=debug,log.format=json,consensus.blockIntervalMsMin=20";
   return startLedger(["devnet", "--data", folder, "--set", settings, "--eth-port", "0"]);
-}
-
-/** Keys of the funded accounts, as the start screen shows them. */
-function printedKeys(screen: string): readonly string[] {
-  return [...screen.matchAll(/0x[0-9a-f]{40} {2}(0x[0-9a-f]{64})/gi)].map(
-    (match) => match[1] ?? "",
-  );
 }
 
 /** Adds what a node said it signed; throws if it signed two values in one slot. */

@@ -90,7 +90,9 @@ export type RunOptions = {
  */
 function childEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith("LEDGER"));
-  return { ...Object.fromEntries(own), NO_COLOR: "1", ...extra };
+  // Hundreds of starts of one program: halves the time that each takes.
+  const cache = { NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "compile") };
+  return { ...cache, ...Object.fromEntries(own), NO_COLOR: "1", ...extra };
 }
 
 function start(command: string, argv: readonly string[], options: RunOptions): ChildProcess {

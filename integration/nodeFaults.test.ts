@@ -15,7 +15,8 @@ import {
 } from "./harness.ts";
 
 /*
- * Goal: a node that cannot start says why in one sentence, ends with the right exit code, and changes
+ * Goal: a node that cannot start says why in one sentence, ends with the right exit code, and
+ * changes
  * nothing. Method: one node runs on a folder of its own; copies of that folder, made while it was
  * stopped, are each damaged in one way and started.
  */

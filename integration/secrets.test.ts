@@ -13,7 +13,8 @@ import {
 
 /*
  * Goal: no secret leaves the place it belongs to. Method: a node at the most talkative level and a
- * wallet that works and fails with secrets known here; then everything they printed, wrote outside key
+ * wallet that works and fails with secrets known here; then everything they printed, wrote outside
+ * key
  * files, answered, or show in the process list is searched for those secrets.
  */
 

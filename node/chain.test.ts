@@ -24,7 +24,8 @@ import { Reads } from "./reads.ts";
 
 /*
  * Goal: what one node builds another one accepts, to the same state; anything else in the header is
- * refused; and a commit leaves on disk what a restart needs. Two nodes without network and consensus.
+ * refused; and a commit leaves on disk what a restart needs. Two nodes without network and
+ * consensus.
  */
 
 const privateKey = new Uint8Array(32).fill(0x42);

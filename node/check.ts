@@ -4,6 +4,7 @@ import { soundRules } from "../consensus/rules.ts";
 import { blockHash } from "../ledger/header.ts";
 import { bodyFault } from "../ledger/block.ts";
 import { openLevel } from "../store/level.ts";
+import { tableProblems } from "../store/levelFiles.ts";
 import { recount } from "../store/recount.ts";
 import { loadConfig } from "./config.ts";
 import { DiskStore } from "./diskStore.ts";
@@ -61,7 +62,11 @@ export async function checkFolder(options: {
       transactions: chain.transactions,
       nodes: counted.nodes,
       retainedHeights: counted.heights,
-      problems: [...chain.problems, ...counted.problems].slice(0, problemsMax),
+      problems: [
+        ...tableProblems(join(config.dataFolder, "store")),
+        ...chain.problems,
+        ...counted.problems,
+      ].slice(0, problemsMax),
     };
   } finally {
     await keyValue.close();

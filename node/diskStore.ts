@@ -287,7 +287,7 @@ async function writeGenesis(keyValue: KeyValue, tree: StateTree, genesis: Genesi
 
 async function forgetOrphans(keyValue: KeyValue, blocks: BlockStore): Promise<void> {
   const writes = await blocks.orphanWrites(orphansMax);
-  if (writes.length > 0) await keyValue.write(writes, { sync: false });
+  if (writes.length > 0) await keyValue.write(writes, { sync: true });
 }
 
 async function readHead(blocks: BlockStore): Promise<{

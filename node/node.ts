@@ -13,6 +13,7 @@ import { createExecutor, type Executor } from "../ledger/execute.ts";
 import { Mempool, mempoolLimits } from "../ledger/mempool.ts";
 import { coreRegistry } from "../ledger/runtime.ts";
 import type { BlockHead, NodeApi } from "../rpc/api.ts";
+import { rpcLimitsDefault } from "../rpc/limits.ts";
 import { RpcServer } from "../rpc/server.ts";
 import { createApi } from "./api.ts";
 import { buildInfo } from "./build.ts";
@@ -26,6 +27,7 @@ import { Host, hostFailure } from "./host.ts";
 import type { ValidatorKeys } from "./keys.ts";
 import type { Log } from "./log.ts";
 import { NodeMetrics } from "./metrics.ts";
+import { connectionsMaxOf, openFilesMax } from "./openFiles.ts";
 import { Reads } from "./reads.ts";
 import { openSafety, type OpenedSafety } from "./safety.ts";
 import { startPoint } from "./startPoint.ts";
@@ -75,6 +77,9 @@ export class LedgerNode {
           origins: rpc.allowedOrigins,
           log: opened.log.child("rpc"),
           onThrow: opened.onThrow,
+          limits: {
+            connectionsMax: connectionsMaxOf(openFilesMax(), rpcLimitsDefault.connectionsMax),
+          },
         })
       : null;
   }

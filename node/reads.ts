@@ -12,8 +12,11 @@ import type { DiskStore } from "./diskStore.ts";
 /** Blocks whose decoded form is kept for readers: they ask for the newest. */
 export const viewCacheBlocks = 64;
 
-/** Transactions in those blocks together, about 2 kB each; the newest block is always kept. */
-export const viewCacheTransactions = 20_000;
+/**
+ * Transactions in those blocks together, about 2 kB each; the newest block is always kept. Few,
+ * because under load the garbage collector copies all that is kept.
+ */
+export const viewCacheTransactions = 2_048;
 
 /** Most headers that are walked to find a commit proof: one for each view without a commit. */
 const proofWalkMax = 4_096;

@@ -36,7 +36,8 @@ export class TransactionJournal {
   }
 
   /**
-   * Opens or creates the file and gives the payloads that it holds, oldest first. `onFailure` is told
+   * Opens or creates the file and gives the payloads that it holds, oldest first. `onFailure` is
+   * told
    * of the first failed write: the promise that is in every answer cannot be kept from then on.
    */
   static async open(

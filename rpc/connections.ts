@@ -50,6 +50,11 @@ export class Connections {
     }
   }
 
+  /** Closes the connections that are not being answered. */
+  destroyQuiet(): void {
+    for (const socket of this.#quiet) socket.destroy();
+  }
+
   /** Closes all connections at once, the answering ones too. */
   destroyAll(): void {
     for (const socket of [...this.#quiet, ...this.#answering.keys()]) socket.destroy();

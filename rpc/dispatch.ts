@@ -244,14 +244,14 @@ export class Dispatcher {
   #failed(called: Method, error: unknown): Answer {
     this.#onThrow(error);
     this.#metrics.threw(called.name);
+    const isFailure = error instanceof NodeError;
     this.#log.error("an RPC method threw", {
       method: called.name,
       error: toPrintable(error),
-      stack: error instanceof Error ? (error.stack ?? "") : "",
+      ...(error instanceof Error && !isFailure ? { stack: error.stack ?? "" } : {}),
       assertion: error instanceof AssertionError,
     });
-    const what =
-      error instanceof NodeError ? `the node failed (${error.code})` : "a bug of the node";
+    const what = isFailure ? `the node failed (${error.code})` : "a bug of the node";
     const message = `${called.name} failed: ${what}, see its log`;
     return { ok: false, refusal: { code: errorCodes.internal, message } };
   }

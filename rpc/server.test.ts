@@ -1,8 +1,11 @@
+import { Agent, request } from "node:http";
 import { createServer } from "node:net";
 
 import { describe, expect, test } from "vitest";
 
 import { NodeError } from "../base/nodeError.ts";
+import { accept } from "../base/outcome.ts";
+import type { Method } from "./dispatch.ts";
 import { createFakeServer } from "../test/fakes/fakeServer.ts";
 
 const json = { "content-type": "application/json" };
@@ -188,3 +191,44 @@ test("start and stop are safe to call twice", async () => {
   await server.stop();
   expect(server.addresses).toHaveLength(0);
 });
+
+test("a client that goes on sending does not keep a stopping server up", async () => {
+  const release: (() => void)[] = [];
+  const slow: Method = {
+    name: "slow",
+    summary: "",
+    style: "array",
+    parameters: {},
+    heavy: false,
+    invoke: () => new Promise((resolve) => release.push(() => resolve(accept(1)))),
+  };
+  const { server } = createFakeServer({ methods: [slow] });
+  await server.start();
+  const { port = 0 } = server.addresses[0] ?? {};
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const first = postOn(agent, port, chainId.replace("eth_chainId", "slow"));
+  await expect.poll(() => release.length).toBe(1);
+  // The connection is kept alive and being answered, so it outlives the beginning of the end.
+  const stopped = server.stop();
+  release[0]?.();
+  expect(await first).toMatchObject({ status: 200, connection: "close" });
+  await expect(postOn(agent, port, chainId)).rejects.toThrow("ECONNREFUSED");
+  await stopped;
+  agent.destroy();
+});
+
+function postOn(
+  agent: Agent,
+  port: number,
+  body: string,
+): Promise<{ readonly status: number | undefined; readonly connection: string | undefined }> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ agent, port, method: "POST", headers: json }, (response) => {
+      response.resume();
+      const { connection } = response.headers;
+      response.on("end", () => resolve({ status: response.statusCode, connection }));
+    });
+    sent.on("error", reject);
+    sent.end(body);
+  });
+}

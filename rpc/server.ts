@@ -12,7 +12,7 @@ import { Connections } from "./connections.ts";
 import type { Method, RpcLog } from "./dispatch.ts";
 import { Dispatcher, errorAnswerText } from "./dispatch.ts";
 import type { RpcError } from "./errors.ts";
-import { errorCodes, limitExceeded } from "./errors.ts";
+import { errorCodes, limitExceeded, serverError } from "./errors.ts";
 import type { GuardOptions } from "./guard.ts";
 import { guardRequest } from "./guard.ts";
 import type { RpcLimits } from "./limits.ts";
@@ -67,6 +67,7 @@ export class RpcServer {
   readonly #app: FastifyInstance;
   #servers: Server[] = [];
   #responseSizeInFlight = 0;
+  #isStopping = false;
 
   constructor(node: NodeApi, options: RpcServerOptions) {
     this.#node = node;
@@ -112,6 +113,7 @@ export class RpcServer {
 
   async start(): Promise<void> {
     if (this.#servers.length > 0) return;
+    this.#isStopping = false;
     await this.#app.ready();
     this.#answers.start();
     for (const listen of this.#options.listen) {
@@ -129,12 +131,14 @@ export class RpcServer {
     }
   }
 
+  /** Ends what is being answered; whoever sends more on an open connection is turned away. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
     const servers = this.#servers;
     this.#servers = [];
     this.#answers.stop();
     const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
-    for (const server of servers) server.closeIdleConnections();
+    this.#connections.destroyQuiet();
     const timer = setTimeout(() => this.#connections.destroyAll(), stopTimeoutMs);
     await Promise.all(closed);
     clearTimeout(timer);
@@ -233,6 +237,7 @@ export class RpcServer {
   }
 
   async #answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    if (this.#isStopping) reply.header("connection", "close");
     const busy = this.#busy();
     if (busy !== null) {
       reply.header("retry-after", "1");
@@ -269,6 +274,7 @@ export class RpcServer {
         }),
     );
     if (reply.raw.closed) return reply.hijack();
+    if (this.#isStopping) reply.header("connection", "close");
     if (text === null) return reply.code(204).send();
     size = text.length;
     this.#responseSizeInFlight += size;
@@ -276,6 +282,7 @@ export class RpcServer {
   }
 
   #busy(): { readonly reason: ShedReason; readonly error: RpcError } | null {
+    if (this.#isStopping) return { reason: "stopping", error: serverError("the node is stopping") };
     const { requestsInFlightMax, responseSizeInFlightMax, heapUsedPercentMax } = this.#limits;
     if (this.#answers.count >= requestsInFlightMax)
       return {

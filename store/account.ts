@@ -58,7 +58,9 @@ export function decodeAccount(bytes: Uint8Array): AccountRecord {
   return record;
 }
 
-/** With digests for hashes. Most accounts have neither storage nor code, and share the constants. */
+/**
+ * With digests for hashes. Most accounts have neither storage nor code, and share the constants.
+ */
 export function recordToAccount({ nonce, balance, storageRoot, codeHash }: AccountRecord): Account {
   return {
     nonce,

@@ -15,8 +15,12 @@ type Layer = { readonly parent: Digest; readonly accounts: ReadonlyMap<Address, 
  */
 export class AccountCache {
   readonly #accountsMax: number;
-  /** Of the state `#base`, least recently changed or read first. `null`: no such account. */
-  readonly #accounts = new Map<Address, Account | null>();
+  /**
+   * Of the state `#base`; `null`: no such account. Two generations, as dropping one whole is cheap
+   * and removing a map's oldest entry is not: it walks over the gaps that earlier removals left.
+   */
+  #young = new Map<Address, Account | null>();
+  #old = new Map<Address, Account | null>();
   /** By the root that they lead to. */
   readonly #layers = new Map<Digest, Layer>();
   #base: Digest;
@@ -29,7 +33,7 @@ export class AccountCache {
 
   /** Accounts kept, those of uncommitted blocks aside. */
   get size(): number {
-    return this.#accounts.size;
+    return this.#young.size + this.#old.size;
   }
 
   /** An account at a root; `load` reads it from the trie of that root. */
@@ -43,8 +47,13 @@ export class AccountCache {
       if (changed !== undefined) return changed;
       at = layer.parent;
     }
-    const known = this.#accounts.get(address);
+    const known = this.#young.get(address);
     if (known !== undefined) return known;
+    const older = this.#old.get(address);
+    if (older !== undefined) {
+      this.#keep(address, older);
+      return older;
+    }
     const account = load(address); // Unchanged since the base, so it is the base's as well.
     this.#keep(address, account);
     return account;
@@ -67,18 +76,18 @@ export class AccountCache {
     const layer = this.#layers.get(root);
     this.#layers.delete(root);
     if (layer === undefined || layer.parent !== parent || parent !== this.#base) {
-      this.#accounts.clear();
+      this.#young.clear();
+      this.#old.clear();
     } else for (const [address, account] of layer.accounts) this.#keep(address, account);
     this.#base = root;
   }
 
+  /** What is young hides what is old. */
   #keep(address: Address, account: Account | null): void {
-    this.#accounts.delete(address);
-    this.#accounts.set(address, account);
-    if (this.#accounts.size <= this.#accountsMax) return;
-    for (const oldest of this.#accounts.keys()) {
-      this.#accounts.delete(oldest);
-      break;
+    if (this.#young.size >= this.#accountsMax / 2) {
+      this.#old = this.#young;
+      this.#young = new Map<Address, Account | null>();
     }
+    this.#young.set(address, account);
   }
 }

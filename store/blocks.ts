@@ -48,7 +48,9 @@ export type CommittedBlock = {
   readonly transactions: readonly Digest[];
   /** Proof that the block is committed. */
   readonly proof: Uint8Array;
-  /** Accounts and the indexes of transactions that touched them; absent if histories are not kept. */
+  /**
+   * Accounts and the indexes of transactions that touched them; absent if histories are not kept.
+   */
   readonly history?: ReadonlyMap<Address, readonly number[]>;
 };
 

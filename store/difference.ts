@@ -62,7 +62,9 @@ export function startWalk(kind: TrieKind, roots: WalkRoots): WalkItem[] {
   return items;
 }
 
-/** Walks at most `stepsMax` places, newest first; takes what it did off `items`, answers how many. */
+/**
+ * Walks at most `stepsMax` places, newest first; takes what it did off `items`, answers how many.
+ */
 export function walk(items: WalkItem[], port: WalkPort, stepsMax: number): number {
   let steps = 0;
   while (steps < stepsMax) {

@@ -12,7 +12,9 @@ export interface AppendFile {
   close(): Promise<void>;
 }
 
-/** The disk as the safety file needs it: small, so that a test can lose or tear every step of it. */
+/**
+ * The disk as the safety file needs it: small, so that a test can lose or tear every step of it.
+ */
 export interface FileSystem {
   /** The whole file, or `null` if there is none. */
   read(path: string): Promise<Uint8Array | null>;

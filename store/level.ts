@@ -1,7 +1,9 @@
-import { ClassicLevel } from "classic-level";
+import { ClassicLevel, type Iterator as ClassicIterator } from "classic-level";
 import { assert } from "../base/assert.ts";
+import type { NodeError } from "../base/nodeError.ts";
 import type { KeyRange, KeyValue, KeyValueReader, KeyValueWrite } from "./keyValue.ts";
-import { InUseError, toStorageError } from "./failures.ts";
+import { checkLogs } from "./levelFiles.ts";
+import { CorruptionError, InUseError, toStorageError } from "./failures.ts";
 
 /** Entries fetched from the engine at a time: one crossing of its boundary costs as much as ten. */
 const rangePageMax = 1_000;
@@ -15,10 +17,15 @@ export type LevelOptions = {
 };
 
 type Engine = ClassicLevel<Uint8Array, Uint8Array>;
+type EngineIterator = ClassicIterator<Engine, Uint8Array, Uint8Array>;
 type EngineSnapshot = ReturnType<Engine["snapshot"]>;
 
-/** Opens, or creates, the LevelDB store in a folder; a second opener gets an `InUseError`. */
+/**
+ * Opens, or creates, the LevelDB store in a folder; a second opener gets an `InUseError`, and a log
+ * that was damaged after it was synced a `CorruptionError`.
+ */
 export async function openLevel(folder: string, options: LevelOptions = {}): Promise<KeyValue> {
+  checkLogs(folder);
   const engine: Engine = new ClassicLevel(folder, {
     keyEncoding: "view",
     valueEncoding: "view",
@@ -30,7 +37,9 @@ export async function openLevel(folder: string, options: LevelOptions = {}): Pro
   try {
     await engine.open();
   } catch (error) {
-    throw isLocked(error) ? new InUseError(folder, error) : toStorageError(folder, error);
+    throw hasCode(error, "LEVEL_LOCKED")
+      ? new InUseError(folder, error)
+      : engineFailure(folder, error);
   }
   return new LevelKeyValue(folder, engine);
 }
@@ -40,10 +49,17 @@ function plainView(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-function isLocked(error: unknown): boolean {
+/** Whether the engine's code is anywhere in the chain of causes. */
+function hasCode(error: unknown, code: string): boolean {
   if (!(error instanceof Error)) return false;
-  if ("code" in error && error.code === "LEVEL_LOCKED") return true;
-  return isLocked(error.cause);
+  if ("code" in error && error.code === code) return true;
+  return hasCode(error.cause, code);
+}
+
+/** The engine names damage that it meets; any other failure is the disk's. */
+function engineFailure(folder: string, error: unknown): NodeError {
+  if (!hasCode(error, "LEVEL_CORRUPTION")) return toStorageError(folder, error);
+  return new CorruptionError(folder, "The store's files are damaged.", { cause: error });
 }
 
 class LevelKeyValue implements KeyValue {
@@ -75,7 +91,7 @@ class LevelKeyValue implements KeyValue {
     try {
       await chained.write({ sync: options.sync });
     } catch (error) {
-      this.#failure ??= toStorageError(this.#folder, error);
+      this.#failure ??= engineFailure(this.#folder, error);
       throw this.#failure;
     }
   }
@@ -102,7 +118,7 @@ class LevelKeyValue implements KeyValue {
       return value === undefined ? null : plainView(value);
     } catch (error) {
       assert(this.#engine.status === "open", "the store is closed");
-      throw toStorageError(this.#folder, error);
+      throw engineFailure(this.#folder, error);
     }
   }
 
@@ -119,12 +135,20 @@ class LevelKeyValue implements KeyValue {
     });
     try {
       for (;;) {
-        const page = await iterator.nextv(rangePageMax);
+        const page = await this.#page(iterator);
         if (page.length === 0) return;
         for (const [key, value] of page) yield [plainView(key), plainView(value)];
       }
     } finally {
       await iterator.close();
+    }
+  }
+
+  async #page(iterator: EngineIterator): Promise<readonly (readonly [Uint8Array, Uint8Array])[]> {
+    try {
+      return await iterator.nextv(rangePageMax);
+    } catch (error) {
+      throw engineFailure(this.#folder, error);
     }
   }
 }

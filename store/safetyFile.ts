@@ -40,7 +40,9 @@ export const safetyFileBytesMax = 4 * 1024 * 1024;
 
 /** Settings of a safety file. */
 export type SafetyFileOptions = {
-  /** Records that a replacement must keep, of those kept so far and the new one. Default: the last. */
+  /**
+   * Records that a replacement must keep, of those kept so far and the new one. Default: the last.
+   */
   readonly live?: (records: readonly Uint8Array[]) => readonly Uint8Array[];
   /** Size in bytes at which the file is replaced. */
   readonly sizeBytesMax?: number;
@@ -152,7 +154,9 @@ async function guarded<T>(path: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Writes a whole file under another name and puts it in place, so that a crash leaves old or new. */
+/**
+ * Writes a whole file under another name and puts it in place, so that a crash leaves old or new.
+ */
 async function replaceFile(
   disk: FileSystem,
   path: string,

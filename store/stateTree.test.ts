@@ -273,7 +273,9 @@ describe("damage", () => {
   });
 });
 
-/** Every place of a state and the node it holds: `kind hash` by trie and path, the slow plain way. */
+/**
+ * Every place of a state and the node it holds: `kind hash` by trie and path, the slow plain way.
+ */
 function placesOf(store: MemoryKeyValue, root: Digest): Map<string, string> {
   const places = new Map<string, string>();
   function visit(kind: "account" | "storage", trie: string, ref: Uint8Array, path: string): void {

@@ -164,7 +164,9 @@ export class StateTree {
     return this.#retained.at(-1) ?? null;
   }
 
-  /** Bytes of the node cache, nodes of uncommitted blocks, and heights waiting for their release. */
+  /**
+   * Bytes of the node cache, nodes of uncommitted blocks, and heights waiting for their release.
+   */
   get usage(): {
     readonly cacheBytes: number;
     readonly uncommittedNodes: number;
@@ -193,7 +195,9 @@ export class StateTree {
     return createStateReader(this.#loader(root), root, this.#accounts);
   }
 
-  /** The root after `changes` on `parent`. New nodes stay in memory until that root is committed. */
+  /**
+   * The root after `changes` on `parent`. New nodes stay in memory until that root is committed.
+   */
   apply(parent: Digest, changes: StateChanges): Digest {
     if (!this.has(parent)) throw new PrunedError(parent);
     const changed = applyChanges(this.#loader(parent), rootBytesOf(parent), changes);
@@ -255,7 +259,9 @@ export class StateTree {
     return writes;
   }
 
-  /** Pruning alone, at most so many places: for a node that commits nothing. Empty if none is due. */
+  /**
+   * Pruning alone, at most so many places: for a node that commits nothing. Empty if none is due.
+   */
   releaseWrites(stepsMax: number): readonly KeyValueWrite[] {
     assert(this.#pending === null, "one commit at a time");
     const batch = new ReferenceBatch(this.#keyValue);
@@ -372,7 +378,9 @@ export class StateTree {
     };
   }
 
-  /** Loads for one state. A missing node is pruning if the state has gone, and damage if it stays. */
+  /**
+   * Loads for one state. A missing node is pruning if the state has gone, and damage if it stays.
+   */
   #loader(root: Digest): NodeLoader {
     return (kind, hash) => {
       const bytes = this.#load(kind, hash);

@@ -96,3 +96,10 @@ export class Load {
     }
   }
 }
+
+/** Keys of the funded accounts, as the start screen shows them. */
+export function printedKeys(screen: string): readonly string[] {
+  return [...screen.matchAll(/0x[0-9a-f]{40} {2}(0x[0-9a-f]{64})/gi)].map(
+    (match) => match[1] ?? "",
+  );
+}

@@ -27,8 +27,8 @@ type Outgoing = {
 const memoryMax = 64;
 
 /**
- * Wraps an honest node: changes what leaves it, and adds messages of its own, signed with its own
- * key past the guard. It can do what a thief of the key can: everything but forge others' signatures.
+ * Wraps an honest node: changes what leaves it, and adds messages of its own, signed with its key
+ * past the guard. It can do what a thief of the key can: everything but forge others' signatures.
  */
 export class Liar {
   readonly #node: SimNode;
@@ -152,7 +152,10 @@ export class Liar {
         (id) => !others.includes(id),
       );
       sent.push({ to: others, wire, delayUs });
-      sent.push({ to: rest, wire: this.#proposalOf(second), delayUs });
+      const other = this.#proposalOf(second);
+      sent.push({ to: rest, wire: other, delayUs });
+      // Gossip crosses between the halves now and then.
+      if (this.#dice.chance(1, 2)) sent.push({ to: others.slice(0, 1), wire: other, delayUs });
       return sent;
     }
     return [...sent, { to, wire, delayUs }];

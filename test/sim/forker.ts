@@ -20,8 +20,8 @@ export type Fork = {
 
 /**
  * The attack that the lock is for. As leader of view v + 1 with a certificate that commits a block,
- * show it to one node, which commits; let the others leave view v; then propose to them a block that
- * forks off below the committed one. Under sound rules nobody votes for that.
+ * show it to one node, which commits; let the others leave view v; then propose to them a block
+ * that forks off below the committed one. Under sound rules nobody votes for that.
  */
 export class Forker {
   readonly #epoch: EpochInfo;

@@ -65,12 +65,24 @@ function runShare({ from, to, step, views }: Share): void {
   }
 }
 
-type Totals = { runs: number; views: number; commits: number; events: number };
+type Totals = {
+  runs: number;
+  views: number;
+  viewsLeast: number;
+  commits: number;
+  events: number;
+};
 
 /** Runs the seeds on several cores; the lowest failing seed, or `null`. */
 async function campaign(share: Omit<Share, "step">, jobs: number): Promise<number | null> {
   const startMs = performance.now();
-  const totals: Totals = { runs: 0, views: 0, commits: 0, events: 0 };
+  const totals: Totals = {
+    runs: 0,
+    views: 0,
+    viewsLeast: Number.POSITIVE_INFINITY,
+    commits: 0,
+    events: 0,
+  };
   const failed: { readonly seed: number; readonly line: string }[] = [];
   const workers = Array.from({ length: jobs }, (_, job) => {
     const data: Share = { ...share, from: share.from + job, step: jobs };
@@ -88,16 +100,16 @@ async function campaign(share: Omit<Share, "step">, jobs: number): Promise<numbe
   failed.sort((a, b) => a.seed - b.seed);
   for (const { line } of failed) process.stdout.write(`${line}\n`);
   const seconds = ((performance.now() - startMs) / 1_000).toFixed(1);
-  const { runs, views, commits, events } = totals;
-  process.stdout.write(
-    `${runs} seeds ok, ${views} views, ${commits} commits, ${events} events, ${seconds} s on ${jobs} cores\n`,
-  );
+  const { runs, views, viewsLeast, commits, events } = totals;
+  const did = `${views} views (at least ${viewsLeast} each), ${commits} commits, ${events} events`;
+  process.stdout.write(`${runs} seeds ok, ${did}, ${seconds} s on ${jobs} cores\n`);
   return failed[0]?.seed ?? null;
 }
 
 function count(totals: Totals, progress: Extract<Progress, { readonly type: "ran" }>): void {
   totals.runs += 1;
   totals.views += progress.views;
+  totals.viewsLeast = Math.min(totals.viewsLeast, progress.views);
   totals.commits += progress.commits;
   totals.events += progress.events;
   if (totals.runs % 500 === 0)

@@ -18,7 +18,7 @@ import type {
 import { SimDisk, startPoint, type Disk } from "./disk.ts";
 import { linkOf, type SimBlock } from "./fakeLedger.ts";
 import type { Prng } from "./prng.ts";
-import { stubAddress, stubAggregate, stubHash, stubKey, stubSign } from "./stubs.ts";
+import { stubAddress, stubAggregate, stubKey, stubSign } from "./stubs.ts";
 import { isProposalRight, isTimeoutRight, isVoteRight } from "./inbound.ts";
 import type { Wire } from "./wire.ts";
 import type { Plant, World } from "./world.ts";
@@ -118,14 +118,14 @@ export class SimNode {
       record,
       losesBlocks: this.#plant.losesBlocks === true,
     });
-    const { rules } = this.#world;
+    const { rules, leaderHash } = this.#world;
     const self = stubAddress(this.identity);
     const options = {
       self,
       rules,
       timing,
       clockDriftMsMax,
-      hash: stubHash,
+      hash: leaderHash,
       aggregate: stubAggregate,
     };
     this.#replica = new Replica(options, epoch);
@@ -294,8 +294,9 @@ export class SimNode {
   #setTimer(timer: Timer, delayMs: number): void {
     const { epoch, view } = this.#slot;
     const entered = timer.epoch === epoch ? timer.view - view : timer.view;
-    this.#slot = timer;
-    if (entered > 0) {
+    if (timer.epoch >= epoch && entered > 0) {
+      // A restart comes by the same views again, which do not count twice.
+      this.#slot = timer;
       this.views += entered;
       this.#world.observe({ node: this, type: "entered", views: this.views });
     }

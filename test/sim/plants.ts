@@ -14,7 +14,12 @@ export type PlantedBug = {
 };
 
 /** Checkers that look at the rule itself: switched off, so that the harm it does must be seen. */
-export const ruleCheckers: ReadonlySet<string> = new Set(["certificate", "commitProof", "guard"]);
+export const ruleCheckers: ReadonlySet<string> = new Set([
+  "certificate",
+  "commitProof",
+  "evidence",
+  "guard",
+]);
 
 function liars(count: number, honest: number, strategies: readonly Strategy[]): Swarm["roles"] {
   return [

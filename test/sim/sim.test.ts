@@ -24,9 +24,10 @@ function expectPass(seeds: readonly number[]): void {
   for (const seed of seeds) {
     const result = runSeed({ seed, viewsMin });
     expect(result.failure, `${describeRun(result)}\nnpm run sim -- --seed ${seed}`).toBeNull();
+    expect(result.views).toBeGreaterThanOrEqual(viewsMin);
     views += result.views;
   }
-  expect(views).toBeGreaterThanOrEqual(seeds.length * 10);
+  console.log(`simulator: ${seeds.length} seeds, ${views} views`);
 }
 
 describe("simulator", () => {

@@ -1,3 +1,4 @@
+import type { Hash } from "../../consensus/committee.ts";
 import type { ReplicaStatus } from "../../consensus/replicaOptions.ts";
 import type { Rules } from "../../consensus/rules.ts";
 import type { SigningScope } from "../../consensus/statements.ts";
@@ -21,6 +22,8 @@ export type World = {
   readonly verifier: Verifier;
   readonly scope: SigningScope;
   readonly rules: Rules;
+  /** Draws leaders; a schedule may fix them. */
+  readonly leaderHash: Hash;
   nowUs(): number;
   schedule(delayUs: number, run: () => void): void;
   /** Nodes that run with this validator's key. */

@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import { runSeed, type RunResult } from "./cluster.ts";
+import { describeRun } from "./report.ts";
+import type { Role, Strategy, Swarm } from "./swarm.ts";
+
+// Rows of the fault matrix that need a whole network: each a swarm with little else in it, over a few
+// seeds, that must stay safe and live.
+
+function cast(strategies: readonly Strategy[], liars: number, size: number): readonly Role[] {
+  return Array.from({ length: size }, (_, i): Role =>
+    i < liars ? { type: "liar", strategies } : { type: "honest" },
+  );
+}
+
+function runAll(swarm: Partial<Swarm>, seeds: number): readonly RunResult[] {
+  return Array.from({ length: seeds }, (_, seed) => {
+    const result = runSeed({ seed, viewsMin: 100, swarm });
+    expect(result.failure, describeRun(result)).toBeNull();
+    return result;
+  });
+}
+
+function evidenceIn(results: readonly RunResult[]): ReadonlySet<string> {
+  return new Set(results.flatMap(({ evidence }) => [...evidence.keys()]));
+}
+
+describe("rows of the fault matrix", () => {
+  it("K1: a leader of two blocks to two halves commits at most one, and is reported", () => {
+    const results = runAll({ roles: cast(["equivocator"], 2, 7), crashOneIn: 0 }, 5);
+    expect(evidenceIn(results)).toContain("doubleProposal");
+  });
+
+  it("K3: crashes that lose what was not persisted never make a key sign twice", () => {
+    const swarm = {
+      roles: cast([], 0, 4),
+      crashOneIn: 30,
+      crashInEffectsOneIn: 20,
+      downMsMean: 10,
+    };
+    const results = runAll(swarm, 5);
+    expect(evidenceIn(results).size).toBe(0);
+  });
+
+  it("K3: a foreign key that forgets, played by twins, does no harm below a third", () => {
+    const results = runAll({ roles: cast(["twin"], 1, 4), isTight: true, lossPercent: 10 }, 5);
+    expect(evidenceIn(results).size).toBeGreaterThan(0);
+  });
+
+  it("K6, K16: votes for every fork make no second certificate, and are reported", () => {
+    const roles = cast(["doubleVoter", "equivocator"], 2, 7);
+    expect(evidenceIn(runAll({ roles }, 5))).toContain("doubleVote");
+  });
+
+  it("K5: hidden certificates and old excuses commit nothing out of turn", () => {
+    runAll({ roles: cast(["forker", "staleProposer", "lowTimeouts"], 2, 7), isTight: true }, 5);
+  });
+
+  it("K13, K14: stakes and members that change every second block", () => {
+    const swarm = { roles: cast([], 0, 7), epochBlocks: 2, committeeChanges: true };
+    for (const { epochs } of runAll(swarm, 3)) expect(epochs).toBeGreaterThan(5);
+  });
+});
