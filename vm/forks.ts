@@ -26,7 +26,11 @@ export function forkOrNull(name: string): ForkName | null {
   return forkNames.find((fork) => fork === name) ?? null;
 }
 
+const ages = Object.fromEntries(forkNames.map((name, age) => [name, age])) as Readonly<
+  Record<ForkName, number>
+>;
+
 /** Whether `fork` is `first` or a later one. */
 export function isFrom(fork: ForkName, first: ForkName): boolean {
-  return forkNames.indexOf(fork) >= forkNames.indexOf(first);
+  return ages[fork] >= ages[first];
 }

@@ -36,12 +36,12 @@ function zerosIn(data: Uint8Array): number {
 
 /** Gas that is due whatever the transaction does. */
 export function intrinsicGasOf(tx: PricedTransaction, fork: ForkName): bigint {
-  const zeros = zerosIn(tx.data);
-  let gas =
-    transactionGas +
-    zeroByteGas * BigInt(zeros) +
-    otherByteGas * BigInt(tx.data.length - zeros) +
-    authorizationGas * BigInt(tx.authorizations.length);
+  let gas = transactionGas;
+  if (tx.data.length > 0) {
+    const zeros = zerosIn(tx.data);
+    gas += zeroByteGas * BigInt(zeros) + otherByteGas * BigInt(tx.data.length - zeros);
+  }
+  if (tx.authorizations.length > 0) gas += authorizationGas * BigInt(tx.authorizations.length);
   if (tx.to === null) {
     gas += creationGas;
     if (isFrom(fork, "shanghai")) gas += initCodeWordGas * BigInt(Math.ceil(tx.data.length / 32));
@@ -62,6 +62,7 @@ export function floorGasOf(tx: PricedTransaction, fork: ForkName): bigint {
 /** The lowest gas limit that a transaction may have. */
 export function gasLimitMin(tx: PricedTransaction, fork: ForkName): bigint {
   const intrinsic = intrinsicGasOf(tx, fork);
+  if (tx.data.length === 0) return intrinsic;
   const floor = floorGasOf(tx, fork);
   return intrinsic > floor ? intrinsic : floor;
 }

@@ -20,10 +20,15 @@ import { ancestorHash } from "./evmHistory.ts";
 /** The right to accounts and contracts. */
 export const evmKey = createModuleKey("evm");
 
+/** The last answer of `forkOf`: it is asked several times per transfer. */
+let lastFork: { readonly parameters: Parameters; readonly fork: ForkName } | null = null;
+
 /** The rules of this chain at this height. */
 export function forkOf(parameters: Parameters): ForkName {
+  if (lastFork?.parameters === parameters) return lastFork.fork;
   const fork = forkOrNull(parameters.text("evm.fork"));
   assert(fork !== null, "the parameter evm.fork names a known fork");
+  lastFork = { parameters, fork };
   return fork;
 }
 
@@ -45,12 +50,12 @@ function engineOf(definitions: readonly PrecompileDefinition[]): Engine {
   return engine;
 }
 
-/** Addresses up to here are, or may become, precompiles of Ethereum or of Theta. */
-const lowAddress = /^0x0{36}/;
+/** Addresses that start so are, or may become, precompiles of Ethereum or of Theta. */
+const lowPrefix = `0x${"0".repeat(36)}`;
 
 /** Whether a call to an account without code may still run something. */
 export function mayBePrecompile(context: ModuleContext, address: Address): boolean {
-  return lowAddress.test(address) || engineOf(context.precompiles).precompiles.has(address);
+  return address.startsWith(lowPrefix) || engineOf(context.precompiles).precompiles.has(address);
 }
 
 /** Runs a transaction; its logs are not in the journal yet. */
