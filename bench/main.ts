@@ -9,6 +9,7 @@ const benchmarks: Readonly<
   trie: () => import("./trie.ts"),
   overload: () => import("./overload.ts"),
   start: () => import("./start.ts"),
+  evm: () => import("./evm.ts"),
 };
 
 const [name = "", ...flags] = process.argv.slice(2);
