@@ -322,17 +322,24 @@ function committeeJson(committee: Committee | null): Json {
 
 function recountStakes(context: ReadContext): string | null {
   let total = 0n;
+  const bySource = new Map<Address, bigint>();
   for (const { holder, candidate } of candidates(context)) {
     const stakes = stakesOf(context, holder);
     let active = 0n;
-    for (const { stake } of stakes) {
+    for (const { source, stake } of stakes) {
       total += stake.amount;
-      if (!stake.withdrawn) active += stake.amount;
+      if (stake.withdrawn) continue;
+      active += stake.amount;
+      bySource.set(source, (bySource.get(source) ?? 0n) + stake.amount);
     }
     if (active !== candidate.active || stakes.length !== candidate.sources) {
       const kept = `${candidate.active} in ${candidate.sources} stakes`;
       return `${holder} has ${active} in ${stakes.length} stakes, recorded are ${kept}`;
     }
+  }
+  for (const [source, sum] of bySource) {
+    const kept = stakedBy(context, source);
+    if (kept !== sum) return `${source} has ${sum} in active stakes, recorded are ${kept}`;
   }
   const held = heldBy(context, key);
   if (held.thetaWei === total && held.tfuelWei === 0n) return null;
