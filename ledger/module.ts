@@ -92,6 +92,8 @@ export interface ReadContext {
   readonly parameters: Parameters;
   readonly state: (key: ModuleKey) => ModuleReader;
   readonly accounts: (key: ModuleKey) => ContractReader;
+  /** Of all modules of this runtime. */
+  readonly precompiles: readonly PrecompileDefinition[];
 }
 
 /** What applying code sees: the view (DESIGN 4) of one block under construction. */
@@ -100,8 +102,6 @@ export interface ModuleContext extends ReadContext {
   readonly accounts: (key: ModuleKey) => AccountState;
   /** All that contracts run on: only for modules that own accounts. */
   readonly contracts: (key: ModuleKey) => StateAccess;
-  /** Of all modules of this runtime. */
-  readonly precompiles: readonly PrecompileDefinition[];
   /** Becomes a committed log of the module's reserved address, unless the operation is refused. */
   emit<T>(event: EventDefinition<T>, value: T): void;
   /**

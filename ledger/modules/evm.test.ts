@@ -72,8 +72,14 @@ function deploying(code: string): Uint8Array {
   return hexToBytes(`60${size}600c60003960${size}6000f3${code}`);
 }
 
-async function deploy(network: LedgerNetwork, code: string, value = 0n): Promise<Address> {
-  const receipt = await run(network, "alice", { to: null, data: deploying(code), value });
+async function deploy(
+  network: LedgerNetwork,
+  code: string,
+  value = 0n,
+  gasLimit = 2_000_000n,
+): Promise<Address> {
+  const data = deploying(code);
+  const receipt = await run(network, "alice", { to: null, data, value, gasLimit });
   assert(receipt.contractAddress !== null, `not deployed: ${receipt.failure}`);
   return receipt.contractAddress;
 }
@@ -453,4 +459,26 @@ test("several runs at once do not disturb each other", async () => {
     [0n, 1n],
     [0n, 1n],
   ]);
+});
+
+test("code has a budget of gas in each block; transfers do not count", async () => {
+  const network = networkOf([["evm.blockGasMax", 1_000_000n]], ["carol"]);
+  const to = await deploy(network, "5b600056", 0n, 500_000n);
+  const call = (nonce: bigint, gasLimit: bigint): ReturnType<LedgerNetwork["ethereum"]> =>
+    network.ethereum("alice", transferOf({ nonce, to, value: 0n, gasLimit }));
+  const transfer = network.ethereum(
+    "bob",
+    transferOf({ nonce: 0n, to: addressOf("alice"), value: 1n, gasLimit: 900_000n }),
+  );
+  // It fails by using all of its gas, which counts as well.
+  const first = call(1n, 700_000n);
+  const full = await network.execute([first, transfer, call(2n, 300_001n)]);
+  expect(full).toMatchObject({ ok: false, refusal: { index: 2 } });
+  expect(full.ok ? "" : full.refusal.refusal.code).toBe("blockGasFull");
+  const fits = await network.execute([first, transfer, call(2n, 300_000n)]);
+  expect(fits.ok && fits.value.receipts.map(({ status }) => status)).toEqual([0, 1, 0]);
+  const next = await network.execute([call(3n, 1_000_000n)]);
+  expect(next.ok).toBe(true);
+  const never = await network.execute([call(4n, 1_000_001n)]);
+  expect(never.ok ? "" : never.refusal.refusal.code).toBe("gasLimitTooHigh");
 });

@@ -22,14 +22,8 @@ import type { EthereumTransaction, ThetaTransaction } from "../thetaTypes.ts";
 import { balanceOf, transfer } from "./bank.ts";
 import { recordParent } from "./evmHistory.ts";
 import { laterPrecompiles } from "./evmPrecompiles.ts";
-import {
-  evmKey as key,
-  executionRefusal,
-  forkOf,
-  mayBePrecompile,
-  runTransaction,
-  writeLogs,
-} from "./evmRun.ts";
+import { budgetFault, evmKey as key, spendBudget } from "./evmBudget.ts";
+import { executionRefusal, forkOf, mayBePrecompile, runTransaction, writeLogs } from "./evmRun.ts";
 
 /*
  * Contracts, and Ethereum's transactions of every supported kind. A plain transfer between accounts
@@ -45,7 +39,8 @@ const transact: OperationDefinition<EthereumTransaction> = {
   validate: (context, call) =>
     kindFault(call.body, forkOf(context.parameters)) ??
     initCodeFault(call.body, forkOf(context.parameters)) ??
-    valueMissing(context, call),
+    valueMissing(context, call) ??
+    (isPlain(context, call.body) ? null : budgetFault(context, call.gasLimit)),
   check: () => null,
   apply: (context, call) =>
     isPlain(context, call.body) ? transferPlainly(context, call) : execute(context, call),
@@ -92,7 +87,7 @@ function valueMissing(context: ReadContext, call: Call<EthereumTransaction>): Re
 }
 
 /** Whether a transaction only moves coins, so that nothing of it needs the EVM. */
-function isPlain(context: ModuleContext, tx: EthereumTransaction): boolean {
+function isPlain(context: ReadContext, tx: EthereumTransaction): boolean {
   if (tx.to === null || tx.authorizations.length > 0 || mayBePrecompile(context, tx.to))
     return false;
   const target = context.accounts(key).get(tx.to);
@@ -118,9 +113,8 @@ async function execute(context: ModuleContext, call: Call<EthereumTransaction>):
   const authorizations = body.authorizations.map(recovered);
   const parts = { to, value, data, gasLimit, gasPrice, accessList, authorizations };
   const result = await runTransaction(context, { caller: payer, ...parts });
-  const answer = concluded(context, result, to === null);
   // What delegations did stays, and the EVM has reverted the rest [EIP-7702].
-  return answer.ok ? answer : { ...answer, undone: true };
+  return concluded(context, result, to === null);
 }
 
 function recovered(authorization: EthereumTransaction["authorizations"][number]): EvmAuthorization {
@@ -131,9 +125,13 @@ function recovered(authorization: EthereumTransaction["authorizations"][number])
   return { authority, chainId, address, nonce };
 }
 
+/** The answer of what ran and, if it failed, is undone already: what it used counts all the same. */
 function concluded(context: ModuleContext, result: EvmResult, creates: boolean): Applied {
   const { gasUsed, returnData } = result;
-  if (!result.ok) return { ok: false, refusal: executionRefusal(result), gasUsed, returnData };
+  spendBudget(context, gasUsed);
+  if (!result.ok) {
+    return { ok: false, refusal: executionRefusal(result), gasUsed, returnData, undone: true };
+  }
   writeLogs(context, result);
   const created = creates ? result.contractAddress : null;
   return { ok: true, gasUsed, contractAddress: created, returnData };
@@ -163,12 +161,16 @@ const smartContract: OperationDefinition<SmartContract> = {
   signers: (body) => [body.from.address],
   spends: (body) => body.from.coins.tfuelWei,
   validate: (context, call) =>
-    initCodeFault(messageOf(call.body), forkOf(context.parameters)) ?? coinsMissing(context, call),
+    initCodeFault(messageOf(call.body), forkOf(context.parameters)) ??
+    coinsMissing(context, call) ??
+    budgetFault(context, call.gasLimit),
   check: () => null,
   apply: async (context, call) => {
     const { body, payer, gasLimit, gasPrice } = call;
     const { thetaWei, tfuelWei } = body.from.coins;
     const message = messageOf(body);
+    const state = context.contracts(key);
+    const checkpoint = state.checkpoint();
     if (thetaWei > 0n) {
       // Its nonce was raised before this ran, and a creation uses the one before.
       const nonce = (context.accounts(key).get(payer)?.nonce ?? 1n) - 1n;
@@ -178,6 +180,7 @@ const smartContract: OperationDefinition<SmartContract> = {
     }
     const parts = { ...message, value: tfuelWei, gasLimit, gasPrice };
     const result = await runTransaction(context, { caller: payer, ...parts });
+    if (!result.ok) state.revert(checkpoint); // The ThetaWei.
     return concluded(context, result, message.to === null);
   },
 };
@@ -210,6 +213,12 @@ export const evmModule: Module = {
       choices: forkNames,
       description: "Ethereum's rules for contracts",
     },
+    blockGasMax: integer(30_000_000n, {
+      min: 1_000_000n,
+      max: 10n ** 12n,
+      unit: "gas",
+      description: "most gas that code may use in one block; transfers do not count",
+    }),
     systemCallGasMax: integer(10_000_000n, {
       min: 100_000n,
       max: 10n ** 12n,

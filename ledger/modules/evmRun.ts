@@ -6,19 +6,16 @@ import { EvmPool } from "../../vm/evmPool.ts";
 import { forkOrNull, type ForkName } from "../../vm/forks.ts";
 import type { PrecompileHost } from "../../vm/precompiles.ts";
 import type { StateAccess } from "../../vm/stateAccess.ts";
-import { createModuleKey } from "../definitions.ts";
-import type { ModuleContext, ModuleKey, PrecompileDefinition } from "../module.ts";
+import type { ModuleContext, ModuleKey, PrecompileDefinition, ReadContext } from "../module.ts";
 import type { Parameters } from "../parameters.ts";
 import { refusalSentence, type Refusal } from "../refusal.ts";
 import { recordBurned } from "./bank.ts";
+import { evmKey, spendBudget } from "./evmBudget.ts";
 import { ancestorHash } from "./evmHistory.ts";
 
 /*
  * The one way from modules to the EVM: transactions, and calls of the system into contracts.
  */
-
-/** The right to accounts and contracts. */
-export const evmKey = createModuleKey("evm");
 
 /** The last answer of `forkOf`: it is asked several times per transfer. */
 let lastFork: { readonly parameters: Parameters; readonly fork: ForkName } | null = null;
@@ -54,7 +51,7 @@ function engineOf(definitions: readonly PrecompileDefinition[]): Engine {
 const lowPrefix = `0x${"0".repeat(36)}`;
 
 /** Whether a call to an account without code may still run something. */
-export function mayBePrecompile(context: ModuleContext, address: Address): boolean {
+export function mayBePrecompile(context: ReadContext, address: Address): boolean {
   return address.startsWith(lowPrefix) || engineOf(context.precompiles).precompiles.has(address);
 }
 
@@ -105,6 +102,7 @@ export async function callContract(
   };
   const result = await withEvm(context, (evm, scene) => evm.call(scene, message));
   const { gasUsed, returnData: output } = result;
+  spendBudget(context, gasUsed);
   if (!result.ok) return { ok: false, refusal: executionRefusal(result), output, gasUsed };
   writeLogs(context, result);
   return { ok: true, output, gasUsed };

@@ -185,6 +185,7 @@ function parametersOf(fork: string): Parameters {
   const values = new Map(registry.parametersWith(new Map()).entries());
   values.set("evm.fork", fork.toLowerCase());
   values.set("chain.transactionGasMax", 1n << 64n);
+  values.set("evm.blockGasMax", 1n << 64n);
   values.set("chain.transactionBytesMax", 1n << 30n);
   values.set("chain.blockBytesMax", 1n << 30n);
   return new Parameters(values);
