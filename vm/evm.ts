@@ -16,6 +16,7 @@ import {
 } from "../base/bytes.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { recoverAnyPublicKey } from "../crypto/secp256k1.ts";
+import { BlsCurve } from "./blsCurve.ts";
 import { delegationTo, isDelegation } from "./delegation.ts";
 import { isFrom, type ForkName } from "./forks.ts";
 import {
@@ -128,6 +129,7 @@ export async function createEvm(config: EvmConfig): Promise<Evm> {
     common,
     stateManager: manager,
     customPrecompiles: customPrecompiles(config, scene),
+    bls: new BlsCurve(),
     blockchain: blockchainOf(history),
   });
   evm.events.on("beforeMessage", (message) => {
