@@ -4,8 +4,8 @@ import type { FromGenerator, GeneratorReport, Order, ToGenerator } from "./gener
 import { Lane, type LaneAnswer } from "./lane.ts";
 
 /*
- * The load generator: a process of its own, told what to do over the channel of `fork`. It holds the
- * signed transactions in memory and does nothing but frame, send and count.
+ * The load generator: a process of its own, told what to do over the channel of `fork`. It holds
+ * the signed transactions in memory and does nothing but frame, send and count.
  */
 
 /** How long a connection waits before it sends a refused transaction again. */

@@ -2,11 +2,15 @@ import type { TransferKind } from "./transactionFile.ts";
 
 /** How transactions are sent. */
 export type Pace =
-  /** Each connection sends as soon as it is answered, while fewer than this many are uncommitted. */
+  /**
+   * Each connection sends as soon as it is answered, while fewer than this many are uncommitted.
+   */
   | { readonly type: "closed"; readonly outstandingMax: number }
   /** At intended times; what is late counts from its intended time (no coordinated omission). */
   | { readonly type: "open"; readonly ratePerSecond: number }
-  /** At intended times; a connection that is still busy misses its turn, a refused one tries again. */
+  /**
+   * At intended times; a connection that is still busy misses its turn, a refused one tries again.
+   */
   | { readonly type: "overload"; readonly ratePerSecond: number };
 
 /** What the generator is to send, and where. */

@@ -1,9 +1,9 @@
 import { connect, type Socket } from "node:net";
 
 /*
- * One kept-alive HTTP connection, written by hand because the generator shares two cores with what it
- * measures: a request costs it about ten microseconds. One request is in flight at a time, as with any
- * client that does not pipeline.
+ * One kept-alive HTTP connection, written by hand because the generator shares two cores with what
+ * it measures: a request costs it about ten microseconds. One request is in flight at a time, as
+ * with any client that does not pipeline.
  */
 
 /** What became of a request. */
@@ -35,7 +35,12 @@ export class Lane {
       readonly onIdle: () => void;
     },
   ) {
-    this.#head = `POST ${target.path} HTTP/1.1\r\nhost: ${host}:${target.port}\r\ncontent-type: application/json\r\ncontent-length: `;
+    this.#head = [
+      `POST ${target.path} HTTP/1.1`,
+      `host: ${host}:${target.port}`,
+      "content-type: application/json",
+      "content-length: ",
+    ].join("\r\n");
     this.#port = target.port;
     this.#onAnswer = handlers.onAnswer;
     this.#onIdle = handlers.onIdle;

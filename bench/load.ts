@@ -27,7 +27,9 @@ export type LoadOptions = {
 
 /** What was measured. */
 export type LoadResult = {
-  /** Committed transactions per second between the first block after warm-up and the last while fed. */
+  /**
+   * Committed transactions per second between the first block after warm-up and the last while fed.
+   */
   readonly perSecond: number;
   /** Server processor microseconds per transaction committed in that window, all threads. */
   readonly cpuUs: number;
@@ -41,14 +43,19 @@ export type LoadResult = {
   readonly residentBytesPeak: number;
   /** Milliseconds of each transaction committed after warm-up; empty unless asked for. */
   readonly latenciesMs: readonly number[];
-  /** Microseconds per committed transaction by stage, over the whole load; empty for other servers. */
+  /**
+   * Microseconds per committed transaction by stage, over the whole load; empty for other servers.
+   */
   readonly stageUs: ReadonlyMap<string, number>;
 };
 
 /** Between two looks for a new block: short where latency is measured. */
 const pollMs = { rate: 50, latency: 10 } as const;
 
-/** A server that commits nothing for so long although accepted transactions are missing has lost them. */
+/**
+ * A server that commits nothing for so long although accepted transactions are missing has lost
+ * them.
+ */
 const stallMsMax = 20_000;
 
 function tell(child: ChildProcess, message: ToGenerator): void {
@@ -139,7 +146,9 @@ async function drain(follower: Follower, accepted: number): Promise<void> {
   }
 }
 
-/** Rate and processor time between two blocks: the first after warm-up, the last while it was fed. */
+/**
+ * Rate and processor time between two blocks: the first after warm-up, the last while it was fed.
+ */
 function measured(
   blocks: readonly SeenBlock[],
   report: GeneratorReport,

@@ -83,7 +83,11 @@ export function printCalibration(name: string, now: Calibration, before?: Calibr
   const noisy =
     before !== undefined &&
     (["recoverUs", "keccakUs"] as const).some((key) => Math.abs(now[key] / before[key] - 1) > 0.1);
-  const figures = `recover ${now.recoverUs.toFixed(1)} µs, keccak(576 B) ${now.keccakUs.toFixed(2)} µs, synced write ${now.syncUs.toFixed(0)} µs`;
+  const figures = [
+    `recover ${now.recoverUs.toFixed(1)} µs`,
+    `keccak(576 B) ${now.keccakUs.toFixed(2)} µs`,
+    `synced write ${now.syncUs.toFixed(0)} µs`,
+  ].join(", ");
   console.log(
     `${name}: ${figures}; ${cpus().length} cores, load ${(loadavg()[0] ?? 0).toFixed(2)}${noisy ? " (noisy: repeat)" : ""}`,
   );

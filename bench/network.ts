@@ -49,7 +49,9 @@ export async function startNode(
   });
 }
 
-/** With `LEDGER_BENCH_PROFILE=DIR` the node writes a processor profile of each thread when it stops. */
+/**
+ * With `LEDGER_BENCH_PROFILE=DIR` the node writes a processor profile of each thread when it stops.
+ */
 function profiling(): Readonly<Record<string, string>> {
   const folder = process.env["LEDGER_BENCH_PROFILE"];
   if (folder === undefined) return {};

@@ -8,9 +8,9 @@ import { fileOf, oursEthereum, oursNative, signTransfers, type Contestant } from
 import type { TransactionFile } from "./transactionFile.ts";
 
 /*
- * Three times what the node can take. The committed rate must hold, clients must be told to wait, and
- * memory must stay bounded. The generator runs at the lowest priority, so that it takes only the
- * processor time that the node leaves.
+ * Three times what the node can take. The committed rate must hold, clients must be told to wait,
+ * and memory must stay bounded. The generator runs at the lowest priority, so that it takes only
+ * the processor time that the node leaves.
  */
 
 const usage = `usage: npm run bench -- overload [flags]
@@ -62,7 +62,9 @@ export async function run(argv: readonly string[]): Promise<void> {
   printCalibration("after", calibrate(), before);
 }
 
-/** At saturation when nothing is said about the rate, else at that rate whatever the node answers. */
+/**
+ * At saturation when nothing is said about the rate, else at that rate whatever the node answers.
+ */
 async function runOnce(settings: Settings, ratePerSecond: number | null): Promise<LoadResult> {
   const { contestant, senders, file, seconds, warmupSeconds } = settings;
   const server = await contestant.start(senders);
@@ -75,7 +77,7 @@ async function runOnce(settings: Settings, ratePerSecond: number | null): Promis
       batchSize: settings.batchSize,
       pace:
         ratePerSecond === null
-          ? { type: "closed", outstandingMax: 20_000 }
+          ? { type: "closed", outstandingMax: 12_000 }
           : { type: "overload", ratePerSecond },
       seconds: seconds + warmupSeconds,
       warmupSeconds,

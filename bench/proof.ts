@@ -35,8 +35,9 @@ async function burnedByGas(server: Server): Promise<bigint> {
 }
 
 /**
- * Checks by RPC that the work was done: the senders' nonces add up to the committed transactions, and
- * their balances to what they had less the fees. Answers one sentence; throws if it does not hold.
+ * Checks by RPC that the work was done: the senders' nonces add up to the committed transactions,
+ * and their balances to what they had less the fees. Answers one sentence; throws if it does not
+ * hold.
  */
 export async function proveWork(
   server: Server,

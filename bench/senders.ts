@@ -1,5 +1,5 @@
 import type { Address } from "../base/brand.ts";
-import { textToBytes } from "../base/bytes.ts";
+import { bigIntToFixedBytes, bytesToAddress, textToBytes } from "../base/bytes.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { keySigner, type Signer } from "../sdk/wallet.ts";
 
@@ -21,7 +21,6 @@ export function benchSenders(count: number): readonly Signer[] {
 
 /** An account that nobody has the key of. */
 export function idleAddress(index: number): Address {
-  const hex = index.toString(16).padStart(38, "0");
   // The first byte keeps it away from precompiles and from the modules' reserved addresses.
-  return `0xbe${hex}` as Address;
+  return bytesToAddress(bigIntToFixedBytes((0xben << 152n) | BigInt(index), 20));
 }

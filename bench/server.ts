@@ -6,8 +6,8 @@ import { join, resolve } from "node:path";
 import { callRpc } from "./rpcClient.ts";
 
 /*
- * The processes that are measured: each on a free port of loopback, with a folder of its own, ended by
- * its process id. Their output goes to a file, so that a full pipe slows nobody.
+ * The processes that are measured: each on a free port of loopback, with a folder of its own, ended
+ * by its process id. Their output goes to a file, so that a full pipe slows nobody.
  */
 
 /** The project's root. */
@@ -59,7 +59,10 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Starts a program that will answer JSON-RPC at `url`; resolves when it has exited or `ready` holds. */
+/**
+ * Starts a program that will answer JSON-RPC at `url`; resolves when it has exited or `ready`
+ * holds.
+ */
 export async function startServer(options: {
   readonly command: string;
   readonly argv: readonly string[];

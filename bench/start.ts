@@ -132,7 +132,7 @@ async function measureKill(options: {
     countMax: count,
     laneCount: 50,
     batchSize: 100,
-    pace: { type: "closed", outstandingMax: 20_000 },
+    pace: { type: "closed", outstandingMax: 12_000 },
     seconds: options.seconds,
     warmupSeconds: 0,
     nice: 0,

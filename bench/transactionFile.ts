@@ -13,8 +13,9 @@ import { benchChainName } from "./senders.ts";
 export type TransferKind = "native" | "ethereum";
 
 /**
- * Signed transfers, one raw transaction as `0x` hex a line. Transaction k is of sender k mod senders
- * with nonce floor(k / senders), so any lane of senders may be sent on its own in the file's order.
+ * Signed transfers, one raw transaction as `0x` hex a line. Transaction k is of sender k mod
+ * senders with nonce floor(k / senders), so any lane of senders may be sent on its own in the
+ * file's order.
  */
 export type TransactionFile = {
   readonly path: string;
@@ -27,7 +28,9 @@ export type TransactionFile = {
 /** TFuelWei that each transfer moves. */
 export const transferTfuelWei = 1_000n;
 
-/** Whole fee of a native transfer: far above what it needs, so that a rising base fee drops none. */
+/**
+ * Whole fee of a native transfer: far above what it needs, so that a rising base fee drops none.
+ */
 export const nativeFeeTfuelWei = 10n ** 15n;
 
 /** Most TFuelWei per gas that an Ethereum transfer pays; no tip, so that all fees are burned. */

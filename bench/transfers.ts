@@ -16,8 +16,8 @@ import {
 import type { TransactionFile, TransferKind } from "./transactionFile.ts";
 
 /*
- * Signed transfers over HTTP to one validator, beside anvil in the same run, alternating. Rates are of
- * committed blocks; every rate has its processor time beside it.
+ * Signed transfers over HTTP to one validator, beside anvil in the same run, alternating. Rates are
+ * of committed blocks; every rate has its processor time beside it.
  */
 
 type Settings = {
@@ -26,8 +26,9 @@ type Settings = {
   readonly warmupSeconds: number;
   readonly latencySeconds: number;
   readonly senderCount: number;
+  /** Connections for single requests; a batch has work for fewer. */
   readonly laneCount: number;
-  readonly latencyLaneCount: number;
+  readonly batchLaneCount: number;
   readonly outstandingMax: number;
   /** Transfers signed for each second of a run: more than any of the systems commits. */
   readonly perSecondMax: number;
@@ -93,10 +94,11 @@ export async function run(argv: readonly string[]): Promise<void> {
     warmupSeconds: Number(values.warmup),
     latencySeconds: values.sweep ? 0 : Number(values.latency),
     senderCount: 1_000,
-    laneCount: 50,
-    latencyLaneCount: 200,
-    outstandingMax: 20_000,
-    perSecondMax: 16_000,
+    laneCount: 200,
+    batchLaneCount: 50,
+    // Above what anvil commits in its second, and no more, so that admission keeps pace with it.
+    outstandingMax: 12_000,
+    perSecondMax: 14_000,
     contestants: values.sweep ? sweep : named,
     batchSizes: values.batch.split(",").map(Number),
   });
@@ -142,7 +144,7 @@ async function saturateOnce(world: World, row: Row): Promise<LoadResult> {
       server,
       file: fileOf(files, contestant.kind),
       countMax: Number.MAX_SAFE_INTEGER,
-      laneCount: settings.laneCount,
+      laneCount: batchSize === 1 ? settings.laneCount : settings.batchLaneCount,
       batchSize,
       pace: { type: "closed", outstandingMax: settings.outstandingMax },
       seconds: settings.warmupSeconds + settings.seconds,
@@ -169,7 +171,10 @@ function nameOf({ contestant, batchSize }: Row): string {
 function sentence(result: LoadResult): string {
   const refused = Object.entries({ ...result.report.pressure, ...result.report.refused });
   const answers = refused.map(([reason, count]) => `, ${count} × ${reason}`).join("");
-  return `${result.perSecond.toFixed(0)}/s, ${result.cpuUs.toFixed(0)} µs over ${(result.windowMs / 1_000).toFixed(1)} s, ${result.blockCount} blocks${answers}`;
+  const { perSecond, cpuUs, windowMs, blockCount } = result;
+  const seconds = (windowMs / 1_000).toFixed(1);
+  const cost = `${cpuUs.toFixed(0)} µs over ${seconds} s`;
+  return `${perSecond.toFixed(0)}/s, ${cost}, ${blockCount} blocks${answers}`;
 }
 
 function medianOf(row: Row, figure: (result: LoadResult) => number): number {
@@ -274,7 +279,7 @@ async function latencyOnce(
       server,
       file: fileOf(files, contestant.kind),
       countMax: Math.ceil(ratePerSecond * seconds),
-      laneCount: settings.latencyLaneCount,
+      laneCount: settings.laneCount,
       batchSize: 1,
       pace: { type: "open", ratePerSecond },
       seconds: seconds * 2,

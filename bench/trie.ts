@@ -94,6 +94,8 @@ function createDraw(kind: "uniform" | "zipf", settings: Settings): () => Set<num
 
 type Cost = {
   readonly updates: number;
+  /** Reading the accounts first, as whoever updates them does. */
+  readonly readUs: number;
   readonly cpuUs: number;
   readonly hashes: number;
   readonly bytes: number;
@@ -122,6 +124,11 @@ async function commitOurs(
 ): Promise<Cost> {
   let writes: readonly KeyValueWrite[] = [];
   let hashes = 0;
+  const reader = tree.reader(tree.newest?.root ?? emptyRoot);
+  const readUs = await cpuOf(async () => {
+    for (const address of changes.accounts.keys()) reader.account(address);
+    await Promise.resolve();
+  });
   const cpuUs = await cpuOf(async () => {
     const root = tree.apply(tree.newest?.root ?? emptyRoot, changes);
     hashes = tree.usage.uncommittedNodes;
@@ -129,7 +136,7 @@ async function commitOurs(
     await keyValue.write(writes, { sync: true });
     tree.committed();
   });
-  return { updates: changes.accounts.size, cpuUs, hashes, bytes: bytesOf(writes) };
+  return { updates: changes.accounts.size, readUs, cpuUs, hashes, bytes: bytesOf(writes) };
 }
 
 /** The peer's view of the store: reads fall through to our nodes. Its keys are unprefixed hex. */
@@ -211,6 +218,9 @@ async function commitPeer({ trie, counter }: Peer, changes: StateChanges): Promi
     const value = encodeAccount({ nonce: 1n, balance: account?.balance ?? 0n, ...record });
     return [hexToBytes(address), value] as const;
   });
+  const readUs = await cpuOf(async () => {
+    for (const [key] of pairs) await trie.get(key);
+  });
   counter.hashes = 0;
   counter.bytes = 0;
   const cpuUs = await cpuOf(async () => {
@@ -220,7 +230,7 @@ async function commitPeer({ trie, counter }: Peer, changes: StateChanges): Promi
   });
   // Its key hashes are not node hashes, as ours are not counted either.
   const hashes = counter.hashes - pairs.length;
-  return { updates: pairs.length, cpuUs, hashes, bytes: counter.bytes };
+  return { updates: pairs.length, readUs, cpuUs, hashes, bytes: counter.bytes };
 }
 
 async function buildState(keyValue: KeyValue, accounts: number): Promise<void> {
@@ -241,6 +251,7 @@ function row(name: string, costs: readonly Cost[], peerUs: number): string[] {
   return [
     name,
     median(costs.map((cost) => cost.updates)).toFixed(0),
+    per((cost) => cost.readUs).toFixed(1),
     cpuUs.toFixed(1),
     `${Math.min(...each).toFixed(1)}-${Math.max(...each).toFixed(1)}`,
     per((cost) => cost.hashes).toFixed(2),
@@ -249,7 +260,7 @@ function row(name: string, costs: readonly Cost[], peerUs: number): string[] {
   ];
 }
 
-const head = ["", "updates", "CPU µs/update", "range", "hashes", "bytes", "of peer"];
+const head = ["", "updates", "µs/read", "µs/update", "range", "hashes", "bytes", "of peer"];
 
 async function compare(
   keyValue: KeyValue,
@@ -258,6 +269,7 @@ async function compare(
 ): Promise<void> {
   const draw = createDraw(kind, settings);
   const tree = await openStateTree(keyValue, { retention: { type: "archive" }, cacheBytes });
+  await tree.learn();
   const peer = await openPeer(keyValue, tree.newest?.root ?? emptyRoot);
   const ours: Cost[] = [];
   const theirs: Cost[] = [];
@@ -276,11 +288,17 @@ async function compare(
     retention: { type: "recent", heights, every: 0 },
     cacheBytes,
   });
+  await pruning.learn();
+  for (;;) {
+    const writes = pruning.releaseWrites(50_000);
+    if (writes.length === 0) break;
+    await keyValue.write(writes, { sync: false });
+    pruning.committed();
+  }
   const pruned: Cost[] = [];
-  for (let block = 0; block < settings.blocks * 2 + heights + warmUp; block += 1) {
+  for (let block = 0; block < settings.blocks + heights + warmUp; block += 1) {
     const changes = changesOf(draw(), BigInt(block + 100) * 10n ** 16n);
-    const cost = await commitOurs(keyValue, pruning, changes);
-    if (pruning.usage.releasing <= 1) pruned.push(cost);
+    pruned.push(await commitOurs(keyValue, pruning, changes));
   }
   const peerUs = median(theirs.map((cost) => cost.cpuUs / cost.updates));
   printTable(

@@ -48,6 +48,7 @@ export class BlockTree {
   readonly #nodes = new Map<Digest, BlockNode>();
   readonly #certificates = new Map<Digest, Certificate>();
   #committed: BlockNode;
+  #lastLeader: { reference: LeaderHistory; view: number; leader: number } | null = null;
 
   constructor(epoch: EpochInfo, hash: Hash) {
     this.#epoch = epoch;
@@ -107,7 +108,13 @@ export class BlockTree {
 
   /** The leader of a view for children of this block. */
   leaderAfter(parent: BlockNode, view: number): number {
-    return leaderAfter(this.#epoch, parent.reference, view, this.#hash);
+    const { reference } = parent;
+    const last = this.#lastLeader;
+    // Every step asks for the current view's; the draw costs a hash.
+    if (last?.reference === reference && last.view === view) return last.leader;
+    const leader = leaderAfter(this.#epoch, reference, view, this.#hash);
+    this.#lastLeader = { reference, view, leader };
+    return leader;
   }
 
   /** Adds a block below a held parent. */

@@ -134,7 +134,9 @@ const records = fc
     proposal: isEmpty ? null : statement,
   }));
 
-/** What is encoded decodes to the same; what is decoded from changed bytes encodes to those bytes. */
+/**
+ * What is encoded decodes to the same; what is decoded from changed bytes encodes to those bytes.
+ */
 function checkCodec<T>(
   values: fc.Arbitrary<T>,
   encode: (value: T) => Uint8Array,

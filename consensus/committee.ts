@@ -1,6 +1,12 @@
 import { assert } from "../base/assert.ts";
 import type { Address, Digest } from "../base/brand.ts";
-import { bigIntToFixedBytes, bytesToBigInt, concatBytes, hexToBytes } from "../base/bytes.ts";
+import {
+  bigIntToFixedBytes,
+  bytesToBigInt,
+  concatBytes,
+  equalBytes,
+  hexToBytes,
+} from "../base/bytes.ts";
 import type { Committee, Validator } from "./types.ts";
 
 /** A 256-bit hash, handed in so that this folder depends on no implementation. */
@@ -28,10 +34,23 @@ export function validatorAt(committee: Committee, index: number): Validator {
   return validator;
 }
 
-/** The index of a member, or `null` if the address is not one. */
-export function indexOfValidator(committee: Committee, address: Address | null): number | null {
+/** A validator and the key that it signs with. */
+export type KeyHolder = Pick<Validator, "address" | "blsKey">;
+
+/**
+ * The index of a member, or `null` if the address is not one, or is known by another key than the
+ * one given: what that signs, nobody can verify.
+ */
+export function indexOfValidator(
+  committee: Committee,
+  who: Address | KeyHolder | null,
+): number | null {
+  if (who === null) return null;
+  const { address, blsKey } = typeof who === "string" ? { address: who, blsKey: null } : who;
   const index = committee.validators.findIndex((validator) => validator.address === address);
-  return index < 0 ? null : index;
+  const key = committee.validators[index]?.blsKey;
+  if (key === undefined) return null;
+  return blsKey === null || equalBytes(key, blsKey) ? index : null;
 }
 
 /** Stake of the members at these indices; an index outside the committee counts nothing. */

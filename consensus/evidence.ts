@@ -178,7 +178,9 @@ type SignedPart = {
   readonly signature: Uint8Array;
 };
 
-/** The committee indices proved guilty, or why nobody is. `context` is of the evidence's own epoch. */
+/**
+ * The committee indices proved guilty, or why nobody is. `context` is of the evidence's own epoch.
+ */
 export function checkEvidence(
   context: CertificateContext,
   evidence: Evidence,

@@ -67,6 +67,16 @@ export class Missing {
     return children;
   }
 
+  /**
+   * Blocks up to this height are committed: forks below it and questions about them are of no use.
+   */
+  forgetUpTo(height: number): void {
+    for (const [hash, { height: own }] of this.#orphans) {
+      if (own <= height) this.#orphans.delete(hash);
+    }
+    this.#wanted.clear();
+  }
+
   /** Drops all that descends from a block which is no use, and says what that was. */
   dropBelow(hash: Digest): ReadonlySet<Digest> {
     const dropped = new Set<Digest>([hash]);

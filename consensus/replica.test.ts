@@ -1,7 +1,14 @@
 import { describe, expect, it } from "vitest";
 import type { Digest, Verified } from "../base/brand.ts";
 import { createFakeCommittee } from "../test/fakes/committee.ts";
-import { stubAddress, stubAggregate, stubDigest, stubHash, stubSign } from "../test/sim/stubs.ts";
+import {
+  stubAddress,
+  stubAggregate,
+  stubDigest,
+  stubHash,
+  stubKey,
+  stubSign,
+} from "../test/sim/stubs.ts";
 import { Replica } from "./replica.ts";
 import { emptySafetyRecord, isTimely, rootCertificate, soundRules } from "./rules.ts";
 import { signableBytes } from "./statements.ts";
@@ -105,6 +112,25 @@ function propose(block: BlockSummary, signer: number, atMs = nowMs): Input {
 }
 
 describe("one validator alone", () => {
+  it("only follows where the committee knows it by another key: its votes count nothing", () => {
+    const { epoch, root } = createFakeCommittee([5n]);
+    const started = (key: number): readonly Effect[] => {
+      const options = {
+        self: { address: stubAddress(0), blsKey: stubKey(key) },
+        rules: soundRules,
+        timing,
+        clockDriftMsMax,
+        hash: stubHash,
+        aggregate: stubAggregate,
+      };
+      const record = emptySafetyRecord(epoch);
+      const point = { epoch, committed: root, blocks: [], certificates: [], record };
+      return new Replica(options, epoch).step({ type: "started", point });
+    };
+    expect(only(started(0), "buildProposal")).toHaveLength(1);
+    expect(only(started(1), "buildProposal")).toHaveLength(0);
+  });
+
   it("commits each block with the next, two writes of the record for two blocks", () => {
     const { replica, committee, started } = createReplica([5n], 0);
     let [order] = only(started, "buildProposal");

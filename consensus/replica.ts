@@ -314,6 +314,9 @@ export class Replica {
     this.#effects.push(due.effect);
     if (due.last === null) return false;
     this.#tree.commit(due.last);
+    this.#missing.forgetUpTo(due.last.height);
+    const { block } = this.#highCertificate;
+    if (this.#tree.get(block) === null) this.#want(block);
     if (due.last.endsEpoch) {
       assert(due.last.nextEpoch !== null, "an epoch's last block names the next epoch");
       this.#startEpoch(due.last.nextEpoch);

@@ -1,5 +1,5 @@
 import type { Address, Digest } from "../base/brand.ts";
-import type { Hash } from "./committee.ts";
+import type { Hash, KeyHolder } from "./committee.ts";
 import type { ViewTiming } from "./pacemaker.ts";
 import type { Rules } from "./rules.ts";
 import type { Aggregate } from "./tally.ts";
@@ -7,8 +7,11 @@ import type { Certificate } from "./types.ts";
 
 /** What a replica is given once. */
 export type ReplicaOptions = {
-  /** The validator whose key signs here; `null` for a node that only follows. */
-  readonly self: Address | null;
+  /**
+   * The validator whose key signs here; `null` for a node that only follows. With its key, it
+   * follows too while the committee knows it by another one.
+   */
+  readonly self: Address | KeyHolder | null;
   readonly rules: Rules;
   readonly timing: ViewTiming;
   /** How far a timestamp may be ahead of the voter's clock. */

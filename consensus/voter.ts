@@ -144,7 +144,9 @@ export class Voter {
     return [{ type: "sign", signable: { type: "timeout", timeout } }];
   }
 
-  /** After a restart in this view: what was on disk may never have left, and must leave the same. */
+  /**
+   * After a restart in this view: what was on disk may never have left, and must leave the same.
+   */
   signAgain(view: number): Effect[] {
     const { vote, timeout, proposal } = this.#record;
     if (!this.isActive) return [];

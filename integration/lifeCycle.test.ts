@@ -17,8 +17,8 @@ import {
 import { requires } from "./requires.ts";
 
 /*
- * Goal: a node that is stopped, killed, or short of files keeps every promise. Method: one folder lives
- * through it all, with transfers running.
+ * Goal: a node that is stopped, killed, or short of files keeps every promise. Method: one folder
+ * lives through it all, with transfers running.
  */
 
 /** A stop may take this long (ecosystem.md 3.1), and a crowded machine's share. */
@@ -121,7 +121,7 @@ test("A8 submitted, killed, submitted again: executed once, and the answer says 
   expect(await third.stop()).toBe(0);
 });
 
-test("A14 with its file descriptors used up a node sheds clients and keeps committing", async () => {
+test("A14 with its descriptors used up a node sheds clients and keeps committing", async () => {
   const limited = 'ulimit -n 80; exec "$0" "$@"';
   const program = join(root, "bin", "ledger");
   const node = await startLedger(["-c", limited, program, ...argv(), "--block-time=50"], {

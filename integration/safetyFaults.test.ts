@@ -107,7 +107,7 @@ describe("D6 a key without its record of votes", () => {
   });
 });
 
-test("D7 a safety file restored from a backup is older than the chain: the key is silent", async () => {
+test("D7 a safety file from a backup is older than the chain: the key is silent", async () => {
   writeFileSync(safety, older);
   expect(await expectSilent()).toMatch(/is an old copy: it ends at view \d+, and the chain holds/);
 });

@@ -92,7 +92,7 @@ export class BlockExecution {
   ): Outcome<Receipt, Refusal> | Promise<Outcome<Receipt, Refusal>> {
     assert(!this.#finished, "the block is finished");
     this.#beginBlock();
-    const prepared = this.#prepare(transaction);
+    const prepared = this.#prepare(transaction, this.#workspace.block.baseFee);
     if ("code" in prepared) return refuse(prepared);
     const sequence = sequenceFault(this.#journal, transaction);
     if (sequence !== null) return refuse(sequence);
@@ -110,23 +110,32 @@ export class BlockExecution {
 
   /**
    * Whether the transaction would succeed now, sequences aside; with what it may use and cost.
-   * Leaves no trace.
+   * Leaves no trace. One that was admitted before waits whatever the base fee is now, and whatever
+   * its operation would find.
    */
   admit(
     transaction: Verified<Transaction>,
+    options: { readonly again: boolean },
   ): Outcome<{ readonly gas: bigint; readonly cost: bigint }, Refusal> {
-    const prepared = this.#prepare(transaction);
+    const { again } = options;
+    const prepared = this.#prepare(transaction, again ? 0n : this.#workspace.block.baseFee);
     if ("code" in prepared) return refuse(prepared);
     const invalid = this.#validate(prepared);
     if (invalid !== null) return refuse(invalid);
-    const checkpoint = this.#journal.checkpoint();
-    this.#takeFrom(transaction.payer, prepared.charge.upfront);
-    const refusal = prepared.operation.check(this.#workspace, prepared.call);
-    this.#journal.revert(checkpoint);
+    const refusal = again ? null : this.#checkAfterFee(prepared);
     if (refusal !== null) return refuse(refusal);
     const spends = prepared.operation.spends?.(prepared.call.body, transaction.payer) ?? 0n;
     const cost = costMaxOf(transaction.feeBid, prepared.gas) + spends;
     return accept({ gas: prepared.gas, cost });
+  }
+
+  /** What the operation would be refused for once the fee is paid; leaves no trace. */
+  #checkAfterFee({ operation, call, charge }: Prepared): Refusal | null {
+    const checkpoint = this.#journal.checkpoint();
+    this.#takeFrom(call.payer, charge.upfront);
+    const refusal = operation.check(this.#workspace, call);
+    this.#journal.revert(checkpoint);
+    return refusal;
   }
 
   /** Pays the proposer, runs jobs, names the next committee if `epochLast`. */
@@ -164,14 +173,14 @@ export class BlockExecution {
   }
 
   /** All that does not depend on sequences and balances. */
-  #prepare(transaction: Verified<Transaction>): Prepared | Refusal {
+  #prepare(transaction: Verified<Transaction>, baseFee: bigint): Prepared | Refusal {
     const size = transaction.encoded.length;
     if (size > this.#transactionBytesMax) {
       return { code: "transactionTooLarge", got: size, expected: this.#transactionBytesMax };
     }
     const { bytes, gas: gasLeft } = this.room;
     if (size > bytes) return { code: "blockBytesFull", got: size, expected: bytes };
-    const { height, baseFee } = this.#workspace.block;
+    const { height } = this.#workspace.block;
     if (transaction.expiryHeight !== null && height > transaction.expiryHeight) {
       return { code: "expired", got: transaction.expiryHeight, expected: height };
     }

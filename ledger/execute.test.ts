@@ -86,6 +86,13 @@ test("limits of a block: count, gas, bytes", async () => {
     network.ethereum("alice", transferOf({ nonce: BigInt(i), to: addressOf("bob"), value: 1n })),
   );
   expect(await build(transfers, 10_000)).toBe(Math.floor(1_000_000 / 21_000));
+  for (const [tooMany, code] of [
+    [sends, "blockBytesFull"],
+    [transfers, "blockGasFull"],
+  ] as const) {
+    const refused = await network.execute(tooMany);
+    expect(refused.ok ? null : refused.refusal.refusal.code).toBe(code);
+  }
 });
 
 test("a block beyond its epoch's last carries no transactions", async () => {
@@ -109,7 +116,7 @@ test("a block beyond its epoch's last carries no transactions", async () => {
   expect([built.included.length, built.result.nextCommittee]).toEqual([0, null]);
 });
 
-test("row K18: a timestamp must be above the parent's and below 2^53, for all alike", () => {
+test("row K18: a timestamp must be above the parent's and at most 2^52, for all alike", () => {
   const network = new LedgerNetwork({ balances: [] });
   const parent = network.head;
   const verdict = (timestampMs: number): string | null => {
@@ -117,11 +124,13 @@ test("row K18: a timestamp must be above the parent's and below 2^53, for all al
     return network.executor.checkHeader(network.state, parent, header)?.code ?? null;
   };
   const at = parent.timestampMs;
-  expect([at - 1, at, at + 1, 2 ** 53 - 1, 2 ** 53, Number.NaN, at + 1.5].map(verdict)).toEqual([
+  const times = [at - 1, at, at + 1, 2 ** 52, 2 ** 52 + 1, 2 ** 53 - 1, Number.NaN, at + 1.5];
+  expect(times.map(verdict)).toEqual([
     "timestampTooLow",
     "timestampTooLow",
     null,
     null,
+    "timestampTooHigh",
     "timestampTooHigh",
     "timestampTooLow",
     "timestampTooHigh",
@@ -136,6 +145,22 @@ test("row K18: a timestamp must be above the parent's and below 2^53, for all al
     return network.executor.checkHeader(network.state, parent, header)?.code;
   });
   expect(others).toEqual(["heightWrong", "gasLimitWrong", "baseFeeWrong", "runtimeWrong"]);
+});
+
+test("the highest timestamp that a header may have still executes", async () => {
+  const stakes = [["genesis", "genesis", 1_000n] as const];
+  const network = new LedgerNetwork({ balances: [["genesis", rich]], stakes });
+  network.blockMs = 2 ** 52 - network.head.timestampMs;
+  const body = {
+    type: "withdrawStake",
+    fee: smallFee,
+    source: inputOf("genesis", { thetaWei: 0n, tfuelWei: 0n }, 1n),
+    holder: inputOf("genesis", { thetaWei: 0n, tfuelWei: 0n }, 0n),
+    purpose: 0,
+  } as const;
+  const signers = [{ address: addressOf("genesis"), sequence: 1n }];
+  const outcome = await network.execute([network.theta(body, signers)]);
+  expect(outcome.ok && outcome.value.receipts.map(({ status }) => status)).toEqual([1]);
 });
 
 test("row E6: an operation of another envelope is none of this one", async () => {

@@ -79,6 +79,11 @@ export interface Admission {
    * Whether it could be in the next block with success, sequences aside: those are the mempool's.
    */
   check(transaction: Verified<Transaction>): Outcome<Admitted, Refusal>;
+  /**
+   * The same of one that was admitted before a restart: it goes on waiting where the base fee rose
+   * meanwhile, and where its operation would fail now.
+   */
+  checkAgain(transaction: Verified<Transaction>): Outcome<Admitted, Refusal>;
   account(address: Address): AccountView;
 }
 
@@ -184,7 +189,8 @@ export function createExecutor(registry: Registry, chain: Chain): Executor {
       const { execution } = begin(reader, block);
       const context = open(reader, block);
       return {
-        check: (transaction) => execution.admit(transaction),
+        check: (transaction) => execution.admit(transaction, { again: false }),
+        checkAgain: (transaction) => execution.admit(transaction, { again: true }),
         account: (address) => ({
           address,
           nonce: reader.account(address)?.nonce ?? 0n,
@@ -338,6 +344,12 @@ function rulesAfter(
   };
 }
 
+/**
+ * Highest timestamp of a block, in milliseconds: what falls due later than a block, as a withdrawn
+ * stake does, still has a time below 2^53. A block is executed before its clock is judged.
+ */
+export const timestampMsMax = 2 ** 52;
+
 function headerFault(rules: NextBlockRules, header: Header): Refusal | null {
   const { height, timestampMs, baseFee, gasLimit, runtimeHash } = header;
   if (height !== rules.height) return { code: "heightWrong", got: height, expected: rules.height };
@@ -345,8 +357,9 @@ function headerFault(rules: NextBlockRules, header: Header): Refusal | null {
     const expected = `at least ${rules.timestampMsMin}`;
     return { code: "timestampTooLow", got: timestampMs, expected };
   }
-  if (!Number.isSafeInteger(timestampMs)) {
-    return { code: "timestampTooHigh", got: timestampMs, expected: "a whole number below 2^53" };
+  if (!Number.isSafeInteger(timestampMs) || timestampMs > timestampMsMax) {
+    const expected = `a whole number up to ${timestampMsMax}`;
+    return { code: "timestampTooHigh", got: timestampMs, expected };
   }
   if (gasLimit !== rules.gasLimit) {
     return { code: "gasLimitWrong", got: gasLimit, expected: rules.gasLimit };

@@ -140,7 +140,8 @@ test("published keys are for private and development chains only", () => {
     const key = mnemonicPrivateKey(mnemonic, i);
     expect(key !== null && publishedAddresses.has(addressOfKey(key))).toBe(true);
   }
-  // The eleven and ten above, and the README's other account, whose key is in Theta's wallet fixture.
+  // The eleven and ten above, and the README's other account, whose key is in Theta's wallet
+  // fixture.
   expect(publishedAddresses.size).toBe(22);
   const published = [...publishedAddresses][0] ?? "";
   const content = {

@@ -139,7 +139,7 @@ test("a range merges writes and removals in byte order and stops at its limit", 
   expect(range(0)).toEqual([]);
 });
 
-test("the original word is that of the transaction's start, whatever is written or reverted", () => {
+test("the original word is that of the transaction's start, written or reverted", () => {
   const [at = zeroAddress] = accounts;
   const [slot = zeroDigest] = slots;
   const journal = new Journal(MemoryState.empty());

@@ -127,6 +127,8 @@ export class Mempool {
     candidate: Admitted & {
       readonly transaction: Verified<Transaction>;
       readonly origin: Entry["origin"];
+      /** Pending before a restart: those of lower sequences may come later. */
+      readonly again?: boolean;
     },
     accounts: AccountReader,
   ): Outcome<readonly Removal[], Refusal> {
@@ -135,7 +137,8 @@ export class Mempool {
       return refuse({ code: "duplicate", got: transaction.hash, expected: "a new transaction" });
     }
     const entry = this.#entryOf(candidate);
-    const refusal = this.#sequenceFault(transaction, accounts);
+    const gapMax = candidate.again === true ? null : this.#limits.sequenceGapMax;
+    const refusal = this.#sequenceFault(transaction, accounts, gapMax);
     if (refusal !== null) return refuse(refusal);
     const replaced = this.#conflicts(transaction);
     const { payer } = transaction;
@@ -272,7 +275,11 @@ export class Mempool {
     return { transaction, gas, cost, price, arrival, origin, heightMax, strikes: 0 };
   }
 
-  #sequenceFault(transaction: Transaction, accounts: AccountReader): Refusal | null {
+  #sequenceFault(
+    transaction: Transaction,
+    accounts: AccountReader,
+    gapMax: number | null,
+  ): Refusal | null {
     if (transaction.expiryHeight !== null && transaction.expiryHeight <= this.#height) {
       const expected = `above ${this.#height}`;
       return { code: "expired", got: transaction.expiryHeight, expected };
@@ -284,8 +291,8 @@ export class Mempool {
       if (sequence <= nonce) {
         return { code: "sequenceTooLow", got: sequence, expected: nonce + 1n, address };
       }
-      const highest = (queue?.next ?? nonce + 1n) + BigInt(this.#limits.sequenceGapMax);
-      if (sequence > highest) {
+      const highest = (queue?.next ?? nonce + 1n) + BigInt(gapMax ?? 0);
+      if (gapMax !== null && sequence > highest) {
         return { code: "gapTooWide", got: sequence, expected: `at most ${highest}`, address };
       }
       const isNew = queue?.at(sequence) === undefined;

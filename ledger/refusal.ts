@@ -70,7 +70,7 @@ export const refusalMeanings = {
   epochEnded: meaning(100_000, ignore, "a block after the epoch's last carries no transactions"),
   heightWrong: meaning(100_000, reject, "the height is not the parent's plus one"),
   timestampTooLow: meaning(100_000, reject, "the timestamp is not above the parent's"),
-  timestampTooHigh: meaning(100_000, reject, "the timestamp is beyond 2^53 - 1"),
+  timestampTooHigh: meaning(100_000, reject, "the timestamp is beyond 2^52"),
   baseFeeWrong: meaning(100_000, reject, "the base fee is not what the parent leads to"),
   gasLimitWrong: meaning(100_000, reject, "the block's gas limit is not the parameter"),
   runtimeWrong: meaning(100_000, ignore, "the runtime is not the one of this height"),

@@ -1,5 +1,10 @@
 import type { Digest } from "../base/brand.ts";
-import { equalBytes } from "../base/bytes.ts";
+import { concatBytes, equalBytes, hexToBytes } from "../base/bytes.ts";
+import { encodeStatement } from "../base/statement.ts";
+import { randomnessStatement } from "../consensus/statements.ts";
+import type { Committee } from "../consensus/types.ts";
+import { blsVerify, parseBlsPublicKey } from "../crypto/bls.ts";
+import { keccakDigest } from "../crypto/keccak.ts";
 import { bodyFault } from "../ledger/block.ts";
 import type { Block, Header } from "../ledger/blockTypes.ts";
 import type { ExecutionResult } from "../ledger/execute.ts";
@@ -34,4 +39,28 @@ export function formFault(block: Block, genesisHash: Digest): string | null {
   if (block.body.evidence.length > 0) return "evidence is not taken by this version";
   if (block.body.checkpointCertificate !== null) return "checkpoints are not taken by this version";
   return bodyFault(block);
+}
+
+/** Randomness of a block: H(parent randomness || the proposer's signature over it) (DESIGN 5). */
+export function randomnessOf(parentRandomness: Digest, signature: Uint8Array): Digest {
+  return keccakDigest(concatBytes(hexToBytes(parentRandomness), signature));
+}
+
+/**
+ * Whether a block's randomness is what its proposer's key makes of the parent's in its slot: only
+ * one value is, so nobody can choose it.
+ */
+export function isRandomnessSigned(
+  { header, body }: Block,
+  parent: Header,
+  { committee }: { readonly committee: Committee },
+): boolean {
+  const { randomnessSignature } = body;
+  if (header.randomness !== randomnessOf(parent.randomness, randomnessSignature)) return false;
+  const proposer = committee.validators.find(({ address }) => address === header.proposer);
+  const key = proposer === undefined ? null : parseBlsPublicKey(proposer.blsKey);
+  if (key === null) return false;
+  const scope = { genesis: header.genesisHash, scope: "" };
+  const message = encodeStatement(randomnessStatement(scope, header, parent.randomness));
+  return blsVerify(key, message, randomnessSignature);
 }

@@ -4,8 +4,11 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Address, Digest, Verified } from "../base/brand.ts";
 import { bytesToAddress, zeroDigest } from "../base/bytes.ts";
+import { encodeStatement } from "../base/statement.ts";
 import { rootCertificate } from "../consensus/rules.ts";
+import { randomnessStatement } from "../consensus/statements.ts";
 import type { Certificate } from "../consensus/types.ts";
+import { blsSign } from "../crypto/bls.ts";
 import { verifySigned } from "../crypto/verify.ts";
 import { addressOf, signDigest } from "../crypto/secp256k1.ts";
 import type { Block } from "../ledger/blockTypes.ts";
@@ -15,7 +18,8 @@ import type { Genesis } from "../ledger/genesis.ts";
 import { signThetaTransaction } from "../ledger/sign.ts";
 import { coreRegistry } from "../ledger/runtime.ts";
 import type { Transaction } from "../ledger/transaction.ts";
-import { Chain, randomnessOf, type BuildRequest } from "./chain.ts";
+import { randomnessOf } from "./blockCheck.ts";
+import { Chain, type BuildRequest } from "./chain.ts";
 import { DiskStore } from "./diskStore.ts";
 import { soleValidatorGenesis } from "./init.ts";
 import { createValidatorKeys } from "./keys.ts";
@@ -76,7 +80,12 @@ function recover(encoded: readonly Uint8Array[]): Promise<readonly Verified<Tran
   return Promise.resolve(transactions);
 }
 
-type TestNode = { readonly store: DiskStore; readonly chain: Chain };
+type TestNode = {
+  readonly store: DiskStore;
+  readonly chain: Chain;
+  /** What the recovery of signers waits for. */
+  readonly gate: { wait: Promise<void> };
+};
 
 async function openNode(folder: string): Promise<TestNode> {
   const names = { hash: genesis.hash, chain: genesis.chain };
@@ -89,8 +98,17 @@ async function openNode(folder: string): Promise<TestNode> {
   const { head, epoch, epochRoot } = store;
   const executor = createExecutor(coreRegistry, genesis.chain);
   const metrics = new NodeMetrics();
-  const chain = new Chain({ executor, store, metrics, recover, head, epoch, epochRoot });
-  return { store, chain };
+  const gate = { wait: Promise.resolve() };
+  const chain = new Chain({
+    executor,
+    store,
+    metrics,
+    recover: (encoded) => gate.wait.then(() => recover(encoded)),
+    head,
+    epoch,
+    epochRoot,
+  });
+  return { store, chain, gate };
 }
 
 /** A certificate in form only: who checks signatures is consensus, which is not here. */
@@ -103,6 +121,15 @@ function certificateOf(block: Block, hash: Digest): Certificate {
     parentView: parentCertificate.view,
     signers: Uint8Array.of(1),
     signature: new Uint8Array(96).fill(7),
+  };
+}
+
+/** Signs as the proposer of a view of epoch 0. */
+function signRandomness(view: number): BuildRequest["signRandomness"] {
+  return (parentRandomness) => {
+    const scope = { genesis: genesis.hash, scope: "" };
+    const statement = randomnessStatement(scope, { epoch: 0, view }, parentRandomness);
+    return blsSign(encodeStatement(statement), keys.blsSecretKey);
   };
 }
 
@@ -120,7 +147,7 @@ function requestOn(
     timeoutCertificate: null,
     epochProof: null,
     proposer: keys.address,
-    signRandomness: () => new Uint8Array(96).fill(view),
+    signRandomness: signRandomness(view),
     nowMs: 1_700_000_000_000 + view * 1_000,
     candidates,
     transactionsMax: 100,
@@ -150,16 +177,25 @@ describe("chain", () => {
   async function advance(node: TestNode, view: number, transactions: Verified<Transaction>[]) {
     const { epoch } = node.chain;
     const root = { hash: node.chain.head.hash, certificate: rootCertificate(epoch) };
-    const first = await node.chain.build(requestOn(node, root, view, transactions));
-    const block = await stored(node, first.summary.hash);
-    const held = certificateOf(block, first.summary.hash);
-    const parent = { hash: first.summary.hash, certificate: held };
-    const second = await node.chain.build(requestOn(node, parent, view + 1, []));
-    const last = await stored(node, second.summary.hash);
-    const certificate = certificateOf(last, second.summary.hash);
-    const chain = [first.summary.hash, second.summary.hash];
-    const committed = await node.chain.commit([first.summary.hash], { chain, certificate });
-    return { block, committed };
+    const first = await built(node, root, view, transactions);
+    const parent = { hash: first.hash, certificate: certificateOf(first.block, first.hash) };
+    const second = await built(node, parent, view + 1, []);
+    const certificate = certificateOf(second.block, second.hash);
+    const chain = [first.hash, second.hash];
+    const committed = await node.chain.commit([first.hash], { chain, certificate });
+    return { block: first.block, committed };
+  }
+
+  async function built(
+    node: TestNode,
+    parent: { readonly hash: Digest; readonly certificate: Certificate },
+    view: number,
+    transactions: readonly Verified<Transaction>[],
+  ) {
+    const proposal = await node.chain.build(requestOn(node, parent, view, transactions));
+    if (proposal === null) throw new Error("the parent is held");
+    const { hash } = proposal.summary;
+    return { hash, block: await stored(node, hash) };
   }
 
   async function stored(node: TestNode, hash: Digest): Promise<Block> {
@@ -219,21 +255,66 @@ describe("chain", () => {
     },
   );
 
+  it("refuses randomness that is not of the proposer's signature in this slot", async () => {
+    const builder = await open("a");
+    const other = await open("b");
+    const { block } = await advance(builder, 1, []);
+    const { randomness } = other.chain.head.header;
+    const otherSlot = signRandomness(9)(randomness);
+    const chosen = { ...block.header, randomness: zeroDigest };
+    const signed = { ...block.header, randomness: randomnessOf(randomness, otherSlot) };
+    for (const wrong of [
+      { ...block, header: chosen },
+      { header: signed, body: { ...block.body, randomnessSignature: otherSlot } },
+    ]) {
+      const summary = other.chain.add(wrong);
+      const result = await other.chain.execute(summary?.hash ?? zeroDigest);
+      expect(result).toEqual({ valid: false });
+    }
+  });
+
+  it("builds nothing on a block that the chain has left behind", async () => {
+    const node = await open("a");
+    const root = { hash: node.chain.head.hash, certificate: rootCertificate(node.chain.epoch) };
+    await advance(node, 1, [transfer(1n)]);
+    expect(await node.chain.build(requestOn(node, root, 9, []))).toBeNull();
+  });
+
+  it("gives up a block that is dropped while its signers are recovered", async () => {
+    const builder = await open("a");
+    const node = await open("b");
+    const root = { hash: node.chain.head.hash, certificate: rootCertificate(node.chain.epoch) };
+    const rival = await built(builder, root, 1, [transfer(1n)]);
+    const heir = { hash: rival.hash, certificate: certificateOf(rival.block, rival.hash) };
+    const late = await built(builder, heir, 2, [transfer(2n)]);
+    node.chain.add(rival.block);
+    await node.chain.execute(rival.hash);
+    node.chain.add(late.block);
+    let recovered = (): void => {};
+    node.gate.wait = new Promise((resolve) => (recovered = resolve));
+    const executing = node.chain.execute(late.hash);
+    node.gate.wait = Promise.resolve();
+    await advance(node, 3, []);
+    recovered();
+    expect(await executing).toEqual({ valid: false });
+    expect(node.store.usage().uncommittedNodes).toBe(0);
+  });
+
   it("makes randomness of the parent's and the proposer's signature", async () => {
     const node = await open("a");
     const { randomness } = node.chain.head.header;
     await advance(node, 1, []);
-    const made = randomnessOf(randomness, new Uint8Array(96).fill(1));
+    const made = randomnessOf(randomness, signRandomness(1)(randomness));
     expect(node.chain.head.header.randomness).toBe(made);
   });
 
   it("forgets blocks beside the committed one, with their state", async () => {
     const node = await open("a");
     const root = { hash: node.chain.head.hash, certificate: rootCertificate(node.chain.epoch) };
-    const rival = await node.chain.build(requestOn(node, root, 1, [transfer(1n)]));
-    const rivalRoot = node.chain.heldHeader(rival.summary.hash)?.stateRoot ?? zeroDigest;
+    const rival = await built(node, root, 1, [transfer(1n)]);
+    const rivalRoot = node.chain.heldHeader(rival.hash)?.stateRoot ?? zeroDigest;
     await advance(node, 2, [transfer(1n), transfer(2n)]);
-    expect(node.chain.heldHeader(rival.summary.hash)).toBeNull();
+    expect(node.chain.heldHeader(rival.hash)).toBeNull();
     expect(node.store.hasState(rivalRoot)).toBe(false);
   });
 });

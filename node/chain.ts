@@ -1,13 +1,11 @@
 import { assert } from "../base/assert.ts";
 import type { Address, Digest, Verified } from "../base/brand.ts";
-import { concatBytes, hexToBytes } from "../base/bytes.ts";
 import { NodeError } from "../base/nodeError.ts";
 import type {
   BlockSummary,
   EpochInfo,
   ExecutionResult as ConsensusResult,
 } from "../consensus/types.ts";
-import { keccakDigest } from "../crypto/keccak.ts";
 import { bodyDigests } from "../ledger/block.ts";
 import type { Block, Body, CommitProof, Header } from "../ledger/blockTypes.ts";
 import {
@@ -20,7 +18,7 @@ import { blockHash, headerVersion } from "../ledger/header.ts";
 import { receiptsRoot } from "../ledger/receipt.ts";
 import type { StateReader } from "../ledger/state.ts";
 import type { Transaction } from "../ledger/transaction.ts";
-import { executedFault } from "./blockCheck.ts";
+import { executedFault, isRandomnessSigned, randomnessOf } from "./blockCheck.ts";
 import type { ChainStore } from "./chainStore.ts";
 import { committeeHash, nextEpoch } from "./epochs.ts";
 import type { NodeMetrics } from "./metrics.ts";
@@ -139,10 +137,10 @@ export class Chain {
     return blocks.flat();
   }
 
-  /** Base fee of a child of a held block. */
-  nextBaseFee(parent: Digest, epoch: number): bigint {
+  /** Base fee of a child of a held block; `null` if it is held no more. */
+  nextBaseFee(parent: Digest, epoch: number): bigint | null {
     const header = this.heldHeader(parent);
-    assert(header !== null, "a proposal extends a held block");
+    if (header === null) return null;
     const reader = this.#store.reader(header.stateRoot);
     return this.#executor.nextRules(reader, header, epoch).baseFee;
   }
@@ -186,12 +184,13 @@ export class Chain {
     assert(parent !== null, "a block is executed after its parent");
     const reader = this.#store.reader(parent.stateRoot);
     if (this.#executor.checkHeader(reader, parent, header) !== null) return { valid: false };
+    if (!isRandomnessSigned(pending.block, parent, this.#epoch)) return { valid: false };
     const transactions = await this.#recover(body.transactions);
-    if (transactions === null) return { valid: false };
+    if (transactions === null || !this.#isHeld(pending)) return { valid: false };
     const executed = await this.#metrics.timedUntil("execute", async () =>
       this.#executor.executeBlock({ reader, block: blockContextOf(header, parent), transactions }),
     );
-    if (!executed.ok) return { valid: false };
+    if (!executed.ok || !this.#isHeld(pending)) return { valid: false };
     const result = executed.value;
     const stateRoot = this.#metrics.timed("trie", () =>
       this.#store.apply(parent.stateRoot, result.changes),
@@ -207,14 +206,22 @@ export class Chain {
     return this.#consensusResult(pending, result);
   }
 
+  /** Whether a block was not dropped meanwhile, and the state that it builds on with it. */
+  #isHeld(pending: PendingBlock): boolean {
+    return this.#pending.get(pending.hash) === pending;
+  }
+
   #consensusResult({ hash, block }: PendingBlock, result: ExecutionResult): ConsensusResult {
     return { valid: true, nextEpoch: this.#epochAfter({ hash, block, result }) };
   }
 
-  /** Builds and executes a block on a held parent. */
-  async build(request: BuildRequest): Promise<BuiltProposal> {
+  /**
+   * Builds and executes a block; `null` if its parent is held no more: the order waited, and the
+   * chain went on without it.
+   */
+  async build(request: BuildRequest): Promise<BuiltProposal | null> {
     const parent = this.heldHeader(request.parent);
-    assert(parent !== null, "a proposal extends a held block");
+    if (parent === null) return null;
     const reader = this.#store.reader(parent.stateRoot);
     const rules = this.#executor.nextRules(reader, parent, request.epoch);
     const randomnessSignature = request.signRandomness(parent.randomness);
@@ -376,11 +383,6 @@ export class Chain {
     this.#epochRoot = this.#head.header;
     this.#drop([...this.#pending.values()].filter(({ block }) => block.header.epoch < epoch.epoch));
   }
-}
-
-/** Randomness of a block: H(parent randomness || the proposer's signature over it) (DESIGN 5). */
-export function randomnessOf(parentRandomness: Digest, signature: Uint8Array): Digest {
-  return keccakDigest(concatBytes(hexToBytes(parentRandomness), signature));
 }
 
 /** The failure of a store that lacks what it must hold. */

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -39,7 +39,7 @@ function rememberedPath(): string {
   return join(folder, "data", name);
 }
 
-test("a remembered file gives its names without being read again, and its content when asked", () => {
+test("a remembered file gives its names without being read again, its content when asked", () => {
   const genesis = writeGenesis("firstnet");
   openGenesis(config()).remember();
   const again = openGenesis(config());
@@ -63,6 +63,21 @@ test("what is remembered is for one place only: cut off or foreign, it counts no
   for (const text of ["", "{", "[]", "null", '{"file":"x"}']) {
     writeFileSync(rememberedPath(), text);
     expect(openGenesis(config()).names.hash).toBe(genesis.hash);
+  }
+});
+
+test("D5: a flipped bit in what is remembered makes no other chain of it", () => {
+  const genesis = writeGenesis("firstnet");
+  openGenesis(config()).remember();
+  const bytes = readFileSync(rememberedPath());
+  for (let at = 0; at < bytes.length; at += 1) {
+    const damaged = new Uint8Array(bytes);
+    damaged[at] = (damaged[at] ?? 0) ^ 1;
+    writeFileSync(rememberedPath(), damaged);
+    expect(openGenesis(config()).names, `byte ${at}`).toEqual({
+      hash: genesis.hash,
+      chain: genesis.chain,
+    });
   }
 });
 

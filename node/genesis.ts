@@ -7,6 +7,7 @@ import { NodeError } from "../base/nodeError.ts";
 import { readGenesis, type Genesis } from "../ledger/genesis.ts";
 import type { Chain } from "../ledger/module.ts";
 import { coreRegistry } from "../ledger/runtime.ts";
+import { toStorageError } from "../store/failures.ts";
 import type { Config } from "./config.ts";
 
 /*
@@ -103,11 +104,22 @@ function readChecked(dataFolder: string): Checked | null {
   const genesisHash =
     typeof value.genesisHash === "string" ? textToDigestOrNull(value.genesisHash) : null;
   if (typeof file !== "string" || typeof name !== "string" || genesisHash === null) return null;
-  return Number.isSafeInteger(id) ? { file, name, id: Number(id), genesisHash } : null;
+  const checked = { file, name, id: Number(id), genesisHash };
+  return "checksum" in value && value.checksum === checksumOf(checked) ? checked : null;
 }
 
 function writeChecked(dataFolder: string, checked: Checked): void {
   const path = join(dataFolder, checkedName);
-  writeFileSync(`${path}.new`, `${JSON.stringify(checked)}\n`, { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+  const text = JSON.stringify({ ...checked, checksum: checksumOf(checked) });
+  try {
+    writeFileSync(`${path}.new`, `${text}\n`, { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  } catch (error) {
+    throw toStorageError(path, error);
+  }
+}
+
+/** A flipped bit in the names would make another chain of it. */
+function checksumOf({ file, name, id, genesisHash }: Checked): string {
+  return hash("sha256", JSON.stringify([file, name, id, genesisHash]));
 }

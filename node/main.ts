@@ -91,6 +91,7 @@ async function runNode(
   const genesis = openGenesis(config);
   const keys = await openValidatorKeys(config.folder, options.password);
   let fail: (error: NodeError) => void = () => {};
+  const onUncaught = (error: unknown): void => fail(uncaughtFailure(error));
   const failure = new Promise<never>((_, reject) => (fail = reject));
   // Whoever awaits comes later; until then a failure must not count as unhandled.
   failure.catch(() => {});
@@ -109,6 +110,7 @@ async function runNode(
       onFailure: (error) => fail(error),
     },
   });
+  process.on("uncaughtException", onUncaught);
   try {
     await node.start();
     options.afterStart(startScreen(options, node));
@@ -118,8 +120,19 @@ async function runNode(
     // A failed disk also fails to close; the first failure is the one to tell.
     await node.stop().catch((later: unknown) => logFailure(log, later));
     throw error;
+  } finally {
+    process.off("uncaughtException", onUncaught);
   }
   await node.stop();
+}
+
+/** What nobody caught is a bug: the state of the process is not known, so it stops. */
+function uncaughtFailure(error: unknown): NodeError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new NodeError("E_HALT", `the node stopped on a bug: ${reason}`, {
+    cause: error,
+    hint: "start it again, and report this with --verbose and the log",
+  });
 }
 
 function logFailure(log: Log, error: unknown): void {

@@ -34,7 +34,7 @@ import { startPoint } from "./startPoint.ts";
 import { TransactionJournal } from "./transactionJournal.ts";
 import { TransactionPool } from "./transactionPool.ts";
 import { Waiters } from "./waiters.ts";
-import { NodeWorld, noOutbound, type Signing, type WorldOptions } from "./world.ts";
+import { NodeWorld, noOutbound, warnOfOtherKey, type Signing, type WorldOptions } from "./world.ts";
 
 /** View timers: a network of one never needs them, but a stalled disk does. */
 const viewTimeoutMsShort = 2_000;
@@ -323,6 +323,7 @@ async function openOwnSafety(options: AssembleOptions): Promise<OpenedSafety | n
   const { config, genesis, keys, store, log, allowMissingSafetyFile } = options;
   if (keys === null) return null;
   const { epoch } = store;
+  warnOfOtherKey(log, epoch, { address: keys.address, blsKey: keys.blsPublicKey });
   const allowMissing = allowMissingSafetyFile;
   return openSafety(config, { genesis, keys, store, epoch, log, allowMissing });
 }
@@ -376,10 +377,11 @@ function createReplica(options: {
   readonly keys: ValidatorKeys | null;
   readonly epoch: EpochInfo;
 }): Replica {
+  const { keys } = options;
   const { consensus } = options.config;
   return new Replica(
     {
-      self: options.keys?.address ?? null,
+      self: keys === null ? null : { address: keys.address, blsKey: keys.blsPublicKey },
       rules: soundRules,
       timing: {
         shortMs: viewTimeoutMsShort,
@@ -407,6 +409,7 @@ function signingOf(
   return {
     address: keys.address,
     blsSecretKey: keys.blsSecretKey,
+    blsPublicKey: keys.blsPublicKey,
     guard,
     records: safety,
   };

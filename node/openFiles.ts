@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 
-/** Files that the store, its compactions, the journals and the runtime may have open at one time. */
+/**
+ * Files that the store, its compactions, the journals and the runtime may have open at one time.
+ */
 export const openFilesReserved = 256;
 
 /** Below this many open files the connections get a quarter of them. */

@@ -9,7 +9,7 @@ import { decodeSafetyRecord, encodeSafetyRecord } from "../consensus/codec.ts";
 import { indexOfValidator } from "../consensus/committee.ts";
 import { emptySafetyRecord } from "../consensus/rules.ts";
 import { hasSigner } from "../consensus/signers.ts";
-import type { EpochInfo, SafetyRecord } from "../consensus/types.ts";
+import type { Certificate, EpochInfo, SafetyRecord } from "../consensus/types.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import type { Header } from "../ledger/blockTypes.ts";
 import { CorruptionError } from "../store/failures.ts";
@@ -22,7 +22,6 @@ import {
 } from "../store/safetyFile.ts";
 import { missingBlock } from "./chain.ts";
 import type { Config } from "./config.ts";
-import type { DiskStore } from "./diskStore.ts";
 import type { GenesisNames } from "./genesis.ts";
 import type { ValidatorKeys } from "./keys.ts";
 import type { Log } from "./log.ts";
@@ -84,7 +83,7 @@ export async function createSafetyFile(dataFolder: string, subject: SafetySubjec
 
 /** What opening a safety file needs. */
 export type SafetyOptions = {
-  readonly genesis: GenesisNames;
+  readonly genesis: Pick<GenesisNames, "hash">;
   readonly keys: ValidatorKeys;
   readonly store: SafetyView;
   readonly epoch: EpochInfo;
@@ -92,11 +91,24 @@ export type SafetyOptions = {
   readonly allowMissing: boolean;
 };
 
-/** The stored blocks, as far as they show what a key signed. */
-export type SafetyView = Pick<
-  DiskStore,
-  "hashAtHeight" | "committedHeader" | "uncommittedBlocks" | "headProof" | "block" | "head"
->;
+/** What the safety file needs of a header. */
+export type SeenHeader = Pick<Header, "height" | "epoch" | "view" | "parentCertificate">;
+
+/** The stored blocks, as far as they show what a key signed; `DiskStore` is one. */
+export interface SafetyView {
+  readonly head: { readonly header: SeenHeader };
+  hashAtHeight(height: number): Digest | null;
+  committedHeader(hash: Digest): SeenHeader | null;
+  uncommittedBlocks(): readonly { readonly block: { readonly header: SeenHeader } }[];
+  headProof(): { readonly certificate: Certificate } | null;
+  /** Whether a block is stored, committed or not: `null` if it is not. */
+  block(hash: Digest): object | null;
+}
+
+/** The settings that decide where the file is and whether it may be missing. */
+export type SafetySettings = Pick<Config, "dataFolder"> & {
+  readonly consensus: Pick<Config["consensus"], "soleValidator">;
+};
 
 /** What a safety file says of this key in this epoch. */
 type Found =
@@ -106,21 +118,30 @@ type Found =
   | { readonly type: "untrusted"; readonly why: string };
 
 /** Opens the file, or makes one that promises nothing where none can be trusted. */
-export async function openSafety(config: Config, options: SafetyOptions): Promise<OpenedSafety> {
+export async function openSafety(
+  config: SafetySettings,
+  options: SafetyOptions,
+): Promise<OpenedSafety> {
   const { genesis, keys, epoch } = options;
   const folder = config.dataFolder;
   const path = join(folder, safetyFileName);
   const binding = bindingOf(folder, { genesis: genesis.hash, publicKey: keys.blsPublicKey });
   const file = await openFile(path);
-  const found = file === null ? missing : readNewest(file, binding, options);
-  if (file !== null && found.type === "trusted") {
-    checkStore(found.record, options);
-    return opened(file, binding, found.record);
-  }
-  const record = startsAfresh(config, options) ? freshRecord(options.store, epoch) : null;
-  announce(path, { found, record }, options);
-  if (file !== null && found.type === "silent" && record === null) {
-    return opened(file, binding, null);
+  let record: SafetyRecord | null;
+  try {
+    const found = file === null ? missing : readNewest(file, binding, options);
+    if (file !== null && found.type === "trusted") {
+      checkStore(found.record, options);
+      return opened(file, binding, found.record);
+    }
+    record = startsAfresh(config, options) ? freshRecord(options.store, epoch) : null;
+    announce(path, { found, record }, options);
+    if (file !== null && found.type === "silent" && record === null) {
+      return opened(file, binding, null);
+    }
+  } catch (error) {
+    await file?.close();
+    throw error;
   }
   await file?.close();
   if (file !== null) await nodeFileSystem.remove(path);
@@ -191,7 +212,7 @@ function newestOwnView(store: SafetyView, epoch: EpochInfo, self: Address): numb
 }
 
 /** Headers of the epoch's stored blocks, committed or not. */
-function storedHeaders(store: SafetyView, epoch: EpochInfo): readonly Header[] {
+function storedHeaders(store: SafetyView, epoch: EpochInfo): readonly SeenHeader[] {
   const headers = store.uncommittedBlocks().map(({ block }) => block.header);
   for (let at = epoch.rootHeight + 1; at <= store.head.header.height; at += 1) {
     const hash = store.hashAtHeight(at);
@@ -264,7 +285,10 @@ function isSoleValidator({ committee }: EpochInfo, { address }: ValidatorKeys): 
 }
 
 /** Whether no other validator could have seen a vote of this key that the file would not know. */
-function startsAfresh(config: Config, { keys, epoch, allowMissing }: SafetyOptions): boolean {
+function startsAfresh(
+  config: SafetySettings,
+  { keys, epoch, allowMissing }: SafetyOptions,
+): boolean {
   if (!allowMissing && !config.consensus.soleValidator) return false;
   if (isSoleValidator(epoch, keys)) return true;
   const key = bytesToHex(keys.blsPublicKey).slice(0, 18);

@@ -1,3 +1,4 @@
+import { appendFileSync } from "node:fs";
 import { open, readFile, rename, type FileHandle } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import { concatBytes } from "../base/bytes.ts";
@@ -17,7 +18,8 @@ import { toStorageError } from "../store/failures.ts";
 export class TransactionJournal {
   readonly #path: string;
   #handle: FileHandle;
-  #queue: { readonly bytes: Uint8Array; readonly done: (error: NodeError | null) => void }[] = [];
+  /** Waiting to be written, in order; the last one takes more. */
+  readonly #groups: Group[] = [];
   #writing: Promise<void> | null = null;
   #recordsOnDisk: number;
   readonly #onFailure: (error: NodeError) => void;
@@ -37,8 +39,8 @@ export class TransactionJournal {
 
   /**
    * Opens or creates the file and gives the payloads that it holds, oldest first. `onFailure` is
-   * told
-   * of the first failed write: the promise that is in every answer cannot be kept from then on.
+   * told of the first failed write: the promise that is in every answer cannot be kept from then
+   * on.
    */
   static async open(
     path: string,
@@ -71,30 +73,37 @@ export class TransactionJournal {
   }
 
   /**
-   * Resolves when the payload would survive the death of this process. Appends go out in groups.
+   * Resolves when the payload would survive the death of this process. Appends go out in groups,
+   * and all of a group are given the same promise.
    */
   append(payload: Uint8Array): Promise<void> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
-    return new Promise((resolve, reject) => {
-      const done = (error: NodeError | null): void => (error === null ? resolve() : reject(error));
-      this.#queue.push({ bytes: encodeRecord(payload), done });
-      this.#writing ??= this.#drain();
-    });
+    let group = this.#groups.at(-1);
+    if (group === undefined || group.records.length >= groupMax) {
+      group = { records: [], ...Promise.withResolvers<void>() };
+      this.#groups.push(group);
+    }
+    group.records.push(encodeRecord(payload));
+    this.#writing ??= this.#drain();
+    return group.promise;
   }
 
   async #drain(): Promise<void> {
     await new Promise<void>((next) => setImmediate(next));
-    while (this.#queue.length > 0) {
-      const group = this.#queue.splice(0, groupMax);
-      if (this.#failure === null) await this.#write(group.map((item) => item.bytes));
-      for (const item of group) item.done(this.#failure);
+    for (let group = this.#groups.shift(); group !== undefined; group = this.#groups.shift()) {
+      if (this.#failure === null) await this.#write(group.records);
+      if (this.#failure === null) group.resolve();
+      else group.reject(this.#failure);
     }
     this.#writing = null;
   }
 
   async #write(records: readonly Uint8Array[]): Promise<void> {
     try {
-      await this.#handle.appendFile(concatBytes(...records));
+      const bytes = concatBytes(...records);
+      // A little goes into the operating system's memory faster than to another thread.
+      if (bytes.length <= syncBytesMax) appendFileSync(this.#handle.fd, bytes);
+      else await this.#handle.appendFile(bytes);
       this.#recordsOnDisk += records.length;
     } catch (error) {
       this.#failure = toStorageError(this.#path, error);
@@ -104,8 +113,7 @@ export class TransactionJournal {
 
   /**
    * Replaces the file by one that holds only what `keep` gives; atomic. It is asked when no append
-   * is
-   * under way, so that whatever was appended before is either kept or of no use any more.
+   * is under way, so that whatever was appended before is either kept or of no use any more.
    */
   async compact(keep: () => readonly Uint8Array[]): Promise<void> {
     while (this.#writing !== null) await this.#writing;
@@ -125,7 +133,7 @@ export class TransactionJournal {
     } finally {
       this.#writing = null;
       settle();
-      if (this.#queue.length > 0) this.#writing = this.#drain();
+      if (this.#groups.length > 0) this.#writing = this.#drain();
     }
   }
 
@@ -134,6 +142,17 @@ export class TransactionJournal {
     await this.#handle.close();
   }
 }
+
+/** Payloads that are written, and lost or kept, together. */
+type Group = {
+  readonly records: Uint8Array[];
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: NodeError) => void;
+};
+
+/** Bytes of a group that are written without leaving the thread. */
+const syncBytesMax = 65_536;
 
 /** Largest payload of a record, in bytes: above any transaction. */
 const payloadBytesMax = 16_777_216;

@@ -35,6 +35,9 @@ export const journalWasteMax = 50_000;
 /** Journal records submitted in one group at the start. */
 const restoreGroupMax = 1_024;
 
+/** Where a submission comes from; `journalled`: it was accepted before a restart. */
+type Origin = "local" | "remote" | "journalled";
+
 type Verdict = Outcome<Submitted, SubmitRefusal>;
 
 /** A submission on its way: decoded, then verified, then added; `verdict` once it is decided. */
@@ -58,6 +61,10 @@ export class TransactionPool {
   readonly #onChange: (hasWork: boolean) => void;
   readonly #onAbandoned: (hash: Digest, reason: string) => void;
   readonly #abandoned = new Map<Digest, string>();
+  /** Local transactions whose journal record is under way. */
+  readonly #unwritten = new Map<Digest, Promise<void>>();
+  /** The journal's newest group, and what it holds. */
+  #writing: { readonly written: Promise<void>; readonly hashes: Digest[] } | null = null;
   #isCompacting = false;
 
   constructor(options: {
@@ -115,30 +122,30 @@ export class TransactionPool {
     return this.#mempool.pendingOf(address, nonce);
   }
 
-  /**
-   * Admits transactions; the answers have their order. `journalled`: they are in the journal
-   * already.
-   */
-  async submit(
-    submissions: readonly Submission[],
-    origin: "local" | "remote" | "journalled",
-  ): Promise<readonly Verdict[]> {
+  /** Admits transactions; the answers have their order. */
+  async submit(submissions: readonly Submission[], origin: Origin): Promise<readonly Verdict[]> {
     const candidates = this.#metrics.timed("decode", () =>
       submissions.map((submission) => this.#decode(submission)),
     );
-    await this.#verifyAndAdd(candidates, origin === "remote" ? "remote" : "local");
-    const fresh = candidates.flatMap(({ unverified, verdict }) =>
-      verdict?.ok === true && verdict.value.state === "new" && unverified !== null
-        ? [unverified.encoded]
-        : [],
-    );
-    if (fresh.length > 0) this.#onChange(true);
-    if (origin === "local" && fresh.length > 0) {
-      await this.#metrics.timedUntil("journal", async () => {
-        await Promise.all(fresh.map((encoded) => this.#journal.append(encoded)));
-      });
+    await this.#verifyAndAdd(candidates, origin);
+    if (candidates.some(({ verdict }) => verdict?.ok === true && verdict.value.state === "new")) {
+      this.#onChange(true);
     }
+    if (origin === "local") await this.#writtenOf(candidates);
     return candidates.map(({ verdict }) => verdict ?? refuse(busy));
+  }
+
+  /** Waits for the journal; a twin waits too, for its sender is promised the same. */
+  async #writtenOf(candidates: readonly Candidate[]): Promise<void> {
+    const groups = new Set<Promise<void>>();
+    for (const { verdict } of candidates) {
+      const written = verdict?.ok === true ? this.#unwritten.get(verdict.value.hash) : undefined;
+      if (written !== undefined) groups.add(written);
+    }
+    if (groups.size === 0) return;
+    await this.#metrics.timedUntil("journal", async () => {
+      await Promise.all(groups);
+    });
   }
 
   #decode({ envelope, raw }: Submission): Candidate {
@@ -156,7 +163,7 @@ export class TransactionPool {
     return { unverified, verdict: null };
   }
 
-  async #verifyAndAdd(candidates: readonly Candidate[], origin: "local" | "remote"): Promise<void> {
+  async #verifyAndAdd(candidates: readonly Candidate[], origin: Origin): Promise<void> {
     const open = candidates.flatMap((candidate) =>
       candidate.verdict === null && candidate.unverified !== null
         ? [{ candidate, unverified: candidate.unverified }]
@@ -164,9 +171,11 @@ export class TransactionPool {
     );
     if (open.length === 0) return;
     const claims: SignatureClaim[] = open.flatMap(({ unverified }) => unverified.claims);
-    const found = await this.#metrics.timedUntil("recover", async () =>
+    const recovered = await this.#metrics.timedUntil("recover", async () =>
       this.#recoverPool.recover(claims),
     );
+    // What the journal promised is never refused for want of room in the queue.
+    const found = recovered ?? (origin === "journalled" ? claims.map(signerOf) : null);
     if (found === null) return;
     this.#metrics.timed("admit", () => {
       let at = 0;
@@ -183,7 +192,7 @@ export class TransactionPool {
     unverified: UnverifiedTransaction,
     signers: readonly (Address | null)[],
     admission: Admission,
-    origin: "local" | "remote",
+    origin: Origin,
   ): Verdict {
     const { hash } = unverified;
     const transaction = verifySignedBy(signers, unverified.complete);
@@ -193,14 +202,41 @@ export class TransactionPool {
     }
     // A twin of the same group may have come first.
     if (this.#mempool.has(hash)) return accept({ hash, state: "pending" });
-    const admitted = admission.check(transaction);
-    if (!admitted.ok) return this.#refused(admitted.refusal);
+    const again = origin === "journalled";
+    const admitted = again ? admission.checkAgain(transaction) : admission.check(transaction);
+    if (!admitted.ok) return this.#refusedOf(hash, admitted.refusal, origin);
     const accounts = this.#view.accounts();
-    const added = this.#mempool.add({ ...admitted.value, transaction, origin }, accounts);
-    if (!added.ok) return this.#refused(added.refusal);
+    const mempoolOrigin = origin === "remote" ? "remote" : "local";
+    const candidate = { ...admitted.value, transaction, origin: mempoolOrigin, again } as const;
+    const added = this.#mempool.add(candidate, accounts);
+    if (!added.ok) return this.#refusedOf(hash, added.refusal, origin);
     this.#abandoned.delete(hash);
     this.#onRemovals(added.value);
+    if (origin === "local") this.#write(hash, unverified.encoded);
     return accept({ hash, state: "new" });
+  }
+
+  /** Puts a transaction into the journal; whoever answers for it waits until that is done. */
+  #write(hash: Digest, encoded: Uint8Array): void {
+    const written = this.#journal.append(encoded);
+    this.#unwritten.set(hash, written);
+    if (this.#writing?.written !== written) {
+      const hashes: Digest[] = [];
+      const forget = (): void => {
+        for (const forgotten of hashes) {
+          if (this.#unwritten.get(forgotten) === written) this.#unwritten.delete(forgotten);
+        }
+      };
+      written.then(forget, forget);
+      this.#writing = { written, hashes };
+    }
+    this.#writing.hashes.push(hash);
+  }
+
+  /** A transaction that was promised a place and lost it is told of when it is asked for. */
+  #refusedOf(hash: Digest, refusal: SubmitRefusal, origin: Origin): Verdict {
+    if (origin === "journalled") this.#abandon(hash, refusal.code);
+    return this.#refused(refusal);
   }
 
   #refused(refusal: SubmitRefusal): Verdict {

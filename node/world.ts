@@ -1,7 +1,9 @@
 import type { Address, Digest } from "../base/brand.ts";
+import { bytesToHex } from "../base/bytes.ts";
 import { NodeError } from "../base/nodeError.ts";
 import { encodeStatement } from "../base/statement.ts";
 import { encodeSafetyRecord } from "../consensus/codec.ts";
+import { indexOfValidator, validatorAt, type KeyHolder } from "../consensus/committee.ts";
 import type { Guard } from "../consensus/guard.ts";
 import { randomnessStatement } from "../consensus/statements.ts";
 import type {
@@ -38,6 +40,8 @@ export interface SafetyRecords {
 export type Signing = {
   readonly address: Address;
   readonly blsSecretKey: Uint8Array;
+  /** Compressed, 48 bytes. */
+  readonly blsPublicKey: Uint8Array;
   readonly guard: Guard;
   readonly records: SafetyRecords;
 };
@@ -128,9 +132,11 @@ export class NodeWorld implements World {
     const { chain, pool, signing, transactionsMax, genesis } = this.#options;
     if (signing === null) return;
     const work = async (): Promise<void> => {
+      const baseFee = chain.nextBaseFee(order.parent, order.epoch);
+      if (baseFee === null) return;
       const candidates = filled
         ? pool.candidates({
-            baseFee: chain.nextBaseFee(order.parent, order.epoch),
+            baseFee,
             uncommitted: chain.uncommitted(order.parent),
             limit: transactionsMax,
           })
@@ -152,6 +158,7 @@ export class NodeWorld implements World {
         candidates,
         transactionsMax,
       });
+      if (built === null) return;
       pool.onDropped(built.dropped);
       this.#host?.deliver({
         type: "proposalBuilt",
@@ -181,7 +188,11 @@ export class NodeWorld implements World {
   }
 
   startEpoch(epoch: EpochInfo): Promise<void> {
-    this.#options.chain.startEpoch(epoch);
+    const { chain, signing, log } = this.#options;
+    chain.startEpoch(epoch);
+    if (signing !== null) {
+      warnOfOtherKey(log, epoch, { address: signing.address, blsKey: signing.blsPublicKey });
+    }
     this.#options.log.info("epoch started", {
       epoch: epoch.epoch,
       rootHeight: epoch.rootHeight,
@@ -205,6 +216,17 @@ export class NodeWorld implements World {
   alarm(reason: string): void {
     this.#options.onAlarm(reason);
   }
+}
+
+/** Says that this node only follows, where the committee has another key of its validator. */
+export function warnOfOtherKey(log: Log, { epoch, committee }: EpochInfo, self: KeyHolder): void {
+  const index = indexOfValidator(committee, self.address);
+  if (index === null || indexOfValidator(committee, self) !== null) return;
+  log.warn("the committee knows this validator by another BLS key: this node signs nothing", {
+    epoch,
+    registered: bytesToHex(validatorAt(committee, index).blsKey),
+    own: bytesToHex(self.blsKey),
+  });
 }
 
 /** A signed statement in a line of the log: what was said, where. */

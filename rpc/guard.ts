@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { isIP } from "node:net";
 
 import { shortened } from "./json.ts";
@@ -93,4 +94,22 @@ export function guardRequest(head: RequestHead, options: GuardOptions): GuardRef
   const type = shortened(head.contentType ?? "");
   const message = `content type ${type} is not accepted: send application/json`;
   return { reason: "contentType", status: 415, message };
+}
+
+/** The same for a request's headers. */
+export function guardHeaders(
+  method: string,
+  headers: IncomingHttpHeaders,
+  options: GuardOptions,
+): GuardRefusal | null {
+  const fetchSite = headers["sec-fetch-site"];
+  const head = {
+    method,
+    host: headers.host,
+    origin: headers.origin,
+    contentType: headers["content-type"],
+    contentEncoding: headers["content-encoding"],
+    fetchSite: typeof fetchSite === "string" ? fetchSite : fetchSite?.[0],
+  };
+  return guardRequest(head, options);
 }

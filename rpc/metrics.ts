@@ -6,7 +6,9 @@ import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 /** What the server counts. */
 export type RpcMetrics = {
   readonly answered: (method: string, code: number) => void;
-  /** Time of one request; a batch is one, called `batch`: timing each of its calls costs too much. */
+  /**
+   * Time of one request; a batch is one, called `batch`: timing each of its calls costs too much.
+   */
   readonly took: (method: string, durationMs: number) => void;
   /** A request that reached no method. */
   readonly refused: (code: number) => void;
@@ -41,7 +43,10 @@ function durations(registry: Registry): RpcMetrics["took"] {
   return (method, durationMs) => histogram.observe({ method }, durationMs / 1_000);
 }
 
-/** Counts in maps and fills the counter when it is read: a labelled counter is slow on a path of 3 µs. */
+/**
+ * Counts in maps and fills the counter when it is read: a labelled counter is slow on a path of 3
+ * µs.
+ */
 function requests(registry: Registry): RpcMetrics["answered"] {
   const counts = new Map<string, Map<number, number>>();
   new Counter({

@@ -4,27 +4,23 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 
 import { NodeError } from "../base/nodeError.ts";
 import { printValue } from "../base/print.ts";
-import { Answers } from "./answering.ts";
 import type { NodeApi } from "./api.ts";
 import { answerBrokenRequests } from "./brokenRequests.ts";
-import { BodyReader } from "./body.ts";
+import { CallEndpoint, isCall, jsonType } from "./callEndpoint.ts";
 import { Connections } from "./connections.ts";
 import type { Method, RpcLog } from "./dispatch.ts";
 import { Dispatcher, errorAnswerText } from "./dispatch.ts";
-import type { RpcError } from "./errors.ts";
-import { errorCodes, limitExceeded, serverError } from "./errors.ts";
+import { errorCodes } from "./errors.ts";
 import type { GuardOptions } from "./guard.ts";
-import { guardRequest } from "./guard.ts";
+import { guardHeaders } from "./guard.ts";
 import type { RpcLimits } from "./limits.ts";
 import { rpcLimitsDefault } from "./limits.ts";
 import { ledgerMethods } from "./methods/ledger.ts";
 import { ethereumMethods } from "./methods/ethereum.ts";
 import { thetaMethods } from "./methods/theta.ts";
 import type { MethodHost } from "./methodHost.ts";
-import type { RpcMetrics, ShedReason } from "./metrics.ts";
 import { createRpcMetrics } from "./metrics.ts";
 import { openRpcOf } from "./openrpc.ts";
-import { HeapPressure } from "./pressure.ts";
 import { Submitter } from "./submitter.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -43,7 +39,6 @@ export type RpcServerOptions = GuardOptions & {
   readonly methods?: readonly Method[];
 };
 
-const jsonType = "application/json; charset=utf-8";
 const textType = "text/plain; charset=utf-8";
 /** How long answers may take to finish when the server stops. */
 const stopTimeoutMs = 2_000;
@@ -58,22 +53,17 @@ export class RpcServer {
   readonly #node: NodeApi;
   readonly #options: RpcServerOptions;
   readonly #limits: RpcLimits;
-  readonly #metrics: RpcMetrics;
   readonly #dispatcher: Dispatcher;
-  readonly #bodies: BodyReader;
   readonly #connections: Connections;
-  readonly #answers: Answers;
-  readonly #heap: HeapPressure;
+  readonly #calls: CallEndpoint;
   readonly #app: FastifyInstance;
   #servers: Server[] = [];
-  #responseSizeInFlight = 0;
-  #isStopping = false;
 
   constructor(node: NodeApi, options: RpcServerOptions) {
     this.#node = node;
     this.#options = options;
     this.#limits = { ...rpcLimitsDefault, ...options.limits };
-    this.#metrics = createRpcMetrics(node.metrics);
+    const metrics = createRpcMetrics(node.metrics);
     const limits = this.#limits;
     const host: MethodHost = {
       node,
@@ -83,16 +73,21 @@ export class RpcServer {
     };
     this.#dispatcher = new Dispatcher([...createMethods(host), ...(options.methods ?? [])], {
       limits,
-      metrics: this.#metrics,
+      metrics,
       log: options.log,
       ...(options.onThrow === undefined ? {} : { onThrow: options.onThrow }),
     });
-    this.#bodies = new BodyReader(limits);
-    this.#answers = new Answers(limits.callTimeoutMs);
-    this.#heap = new HeapPressure(limits.heapUsedPercentMax);
     this.#connections = new Connections(limits.connectionsMax, {
-      change: this.#metrics.connection,
-      evicted: () => this.#metrics.shed("connections"),
+      change: metrics.connection,
+      evicted: () => metrics.shed("connections"),
+    });
+    this.#calls = new CallEndpoint({
+      limits,
+      guard: options,
+      dispatcher: this.#dispatcher,
+      metrics,
+      connections: this.#connections,
+      log: options.log,
     });
     this.#app = this.#createApp();
   }
@@ -113,9 +108,8 @@ export class RpcServer {
 
   async start(): Promise<void> {
     if (this.#servers.length > 0) return;
-    this.#isStopping = false;
     await this.#app.ready();
-    this.#answers.start();
+    this.#calls.start();
     for (const listen of this.#options.listen) {
       const server = this.#createServer();
       try {
@@ -133,10 +127,9 @@ export class RpcServer {
 
   /** Ends what is being answered; whoever sends more on an open connection is turned away. */
   async stop(): Promise<void> {
-    this.#isStopping = true;
     const servers = this.#servers;
     this.#servers = [];
-    this.#answers.stop();
+    this.#calls.stop();
     const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
     this.#connections.destroyQuiet();
     const timer = setTimeout(() => this.#connections.destroyAll(), stopTimeoutMs);
@@ -155,7 +148,10 @@ export class RpcServer {
         // Node looks at slow requests this often; its default of 30 s would be the real time-out.
         connectionsCheckingInterval: 1_000,
       },
-      (request, response) => this.#app.routing(request, response),
+      (request, response) => {
+        if (isCall(request)) void this.#calls.serve(request, response);
+        else this.#app.routing(request, response);
+      },
     );
     // A client that shuts its sending side down still gets its answer (Node ends it by default).
     Object.assign(server, { httpAllowHalfOpen: true });
@@ -169,15 +165,19 @@ export class RpcServer {
   #createApp(): FastifyInstance {
     const app = fastify({ logger: false, bodyLimit: Number.MAX_SAFE_INTEGER });
     app.removeAllContentTypeParsers();
-    // The body is read by the handler itself, which counts bytes over all connections.
+    // The endpoint reads the body itself, and counts bytes over all connections.
     app.addContentTypeParser("*", (_request, _payload, done) => done(null, undefined));
     app.addHook("onRequest", (request, reply, done) => {
-      if (this.#admit(request, reply)) done();
+      if (request.routeOptions.url !== undefined && request.method === "POST") done();
+      else if (this.#admit(request, reply)) done();
     });
-    const answer = (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
-      this.#answer(request, reply);
-    app.post("/rpc", answer);
-    app.post("/", answer);
+    // Calls with a query in their URL, and those of tests without a socket; others come directly.
+    const call = (request: FastifyRequest, reply: FastifyReply): void => {
+      reply.hijack();
+      void this.#calls.serve(request.raw, reply.raw);
+    };
+    app.post("/rpc", call);
+    app.post("/", call);
     app.get("/", (_request, reply) => reply.type(textType).send(this.#banner()));
     app.get("/rpc", (_request, reply) =>
       reply.code(405).header("allow", "POST").type(textType).send("POST JSON-RPC 2.0 here.\n"),
@@ -195,23 +195,14 @@ export class RpcServer {
     return app;
   }
 
-  /** Host, origin, type and preflight; answers itself and returns false where the request ends. */
+  /** Host, origin and preflight; answers itself and returns false where the request ends. */
   #admit(request: FastifyRequest, reply: FastifyReply): boolean {
     const { headers, method } = request;
-    const refusal = guardRequest(
-      {
-        method,
-        host: headers.host,
-        origin: headers.origin,
-        contentType: headers["content-type"],
-        contentEncoding: headers["content-encoding"],
-        fetchSite: textOf(headers["sec-fetch-site"]),
-      },
-      this.#options,
-    );
+    const refusal = guardHeaders(method, headers, this.#options);
     if (refusal !== null) {
       const error = { code: errorCodes.invalidRequest, message: refusal.message };
-      this.#turnAway(request, reply, { status: refusal.status, reason: refusal.reason, error });
+      reply.hijack();
+      void this.#calls.turnAway(request.raw, reply.raw, { ...refusal, error });
       return false;
     }
     if (headers.origin !== undefined) {
@@ -222,84 +213,6 @@ export class RpcServer {
       }
     }
     return true;
-  }
-
-  #turnAway(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    why: { readonly status: number; readonly reason: ShedReason; readonly error: RpcError },
-  ): void {
-    this.#metrics.shed(why.reason);
-    void this.#bodies.drain(request.raw).then(() => {
-      if (reply.raw.closed || reply.raw.destroyed) return reply.hijack();
-      return reply.code(why.status).type(jsonType).send(errorAnswerText(why.error));
-    });
-  }
-
-  async #answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    if (this.#isStopping) reply.header("connection", "close");
-    const busy = this.#busy();
-    if (busy !== null) {
-      reply.header("retry-after", "1");
-      this.#turnAway(request, reply, { status: 503, ...busy });
-      return reply;
-    }
-    const body = await this.#bodies.read(request.raw);
-    if (body === null) return reply.hijack(); // The client is gone.
-    if (!body.ok) {
-      this.#metrics.shed(body.refusal.status === 503 ? "busy" : "bodyTooLarge");
-      const text = errorAnswerText(body.refusal.error);
-      return reply.code(body.refusal.status).type(jsonType).send(text);
-    }
-    return this.#answerBody(body.value, request, reply);
-  }
-
-  async #answerBody(
-    body: string,
-    request: FastifyRequest,
-    reply: FastifyReply,
-  ): Promise<FastifyReply> {
-    const { socket } = request.raw;
-    let size = 0;
-    this.#connections.beginAnswer(socket);
-    this.#metrics.inFlight(1);
-    const text = await this.#answers.run(
-      (context) => this.#dispatcher.answer(body, context),
-      (abort) =>
-        reply.raw.once("close", () => {
-          abort();
-          this.#connections.endAnswer(socket);
-          this.#metrics.inFlight(-1);
-          this.#responseSizeInFlight -= size;
-        }),
-    );
-    if (reply.raw.closed) return reply.hijack();
-    if (this.#isStopping) reply.header("connection", "close");
-    if (text === null) return reply.code(204).send();
-    size = text.length;
-    this.#responseSizeInFlight += size;
-    return reply.header("content-type", jsonType).send(text);
-  }
-
-  #busy(): { readonly reason: ShedReason; readonly error: RpcError } | null {
-    if (this.#isStopping) return { reason: "stopping", error: serverError("the node is stopping") };
-    const { requestsInFlightMax, responseSizeInFlightMax, heapUsedPercentMax } = this.#limits;
-    if (this.#answers.count >= requestsInFlightMax)
-      return {
-        reason: "busy",
-        error: limitExceeded("requestsInFlightMax", requestsInFlightMax, null),
-      };
-    if (this.#responseSizeInFlight > responseSizeInFlightMax)
-      return {
-        reason: "busy",
-        error: limitExceeded("responseSizeInFlightMax", responseSizeInFlightMax, null),
-      };
-    if (this.#heap.isHigh(performance.now()))
-      return {
-        reason: "memory",
-        error: limitExceeded("heapUsedPercentMax", heapUsedPercentMax, null),
-      };
-    return null;
   }
 
   #health(reply: FastifyReply): FastifyReply {
@@ -331,10 +244,6 @@ export class RpcServer {
     const code = status >= 500 ? errorCodes.internal : errorCodes.invalidRequest;
     void reply.code(status).type(jsonType).send(errorAnswerText({ code, message }));
   }
-}
-
-function textOf(header: string | readonly string[] | undefined): string | undefined {
-  return typeof header === "string" ? header : header?.[0];
 }
 
 function statusOf(error: unknown): number {

@@ -32,7 +32,7 @@ function look(cache: AccountCache, root: Digest, address: Address): string {
   return `${account === null ? "none" : account.balance}${asked}`;
 }
 
-test("a read is remembered for the newest state and what builds on it, not for older states", () => {
+test("a read is remembered for the newest state and what builds on it, not for older ones", () => {
   const cache = new AccountCache(rootA, 10);
   expect(look(cache, rootA, alice)).toBe("99 from the trie");
   expect(look(cache, rootA, alice)).toBe("99");

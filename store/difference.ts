@@ -5,7 +5,14 @@ import type { RlpItem } from "../base/rlp.ts";
 import { decodeAccount, emptyCodeHash, type AccountRecord } from "./account.ts";
 import { CorruptionError } from "./failures.ts";
 import { kindIndex, nodeKinds, type NodeKind } from "./keys.ts";
-import { decodeNode, emptyTrieRoot, isHash, type TrieChild, type TrieNode } from "./nodes.ts";
+import {
+  branchChild,
+  decodeNode,
+  emptyTrieRoot,
+  isHash,
+  type TrieChild,
+  type TrieNode,
+} from "./nodes.ts";
 
 /*
  * Which nodes hold their place in one state only. A place is a trie and a path from its root; the
@@ -167,7 +174,7 @@ function sharedPath(sides: readonly (Opened | null)[]): number {
 /** What a node has below itself in the direction of a nibble, where something stored can be. */
 function childOf(kind: TrieKind, side: Opened, nibble: number): Cursor | null {
   const { node, cursor } = side;
-  if (node.type === "branch") return toCursor(node.children[nibble] ?? null);
+  if (node.type === "branch") return toCursor(branchChild(node, nibble));
   return node.path[cursor.skip] === nibble ? along(kind, side, 1) : null;
 }
 

@@ -1,14 +1,14 @@
 /*
- * A map keyed by 32-byte hashes without making text of them: the first 48 bits are the key of an
- * ordinary map, and what shares them is chained, so a ground collision costs a comparison only.
+ * A map keyed by 32-byte hashes without making text of them: the first 30 bits are the key of an
+ * ordinary map (more would not be a small integer of the engine's), and what shares them is
+ * chained, so a ground collision costs a comparison only.
  */
 
 type Entry<V> = { readonly hash: Uint8Array; value: V; next: Entry<V> | null };
 
 function numberOf(hash: Uint8Array): number {
-  const high = ((hash[0] ?? 0) << 16) | ((hash[1] ?? 0) << 8) | (hash[2] ?? 0);
-  const low = ((hash[3] ?? 0) << 16) | ((hash[4] ?? 0) << 8) | (hash[5] ?? 0);
-  return high * 0x1000000 + low;
+  const low = ((hash[1] ?? 0) << 16) | ((hash[2] ?? 0) << 8) | (hash[3] ?? 0);
+  return (((hash[0] ?? 0) & 0x3f) << 24) | low;
 }
 
 function sameHash(a: Uint8Array, b: Uint8Array): boolean {
@@ -16,7 +16,7 @@ function sameHash(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-/** A map from 32-byte hashes. Iterates by first insertion of the leading 48 bits. */
+/** A map from 32-byte hashes. Iterates by first insertion of the leading 30 bits. */
 export class DigestMap<V> {
   readonly #entries = new Map<number, Entry<V>>();
   #size = 0;

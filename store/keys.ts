@@ -87,3 +87,16 @@ export function nodeRange(kind: NodeKind): ReturnType<typeof tagRange> {
 export function countRange(kind: NodeKind): ReturnType<typeof tagRange> {
   return tagRange(countTag + kindIndex(kind));
 }
+
+/** All nodes and reference counts. */
+export const referencesRange = {
+  from: Uint8Array.of(nodeTag),
+  to: Uint8Array.of(countTag + nodeKinds.length),
+};
+
+/** Which table a key of `referencesRange` is in; `kind` as `kindIndex` says. */
+export function readTable(key: Uint8Array): { readonly isCount: boolean; readonly kind: number } {
+  const tag = key[0] ?? 0;
+  const isCount = tag >= countTag;
+  return { isCount, kind: tag - (isCount ? countTag : nodeTag) };
+}

@@ -16,10 +16,19 @@ export const cachedNodeBytesMax = 4_096;
 const slabBytes = 1024 * 1024;
 const headBytes = 36;
 
+function wordAt(hash: Uint8Array, at: number): number {
+  const high = ((hash[at] ?? 0) << 24) | ((hash[at + 1] ?? 0) << 16);
+  return (high | ((hash[at + 2] ?? 0) << 8) | (hash[at + 3] ?? 0)) >>> 0;
+}
+
 class Generation {
   readonly #slabs: Uint8Array[] = [];
-  /** Position / 4 + 1 of a record, at its hash's place or after; 0 is free. */
-  #table = new Uint32Array(1 << 12);
+  /**
+   * Two words per slot, at the hash's place or after: position / 4 + 1 of the record (0 is free),
+   * and four bytes of the hash, so that a look at a stranger's slot ends without one at its
+   * record.
+   */
+  #table = new Uint32Array(2 << 12);
   #count = 0;
   /** Where the next record goes, counted over all slabs. */
   #end = 0;
@@ -29,7 +38,7 @@ class Generation {
   }
 
   get(hash: Uint8Array): Uint8Array | null {
-    const entry = this.#table[this.#slot(hash, this.#table)] ?? 0;
+    const entry = this.#table[2 * this.#slot(hash, this.#table)] ?? 0;
     if (entry === 0) return null;
     const position = (entry - 1) * 4;
     const slab = this.#slab(position);
@@ -41,7 +50,7 @@ class Generation {
 
   set(hash: Uint8Array, bytes: Uint8Array): void {
     const slot = this.#slot(hash, this.#table);
-    if (this.#table[slot] !== 0) return;
+    if (this.#table[2 * slot] !== 0) return;
     const size = (headBytes + bytes.length + 3) & ~3;
     if ((this.#end % slabBytes) + size > slabBytes || this.#slabs.length === 0) {
       this.#end = this.#slabs.length * slabBytes;
@@ -54,12 +63,13 @@ class Generation {
     slab[start + 33] = (bytes.length >> 8) & 255;
     slab[start + 34] = (bytes.length >> 16) & 255;
     slab.set(bytes, start + headBytes);
-    this.#table[slot] = this.#end / 4 + 1;
+    this.#table[2 * slot] = this.#end / 4 + 1;
+    this.#table[2 * slot + 1] = wordAt(hash, 4);
     this.#end += size;
     // A record that fills its slab ends where the next slab starts: that one is made when needed.
     if (this.#end === this.#slabs.length * slabBytes) this.#slabs.push(new Uint8Array(slabBytes));
     this.#count += 1;
-    if (this.#count * 3 > this.#table.length * 2) this.#grow();
+    if (this.#count * 3 > this.#table.length) this.#grow();
   }
 
   #slab(position: number): Uint8Array {
@@ -70,12 +80,11 @@ class Generation {
 
   /** The slot of the hash, or the free one where it belongs. */
   #slot(hash: Uint8Array, table: Uint32Array): number {
-    const mask = table.length - 1;
-    let slot =
-      (((hash[0] ?? 0) << 24) | ((hash[1] ?? 0) << 16) | ((hash[2] ?? 0) << 8) | (hash[3] ?? 0)) &
-      mask;
-    for (let entry = table[slot] ?? 0; entry !== 0; entry = table[slot] ?? 0) {
-      if (this.#isAt((entry - 1) * 4, hash)) return slot;
+    const mask = table.length / 2 - 1;
+    const tag = wordAt(hash, 4);
+    let slot = wordAt(hash, 0) & mask;
+    for (let entry = table[2 * slot] ?? 0; entry !== 0; entry = table[2 * slot] ?? 0) {
+      if (table[2 * slot + 1] === tag && this.#isAt((entry - 1) * 4, hash)) return slot;
       slot = (slot + 1) & mask;
     }
     return slot;
@@ -90,12 +99,15 @@ class Generation {
 
   #grow(): void {
     const table = new Uint32Array(this.#table.length * 2);
-    for (const entry of this.#table) {
+    for (let old = 0; old < this.#table.length; old += 2) {
+      const entry = this.#table[old] ?? 0;
       if (entry === 0) continue;
       const position = (entry - 1) * 4;
       const start = position % slabBytes;
       const hash = this.#slab(position).subarray(start, start + 32);
-      table[this.#slot(hash, table)] = entry;
+      const slot = this.#slot(hash, table);
+      table[2 * slot] = entry;
+      table[2 * slot + 1] = this.#table[old + 1] ?? 0;
     }
     this.#table = table;
   }

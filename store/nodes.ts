@@ -4,9 +4,9 @@ import { keccak256 } from "../crypto/keccak.ts";
 import { decodePath, encodePath } from "./hexPrefix.ts";
 
 /*
- * Nodes of a Merkle-Patricia trie as Ethereum encodes them [yellow paper, appendix D]. Decoding and
- * encoding work on byte offsets instead of the general RLP codec: they are the inner loop of every
- * state root.
+ * Nodes of a Merkle-Patricia trie as Ethereum encodes them [yellow paper, appendix D]. Decoding
+ * and encoding work on byte offsets instead of the general RLP codec: they are the inner loop of
+ * every state root.
  */
 
 /** A finished child: a 32-byte hash, or the encoding itself of a node below 32 bytes. */
@@ -29,10 +29,17 @@ export type ExtensionNode = {
   readonly child: TrieChild;
 };
 
-/** A fork: a child per nibble, and the value of the key that ends here. */
+/**
+ * A fork: a child per nibble (`branchChild`), and the value of the key that ends here. Children
+ * stay where they are in the encoded node until one is asked for: a branch of a large trie has
+ * sixteen, and an update looks at one.
+ */
 export type BranchNode = {
   readonly type: "branch";
-  readonly children: readonly (TrieChild | null)[];
+  /** The encoding from which unchanged children are read; `null` for a new branch. */
+  readonly source: Uint8Array | null;
+  /** By nibble; `undefined` is as in `source`. */
+  readonly changed: readonly (TrieChild | null | undefined)[];
   readonly value: Uint8Array | null;
 };
 
@@ -125,16 +132,45 @@ function childAt(bytes: Uint8Array, index: number): NodeRef | null | undefined {
   return undefined;
 }
 
+const unchanged: BranchNode["changed"] = Array.from({ length: 16 }, () => undefined);
+
 function decodeBranch(bytes: Uint8Array): BranchNode | null {
-  const children: (NodeRef | null)[] = [];
   for (let i = 0; i < 16; i += 1) {
-    const child = childAt(bytes, i);
-    if (child === undefined) return null;
-    children.push(child);
+    const prefix = bytes[itemStarts[i] ?? 0] ?? 0;
+    const size = (itemEnds[i] ?? 0) - (itemStarts[i] ?? 0);
+    const isChild = prefix === 0x80 || prefix === 0xa0 || (prefix >= 0xc0 && size < hashSize);
+    if (!isChild) return null;
   }
   const value = stringAt(bytes, 16);
   if (value === null) return null;
-  return { type: "branch", children, value: value.length === 0 ? null : value };
+  const isEmpty = value.length === 0;
+  return { type: "branch", source: bytes, changed: unchanged, value: isEmpty ? null : value };
+}
+
+/** Where the first item of a list begins. */
+function listStart(bytes: Uint8Array): number {
+  const prefix = bytes[0] ?? 0;
+  return prefix < 0xf8 ? 1 : prefix - 0xf6;
+}
+
+/** Where the child item at `start` of a branch ends. */
+function childEnd(bytes: Uint8Array, start: number): number {
+  const prefix = bytes[start] ?? 0;
+  if (prefix === 0xa0) return start + 33;
+  return prefix === 0x80 ? start + 1 : start + prefix - 0xbf;
+}
+
+/** A branch's child in the direction of a nibble. */
+export function branchChild(node: BranchNode, nibble: number): TrieChild | null {
+  const changed = node.changed[nibble];
+  if (changed !== undefined) return changed;
+  const { source } = node;
+  if (source === null) return null;
+  let start = listStart(source);
+  for (let i = 0; i < nibble; i += 1) start = childEnd(source, start);
+  const prefix = source[start] ?? 0;
+  if (prefix === 0x80) return null;
+  return source.subarray(prefix === 0xa0 ? start + 1 : start, childEnd(source, start));
 }
 
 /** Reads a node; the parts are views into `bytes`. `null` if it is not the encoding of a node. */
@@ -155,6 +191,21 @@ export function decodeNode(bytes: Uint8Array): TrieNode | null {
 }
 
 // Encoding.
+
+const poolBytes = 64 * 1024;
+let pool = new Uint8Array(poolBytes);
+let poolUsed = 0;
+
+/** Room for one encoding. A buffer of its own for each would cost more than what is written to it. */
+function allocate(size: number): Uint8Array {
+  if (size * 8 > poolBytes) return new Uint8Array(size);
+  if (poolUsed + size > poolBytes) {
+    pool = new Uint8Array(poolBytes);
+    poolUsed = 0;
+  }
+  poolUsed += size;
+  return pool.subarray(poolUsed - size, poolUsed);
+}
 
 function headerSize(length: number): number {
   if (length < 56) return 1;
@@ -213,7 +264,7 @@ function writeChild(bytes: Uint8Array, start: number, child: NodeRef | null): nu
 function encodeLeaf(node: LeafNode): Uint8Array {
   const path = encodePath(node.path, 0, true);
   const payload = stringSize(path) + stringSize(node.value);
-  const bytes = new Uint8Array(headerSize(payload) + payload);
+  const bytes = allocate(headerSize(payload) + payload);
   const at = writeString(bytes, writeHeader(bytes, 0, 0xc0, payload), path);
   writeString(bytes, at, node.value);
   return bytes;
@@ -222,19 +273,9 @@ function encodeLeaf(node: LeafNode): Uint8Array {
 function encodeExtension(nibbles: Uint8Array, child: NodeRef): Uint8Array {
   const path = encodePath(nibbles, 0, false);
   const payload = stringSize(path) + childSize(child);
-  const bytes = new Uint8Array(headerSize(payload) + payload);
+  const bytes = allocate(headerSize(payload) + payload);
   const at = writeString(bytes, writeHeader(bytes, 0, 0xc0, payload), path);
   writeChild(bytes, at, child);
-  return bytes;
-}
-
-function encodeBranch(children: readonly (NodeRef | null)[], value: Uint8Array): Uint8Array {
-  let payload = stringSize(value);
-  for (const child of children) payload += childSize(child);
-  const bytes = new Uint8Array(headerSize(payload) + payload);
-  let at = writeHeader(bytes, 0, 0xc0, payload);
-  for (const child of children) at = writeChild(bytes, at, child);
-  writeString(bytes, at, value);
   return bytes;
 }
 
@@ -244,8 +285,54 @@ export type NodeAdded = (hash: Uint8Array, bytes: Uint8Array) => void;
 function encodeNode(node: TrieNode, added: NodeAdded): Uint8Array {
   if (node.type === "leaf") return encodeLeaf(node);
   if (node.type === "extension") return encodeExtension(node.path, finish(node.child, added));
-  const children = node.children.map((child) => (child === null ? null : finish(child, added)));
-  return encodeBranch(children, node.value ?? emptyBytes);
+  return encodeBranch(node, added);
+}
+
+/** New children are written out; runs of unchanged ones are copied as they are. */
+function encodeBranch({ source, changed, value }: BranchNode, added: NodeAdded): Uint8Array {
+  const word = value ?? emptyBytes;
+  const finished: (NodeRef | null | undefined)[] = [];
+  let payload = stringSize(word);
+  let old = source === null ? 0 : listStart(source);
+  for (let i = 0; i < 16; i += 1) {
+    const child = changed[i];
+    const end = source === null ? 0 : childEnd(source, old);
+    const isKept = child === undefined && source !== null;
+    const ref = isKept ? undefined : finishChild(child ?? null, added);
+    finished.push(ref);
+    payload += ref === undefined ? end - old : childSize(ref);
+    old = end;
+  }
+  const bytes = allocate(headerSize(payload) + payload);
+  let at = writeHeader(bytes, 0, 0xc0, payload);
+  // The stretch of `source` that is still to be copied.
+  let from = source === null ? 0 : listStart(source);
+  let to = from;
+  for (const ref of finished) {
+    if (source !== null && ref !== undefined) {
+      at = copyRun(bytes, at, source, from, to);
+      to = childEnd(source, to);
+      from = to;
+    } else if (source !== null) to = childEnd(source, to);
+    if (ref !== undefined) at = writeChild(bytes, at, ref);
+  }
+  if (source !== null) at = copyRun(bytes, at, source, from, to);
+  writeString(bytes, at, word);
+  return bytes;
+}
+
+function finishChild(child: TrieChild | null, added: NodeAdded): NodeRef | null {
+  return child === null ? null : finish(child, added);
+}
+
+function copyRun(
+  bytes: Uint8Array,
+  at: number,
+  source: Uint8Array,
+  from: number,
+  to: number,
+): number {
+  return from === to ? at : copyInto(bytes, at, source.subarray(from, to));
 }
 
 /** Encodes and hashes what was changed below, each node once. */

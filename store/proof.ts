@@ -3,7 +3,14 @@ import { equalBytes } from "../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../base/outcome.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { keyToNibbles } from "./hexPrefix.ts";
-import { decodeNode, emptyTrieRoot, isHash, type TrieChild, type TrieNode } from "./nodes.ts";
+import {
+  branchChild,
+  decodeNode,
+  emptyTrieRoot,
+  isHash,
+  type TrieChild,
+  type TrieNode,
+} from "./nodes.ts";
 
 /*
  * Merkle proofs as Ethereum has them (EIP-1186): the encoded nodes on a key's way, root first,
@@ -29,7 +36,7 @@ type Way =
 function follow(node: TrieNode, nibbles: Uint8Array, depth: number): Way {
   if (node.type === "branch") {
     if (depth === nibbles.length) return { type: "end", value: node.value };
-    const child = node.children[nibbles[depth] ?? 0] ?? null;
+    const child = branchChild(node, nibbles[depth] ?? 0);
     if (child === null) return { type: "end", value: null };
     return { type: "further", child, depth: depth + 1 };
   }

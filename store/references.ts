@@ -1,7 +1,8 @@
 import { assert } from "../base/assert.ts";
 import { DigestMap } from "./digestMap.ts";
 import type { KeyValueReader, KeyValueWrite } from "./keyValue.ts";
-import { countKey, nodeKey, nodeKinds, type NodeKind } from "./keys.ts";
+import { countKey, kindIndex, nodeKey, nodeKinds, type NodeKind } from "./keys.ts";
+import { Presence } from "./presence.ts";
 
 /*
  * Reference counts, one per stored node of a kind, in the store that holds the nodes and in the
@@ -37,16 +38,27 @@ function encodeCount(count: number): Uint8Array {
   return bytes;
 }
 
+/** What is known of a store's nodes and count records without reading them. */
+export type Known = { readonly nodes: Presence; readonly counts: Presence };
+
+/** Knowledge of a store that is empty, or that is still to be read through. */
+export function createKnown(store: "empty" | "unread"): Known {
+  const isComplete = store === "empty";
+  return { nodes: new Presence({ isComplete }), counts: new Presence({ isComplete }) };
+}
+
 /** Stays that begin and end in one batch. */
 export class ReferenceBatch {
   readonly #reader: KeyValueReader;
+  readonly #known: Known;
   readonly #pending = new Map<NodeKind, DigestMap<Pending>>(
     nodeKinds.map((kind) => [kind, new DigestMap<Pending>()]),
   );
 
-  /** `reader` is the store as it is before the batch. */
-  constructor(reader: KeyValueReader) {
+  /** `reader` is the store as it is before the batch; `known` goes along with `writes`. */
+  constructor(reader: KeyValueReader, known: Known) {
     this.#reader = reader;
+    this.#known = known;
   }
 
   /** A stay begins. Without `bytes` the node is already stored, or begins once more with bytes. */
@@ -83,22 +95,34 @@ export class ReferenceBatch {
   }
 
   #write(writes: KeyValueWrite[], kind: NodeKind, hash: Uint8Array, pending: Pending): void {
+    const { nodes, counts } = this.#known;
+    const index = kindIndex(kind);
     // A stay that ends was counted, so its node is there: the record alone is read.
-    const old =
-      pending.delta < 0
-        ? readRecord(this.#reader, kind, hash)
-        : readCount(this.#reader, kind, hash);
+    const isStored = pending.delta < 0 || this.#isStored(kind, hash);
+    const hasRecord = isStored && counts.mayHold(index, hash);
+    const old = hasRecord ? readRecord(this.#reader, kind, hash) : Number(isStored);
     const count = old + pending.delta;
     assert(count >= 0, "a reference count went below zero");
-    if (count === 0) writes.push({ type: "delete", key: nodeKey(kind, hash) });
+    if (count === 0) {
+      writes.push({ type: "delete", key: nodeKey(kind, hash) });
+      nodes.remove(index, hash);
+    }
     if (old === 0) {
       assert(pending.bytes !== null, "a node is stored with its bytes");
       writes.push({ type: "put", key: nodeKey(kind, hash), value: pending.bytes });
+      nodes.add(index, hash);
     }
     if (count >= 2) {
       writes.push({ type: "put", key: countKey(kind, hash), value: encodeCount(count) });
+      if (old < 2) counts.add(index, hash);
     } else if (old >= 2) {
       writes.push({ type: "delete", key: countKey(kind, hash) });
+      counts.remove(index, hash);
     }
+  }
+
+  #isStored(kind: NodeKind, hash: Uint8Array): boolean {
+    if (!this.#known.nodes.mayHold(kindIndex(kind), hash)) return false;
+    return this.#reader.get(nodeKey(kind, hash)) !== null;
   }
 }

@@ -66,15 +66,19 @@ export function createStateReader(
     account: (address) => accounts.read(root, address, account),
     storage(address, slot) {
       const value = readTrie(loadStorage, storageRoot(address), keccak256(hexToBytes(slot)));
-      return value === null ? null : decodeWord(value);
+      return value === null ? null : decodeWord(value).slice();
     },
-    code: (codeHash) => (codeHash === emptyKeccak ? null : load("code", hexToBytes(codeHash))),
-    moduleValue: (module, key) => readTrie(loadStorage, storageRoot(moduleAddress(module)), key),
+    code: (codeHash) =>
+      codeHash === emptyKeccak ? null : load("code", hexToBytes(codeHash)).slice(),
+    moduleValue(module, key) {
+      return readTrie(loadStorage, storageRoot(moduleAddress(module)), key)?.slice() ?? null;
+    },
     *moduleRange(module, { from, to, limit }) {
       let left = limit ?? Number.POSITIVE_INFINITY;
       if (left <= 0) return;
-      for (const pair of rangeTrie(loadStorage, storageRoot(moduleAddress(module)), { from, to })) {
-        yield pair;
+      const root = storageRoot(moduleAddress(module));
+      for (const [key, value] of rangeTrie(loadStorage, root, { from, to })) {
+        yield [key, value.slice()];
         left -= 1;
         if (left <= 0) return;
       }

@@ -19,6 +19,8 @@ import {
   heightKey,
   nodeKey,
   readHeight,
+  readTable,
+  referencesRange,
   releaseKey,
   retainedTag,
   tagRange,
@@ -26,7 +28,7 @@ import {
 } from "./keys.ts";
 import { NodeCache } from "./nodeCache.ts";
 import { createProof } from "./proof.ts";
-import { ReferenceBatch } from "./references.ts";
+import { createKnown, ReferenceBatch, type Known } from "./references.ts";
 import { applyChanges, type NodeLoader, type StateChanges } from "./stateChange.ts";
 import { createStateReader, rootBytesOf, type StateReader } from "./stateReader.ts";
 import { Uncommitted, type RootStep } from "./uncommitted.ts";
@@ -134,6 +136,8 @@ export class StateTree {
   /** Heights to be released one after another, ascending. */
   #queue: number[] = [];
   #release: Release | null;
+  readonly #known: Known;
+  #isStopped = false;
   #pending: Pending | null = null;
 
   constructor(
@@ -151,7 +155,32 @@ export class StateTree {
     this.#retained = [...retained];
     for (const { root } of retained) this.#roots.set(root, (this.#roots.get(root) ?? 0) + 1);
     this.#release = readRelease(keyValue);
+    const isEmpty = retained.length === 0 && this.#release === null;
+    this.#known = createKnown(isEmpty ? "empty" : "unread");
     this.#queueOld();
+  }
+
+  /**
+   * Reads the store through once, beside everything else, to learn which nodes it holds: commits
+   * and pruning then ask it for none that it has not. Without this they are right all the same.
+   * Ends early after `stop`, which comes before the store is closed.
+   */
+  async learn(): Promise<void> {
+    const { nodes, counts } = this.#known;
+    if (nodes.isComplete) return;
+    // One range, so that both tables are of one moment; the tables go on with later batches.
+    for await (const [key] of this.#keyValue.range(referencesRange)) {
+      if (this.#isStopped) return;
+      const table = readTable(key);
+      (table.isCount ? counts : nodes).add(table.kind, key.subarray(1));
+    }
+    nodes.complete();
+    counts.complete();
+  }
+
+  /** Ends `learn` at its next step. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   /** The heights whose state is kept, ascending. */
@@ -238,7 +267,7 @@ export class StateTree {
     assert(newest === null || height > newest.height, "heights are committed in order");
     const step = { parent: newest?.root ?? emptyRoot, root };
     const added = root === step.parent ? [] : this.#uncommitted.added(step);
-    const batch = new ReferenceBatch(this.#keyValue);
+    const batch = new ReferenceBatch(this.#keyValue, this.#known);
     for (const { kind, hash, bytes } of added) batch.begin(kind, hash, bytes);
     const steps = releaseStepsMin + releaseStepsPerNode * added.length;
     const released = this.#releaseSlice(batch, steps);
@@ -264,7 +293,7 @@ export class StateTree {
    */
   releaseWrites(stepsMax: number): readonly KeyValueWrite[] {
     assert(this.#pending === null, "one commit at a time");
-    const batch = new ReferenceBatch(this.#keyValue);
+    const batch = new ReferenceBatch(this.#keyValue, this.#known);
     const released = this.#releaseSlice(batch, stepsMax);
     const writes = [...batch.writes(), ...released];
     if (writes.length > 0) this.#pending = { writes, done: () => undefined };

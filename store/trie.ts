@@ -3,6 +3,7 @@ import { concatBytes, equalBytes } from "../base/bytes.ts";
 import { CorruptionError } from "./failures.ts";
 import { keyToNibbles, nibblesToKey } from "./hexPrefix.ts";
 import {
+  branchChild,
   decodeNode,
   emptyTrieRoot,
   finishRoot,
@@ -62,7 +63,7 @@ export function readTrie(source: NodeSource, root: Uint8Array, key: Uint8Array):
     const node = loadNode(source, child);
     if (node.type === "branch") {
       if (depth === nibbles.length) return node.value;
-      const next: TrieChild | null = node.children[nibbles[depth] ?? 0] ?? null;
+      const next: TrieChild | null = branchChild(node, nibbles[depth] ?? 0);
       if (next === null) return null;
       child = next;
       depth += 1;
@@ -119,7 +120,7 @@ function buildNode(entries: readonly Entry[], low: number, high: number, depth: 
   }
   let end = depth;
   while (end < first.path.length && first.path[end] === last.path[end]) end += 1;
-  const children: (TrieChild | null)[] = Array.from({ length: 16 }, () => null);
+  const changed: (TrieChild | null)[] = Array.from({ length: 16 }, () => null);
   let at = low;
   // A key that ends here is a prefix of the others, so it sorts first.
   const value = first.path.length === end ? first.value : null;
@@ -128,10 +129,15 @@ function buildNode(entries: readonly Entry[], low: number, high: number, depth: 
     const nibble = entries[at]?.path[end] ?? 0;
     let next = at + 1;
     while (next < high && entries[next]?.path[end] === nibble) next += 1;
-    children[nibble] = buildNode(entries, at, next, end + 1);
+    changed[nibble] = buildNode(entries, at, next, end + 1);
     at = next;
   }
-  return prefixNode(first.path.subarray(depth, end), { type: "branch", children, value });
+  return prefixNode(first.path.subarray(depth, end), {
+    type: "branch",
+    source: null,
+    changed,
+    value,
+  });
 }
 
 /** One update in progress. Its methods answer the very node they were given if nothing changed. */
@@ -207,7 +213,8 @@ class Change {
   }
 
   #branch(node: BranchNode, depth: number, low: number, high: number): TrieNode | null {
-    let children: (TrieChild | null)[] | null = null;
+    let children: (TrieChild | null | undefined)[] | null = null;
+    let isSmaller = false;
     let value = node.value;
     let at = low;
     if (this.#key(low).length * 2 === depth) {
@@ -221,30 +228,35 @@ class Change {
       const nibble = nibbleAt(this.#key(at), depth);
       let next = at + 1;
       while (next < high && nibbleAt(this.#key(next), depth) === nibble) next += 1;
-      const old = node.children[nibble] ?? null;
+      const old = branchChild(node, nibble);
       const changed = this.child(old, depth + 1, at, next);
       if (changed !== old) {
-        children ??= [...node.children];
+        children ??= [...node.changed];
         children[nibble] = changed;
+        if (changed === null) isSmaller = true;
       }
       at = next;
     }
     if (children === null && value === node.value) return node;
-    return this.#collapse(children ?? node.children, value);
+    if (value === null && node.value !== null) isSmaller = true;
+    const branch: BranchNode = { ...node, changed: children ?? node.changed, value };
+    // One that had two and lost none has two; a fork just made may have one.
+    return isSmaller || node.source === null ? this.#collapse(branch) : branch;
   }
 
   /** A branch needs two of: children, value. With one it becomes something else. */
-  #collapse(children: readonly (TrieChild | null)[], value: Uint8Array | null): TrieNode | null {
+  #collapse(branch: BranchNode): TrieNode | null {
+    const { value } = branch;
     let only = -1;
     let count = value === null ? 0 : 1;
     for (let i = 0; i < 16; i += 1) {
-      if (children[i] === null) continue;
+      if (branchChild(branch, i) === null) continue;
       only = i;
       count += 1;
     }
-    if (count >= 2) return { type: "branch", children, value };
+    if (count >= 2) return branch;
     if (value !== null) return { type: "leaf", path: new Uint8Array(0), value };
-    const child = children[only] ?? null;
+    const child = only < 0 ? null : branchChild(branch, only);
     if (child === null) return null;
     const prefix = Uint8Array.of(only);
     const node = loadNode(this.#source, child);
@@ -265,15 +277,15 @@ class Change {
       return child === null ? null : prefixNode(path, loadNode(this.#source, child));
     }
     // Some keys leave the path: fork there, then go on as in any branch.
-    const children: (TrieChild | null)[] = Array.from({ length: 16 }, () => null);
+    const changed: (TrieChild | null)[] = Array.from({ length: 16 }, () => null);
     const rest = path.subarray(common + 1);
     const nibble = path[common] ?? 0;
-    children[nibble] =
+    changed[nibble] =
       rest.length === 0 ? node.child : { type: "extension", path: rest, child: node.child };
-    const fork: BranchNode = { type: "branch", children, value: null };
-    const changed = this.#branch(fork, depth + common, low, high);
-    if (changed === fork) return node;
-    return changed === null ? null : prefixNode(path.subarray(0, common), changed);
+    const fork: BranchNode = { type: "branch", source: null, changed, value: null };
+    const forked = this.#branch(fork, depth + common, low, high);
+    if (forked === fork) return node;
+    return forked === null ? null : prefixNode(path.subarray(0, common), forked);
   }
 }
 
@@ -310,7 +322,7 @@ export function* rangeTrie(
     }
     if (node.type === "branch") {
       for (let i = 15; i >= 0; i -= 1) {
-        const child = node.children[i] ?? null;
+        const child = branchChild(node, i);
         if (child !== null) stack.push({ child, path: concatBytes(path, Uint8Array.of(i)) });
       }
     }

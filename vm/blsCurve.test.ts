@@ -65,20 +65,12 @@ test("sums of points are the library's, in and out of the subgroup", () => {
 test("what is not on the curve, or not below the modulus, has no sum", () => {
   const own = new BlsCurve();
   const infinity = new Uint8Array(128);
-  const refused = { errorType: "EVMError" };
-  const failureOf = (work: () => unknown): unknown => {
-    try {
-      return work();
-    } catch (error) {
-      return error;
-    }
-  };
   const off = [encode(1n, 1n), encode(0n, Fp.ORDER), encode(Fp.ORDER, 0n), encode(0n, 1n)];
   for (const point of off) {
-    expect(failureOf(() => own.addG1(concatBytes(point, infinity)))).toMatchObject(refused);
+    expect(() => own.addG1(concatBytes(point, infinity))).toThrow("not a point");
   }
   const zero = Fp2.ZERO;
   const off2 = encode(zero.c0, 1n, zero.c0, 1n);
   const input = concatBytes(new Uint8Array(256), off2);
-  expect(failureOf(() => own.addG2(input))).toMatchObject(refused);
+  expect(() => own.addG2(input)).toThrow("not a point");
 });

@@ -68,7 +68,9 @@ export const smallParameters: ReadonlyMap<string, ParameterValue> = new Map<stri
 /** The fee that covers two units of gas. */
 export const smallFee: Coins = { thetaWei: 0n, tfuelWei: 2n };
 
-/** A chain without consensus: blocks are executed one after another and their invariants checked. */
+/**
+ * A chain without consensus: blocks are executed one after another and their invariants checked.
+ */
 export class LedgerNetwork {
   readonly registry: Registry;
   readonly genesis: Genesis;

@@ -64,7 +64,9 @@ export const consensusDefects: readonly Defect[] = [
     row: "K18",
     about: "a voter does not look at its clock",
     file: "consensus/rules.ts",
-    find: "time.timestampMs > time.parentTimestampMs &&\n    time.timestampMs <= time.nowMs + time.clockDriftMsMax",
+    find:
+      "time.timestampMs > time.parentTimestampMs &&\n" +
+      "    time.timestampMs <= time.nowMs + time.clockDriftMsMax",
     replace: "time.timestampMs > time.parentTimestampMs",
     test: "consensus/replica.test.ts",
   },

@@ -4,6 +4,7 @@ import type { Defect } from "./defect.ts";
 import { encodingDefects } from "./encodingDefects.ts";
 import { formatDefects } from "./formatDefects.ts";
 import { ledgerDefects } from "./ledgerDefects.ts";
+import { nodeDefects } from "./nodeDefects.ts";
 import { storageDefects } from "./storageDefects.ts";
 
 /** All planted defects; every row has at least one. */
@@ -12,6 +13,7 @@ export const defects: readonly Defect[] = [
   ...formatDefects,
   ...ledgerDefects,
   ...storageDefects,
+  ...nodeDefects,
   ...apiDefects,
   ...consensusDefects,
 ];

@@ -38,7 +38,7 @@ export const ledgerDefects: readonly Defect[] = [
     row: "E8",
     about: "a sequence may lie as far ahead as it likes",
     file: "ledger/mempool.ts",
-    find: "if (sequence > highest) {",
+    find: "if (gapMax !== null && sequence > highest) {",
     replace: "if (sequence < 0n) {",
     test: "ledger/mempool.test.ts",
   },

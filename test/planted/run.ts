@@ -80,7 +80,7 @@ function problemOf(tree: string, defect: Defect, unplanted: Map<string, Verdict>
   const key = `${defect.test} ${pattern}`;
   const before = unplanted.get(key) ?? runTests(tree, defect.test, pattern);
   unplanted.set(key, before);
-  if (before.failed > 0) return "the test fails without the defect";
+  if (before.failed > 0) return `the test fails without the defect\n${before.output}`;
   if (before.passed === 0) return `no test of ${defect.test} matches ${pattern}\n${before.output}`;
   const path = join(tree, defect.file);
   const text = readFileSync(path, "utf8");

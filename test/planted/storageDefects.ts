@@ -28,11 +28,11 @@ export const storageDefects: readonly Defect[] = [
   },
   {
     row: "D14",
-    about: "a folder that cannot be made is opened all the same",
-    file: "store/level.ts",
-    find: ": engineFailure(folder, error);",
-    replace: ": null;",
-    test: "store/keyValue.test.ts",
+    about: "a read-only file system has no sentence",
+    file: "store/failures.ts",
+    find: '  ["Read-only file system", "EROFS"],\n',
+    replace: "",
+    test: "store/failures.test.ts",
   },
   {
     row: "D5",
@@ -49,5 +49,21 @@ export const storageDefects: readonly Defect[] = [
     find: "this.#of(kind, hash).delta -= 1;",
     replace: "this.#of(kind, hash);",
     test: "store/stateTree.test.ts",
+  },
+  {
+    row: "D3",
+    about: "a failed sync is tried again",
+    file: "store/safetyFile.ts",
+    find: "if (this.#failure !== null) throw this.#failure;",
+    replace: "",
+    test: "test/properties/storageCrash.test.ts",
+  },
+  {
+    row: "D7",
+    about: "a safety file older than the chain is trusted",
+    file: "node/safety.ts",
+    find: "if (read.epoch <= epoch.epoch && ownView > votedView) {",
+    replace: "if (read.epoch > epoch.epoch && ownView > votedView) {",
+    test: "node/safety.test.ts",
   },
 ];

@@ -22,7 +22,9 @@ const recordsWritten = 12;
 /** So small that the run replaces its file several times. */
 const sizeBytesMax = 4_096;
 
-/** Makes a file and appends records; answers the number of the last acknowledged one, -1 for none. */
+/**
+ * Makes a file and appends records; answers the number of the last acknowledged one, -1 for none.
+ */
 async function writeRecords(disk: CrashDisk): Promise<number> {
   let acknowledged = -1;
   try {

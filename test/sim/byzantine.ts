@@ -224,7 +224,9 @@ export class Liar {
     return validators.findIndex(({ blsKey }) => blsKey[3] === this.#node.identity + 1);
   }
 
-  /** Another block for the same view, on an older certificate and with whatever excuse is at hand. */
+  /**
+   * Another block for the same view, on an older certificate and with whatever excuse is at hand.
+   */
   #staleBlock({ summary }: SimBlock): SimBlock | null {
     const { epoch } = this.#node;
     const older = this.#certificates.filter(

@@ -42,7 +42,9 @@ export class Forker {
     return this.#view;
   }
 
-  /** Where to fork off if this own block holds a certificate that commits something; else `null`. */
+  /**
+   * Where to fork off if this own block holds a certificate that commits something; else `null`.
+   */
   static aim(
     own: BlockSummary,
     blocks: ReadonlyMap<Digest, SimBlock>,

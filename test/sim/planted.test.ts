@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { runSeed } from "./cluster.ts";
 import { plantedBugs, ruleCheckers } from "./plants.ts";
 
-// A bug that is not noticed here is a hole in the simulator. The checkers that look at the broken rule
-// itself are off, so that the harm must be seen: two chains, two signatures, or no progress.
+// A bug that is not noticed here is a hole in the simulator. The checkers that look at the broken
+// rule itself are off, so that the harm must be seen: two chains, two signatures, or no progress.
 describe("planted bugs are noticed", () => {
   for (const bug of plantedBugs) {
     it(bug.name, () => {

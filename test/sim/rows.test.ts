@@ -3,8 +3,8 @@ import { runSeed, type RunResult } from "./cluster.ts";
 import { describeRun } from "./report.ts";
 import type { Role, Strategy, Swarm } from "./swarm.ts";
 
-// Rows of the fault matrix that need a whole network: each a swarm with little else in it, over a few
-// seeds, that must stay safe and live.
+// Rows of the fault matrix that need a whole network: each a swarm with little else in it, over a
+// few seeds, that must stay safe and live.
 
 function cast(strategies: readonly Strategy[], liars: number, size: number): readonly Role[] {
   return Array.from({ length: size }, (_, i): Role =>

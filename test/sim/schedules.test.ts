@@ -2,8 +2,8 @@ import { expect } from "vitest";
 import { vectorTest } from "../vectors.ts";
 import { TwinsRun, type TwinsSchedule } from "./twins.ts";
 
-// Leaders, partitions, losses and crashes as scheduled; two copies of one key. Safety is checked after
-// every event; every correct node must commit a new block within the rounds of the tail.
+// Leaders, partitions, losses and crashes as scheduled; two copies of one key. Safety is checked
+// after every event; every correct node must commit a new block within the rounds of the tail.
 vectorTest<TwinsSchedule>("sim/twins.ndjson.gz", (schedules) => {
   let most = 0;
   for (const schedule of schedules) {

@@ -34,13 +34,18 @@ export type TwinsSchedule = {
 const roundUs = 1_500_000;
 const latencyUs = 10_000;
 
-/** Failed views have made the timers long by then; a round of the tail ends by views, not by time. */
+/**
+ * Failed views have made the timers long by then; a round of the tail ends by views, not by time.
+ */
 const tailUsMax = 600_000_000;
 
 /** Stake of each validator, as the fake ledger gives it where all are equal. */
 const equalStake = 100n;
 
-/** Runs one schedule with leaders by view: round r leads view r, and the tail starts where it starts. */
+/**
+ * Runs one schedule with leaders by view: round r leads view r, and the tail starts where it
+ * starts.
+ */
 export class TwinsRun {
   readonly #schedule: TwinsSchedule;
   readonly #queue = new EventQueue(new Prng(0, "ties"));
@@ -110,7 +115,9 @@ export class TwinsRun {
     };
   }
 
-  /** A number whose place among equal stakes is the scheduled leader. The last 8 bytes are the view. */
+  /**
+   * A number whose place among equal stakes is the scheduled leader. The last 8 bytes are the view.
+   */
   #leaderHash(bytes: Uint8Array): Uint8Array {
     const view = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(32));
     const { rounds, tail } = this.#schedule;
@@ -142,7 +149,9 @@ export class TwinsRun {
     return this.#schedule.twins.includes(node.identity);
   }
 
-  /** Throws if safety fails; says in how many views of the tail all correct nodes committed anew. */
+  /**
+   * Throws if safety fails; says in how many views of the tail all correct nodes committed anew.
+   */
   run(): number | null {
     for (const node of this.#nodes) node.start();
     for (const round of this.#schedule.rounds) {

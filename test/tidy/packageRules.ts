@@ -1,4 +1,5 @@
 import type { Finding, Rule } from "./rule.ts";
+import { isTest } from "./source.ts";
 import type { SourceFile } from "./source.ts";
 
 type Manifest = {
@@ -29,7 +30,17 @@ function inFile(path: string, messages: readonly string[]): readonly Finding[] {
   return messages.map((message) => ({ path, line: 1, message }));
 }
 
-/** Exact versions, and a written reason for each dependency that runs. */
+/** Whether some file that is no test imports the package. */
+function isUsed(tree: readonly SourceFile[], name: string): boolean {
+  return tree.some(
+    ({ path, imports }) =>
+      !isTest(path) &&
+      !/^(test|integration|bench)\//.test(path) &&
+      imports.some(({ specifier }) => specifier === name || specifier.startsWith(`${name}/`)),
+  );
+}
+
+/** Exact versions, and a use and a written reason for each dependency that runs. */
 export const dependencyRule: Rule = {
   name: "dependencies",
   check: (tree) => {
@@ -46,6 +57,9 @@ export const dependencyRule: Rule = {
       ...Object.keys(manifest.dependencies ?? {})
         .filter((name) => !reasons.includes(`\`${name}\``))
         .map((name) => `${name} has no line in ${reasonsPath}`),
+      ...Object.keys(manifest.dependencies ?? {})
+        .filter((name) => !isUsed(tree, name))
+        .map((name) => `${name} is used by tests only, or by nobody`),
     ]);
   },
 };

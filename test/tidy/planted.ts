@@ -215,12 +215,35 @@ export const plantedViolations: readonly PlantedViolation[] = [
     found: ["README.md:2"],
   },
   {
+    rule: "answers",
+    files: {
+      "ledger/refusal.ts": [
+        "export const refusalMeanings = {",
+        '  feeTooLow: meaning(1, ignore, "…"),',
+        '  expired: meaning(1, ignore, "…"),',
+        "};",
+      ].join("\n"),
+      "consensus/types.ts": [
+        "export type Effect =",
+        '  | { readonly type: "persist"; readonly record: Foo }',
+        '  | { readonly type: "sign" };',
+        "",
+        'export type Other = { readonly type: "none" };',
+      ].join("\n"),
+      "ledger/execute.test.ts": 'expect(code).toBe("expired");\nexpect(type).toBe("sign");\n',
+    },
+    found: ["ledger/refusal.ts:2", "consensus/types.ts:2"],
+  },
+  {
     rule: "dependencies",
     files: {
       "package.json": '{ "dependencies": { "a": "1.2.3", "b": "^1.0.0" } }',
       "docs/adr/007-runtime-dependencies.md": "`b`",
+      "rpc/a.ts": 'import { a } from "a/b.js";\n',
+      "rpc/b.test.ts": 'import { b } from "b";\n',
     },
-    found: ["package.json:1", "package.json:1"],
+    // The version of b, the reason of a, the use of b.
+    found: ["package.json:1", "package.json:1", "package.json:1"],
   },
   {
     rule: "lock file",

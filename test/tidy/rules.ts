@@ -2,6 +2,7 @@ import { arrowRule, fileNameRule, orphanRule, packageRule } from "./arrowRules.t
 import { dependencyRule, lockRule, scriptRule } from "./packageRules.ts";
 import type { Rule } from "./rule.ts";
 import {
+  answerRule,
   columnRule,
   commentRule,
   documentRule,
@@ -30,6 +31,7 @@ export const rules: readonly Rule[] = [
   sleepRule,
   machineRule,
   documentRule,
+  answerRule,
   dependencyRule,
   lockRule,
   scriptRule,

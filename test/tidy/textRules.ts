@@ -1,6 +1,6 @@
 import { fileRule, occurrences } from "./rule.ts";
 import type { Rule } from "./rule.ts";
-import { isTest } from "./source.ts";
+import { isTest, lineAt } from "./source.ts";
 import type { SourceFile } from "./source.ts";
 
 const declaration =
@@ -110,6 +110,41 @@ function prefixesOf(path: string): readonly string[] {
   const parts = path.split("/");
   return parts.map((_, i) => parts.slice(0, i + 1).join("/"));
 }
+
+/** The files that declare what the core may answer, and where in them each name stands. */
+const answers: readonly { readonly path: string; readonly names: RegExp; readonly of?: RegExp }[] =
+  [
+    { path: "ledger/refusal.ts", names: /^ {2}(\w+): meaning\(/gm },
+    {
+      path: "consensus/types.ts",
+      names: /readonly type: "(\w+)"/g,
+      of: /^export type (?:Input|Effect) =[\s\S]*?;\n(?=\n|$)/gm,
+    },
+  ];
+
+/** A refusal, input or effect that no test mentions may not be possible, or not work. */
+export const answerRule: Rule = {
+  name: "answers",
+  check: (tree) => {
+    const tests = tree
+      .filter((file) => isTestCode(file) && !/^test\/(tidy|planted)\//.test(file.path))
+      .map(({ text }) => text);
+    const words = new Set(tests.flatMap((text) => text.match(/\w+/g) ?? []));
+    return answers.flatMap(({ path, names, of }) => {
+      const text = tree.find((file) => file.path === path)?.text ?? "";
+      const parts = of === undefined ? [{ index: 0, 0: text }] : [...text.matchAll(of)];
+      return parts.flatMap((part) =>
+        [...part[0].matchAll(names)]
+          .filter(([, name = ""]) => !words.has(name))
+          .map((match) => ({
+            path,
+            line: lineAt(text, part.index + match.index),
+            message: `${match[1]} occurs in no test`,
+          })),
+      );
+    });
+  },
+};
 
 const hosts =
   /\b(?:registry\.[\w-]+\.(?:com|org|net|io|cn|dev)|[\w.-]*npmmirror\.com|registry\.npmjs\.org|[\w-]+\.jfrog\.io|proxy\.golang\.org)\b/g;

@@ -127,7 +127,8 @@ describe("trie vectors", () => {
         window.push({ root: trie.root, model: new Map(model), gone });
         if (window.length > keep) window.shift();
         if (window.length === keep) trie.release(window[0]?.gone ?? []);
-        // The newest commit's losses are the window's oldest root's: it stays whole until it leaves.
+        // The newest commit's losses are the window's oldest root's: it stays whole until it
+        // leaves.
         for (const kept of window.slice(window.length === keep ? 0 : -1)) {
           for (const [digits, value] of kept.model) {
             expect(readTrie(trie.source, kept.root, hexToBytes(digits)), id).toEqual(value);

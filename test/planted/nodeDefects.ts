@@ -1,0 +1,81 @@
+import type { Defect } from "./defect.ts";
+
+/** Planted defects of disks that fail, files that lie, and what a node promises over restarts. */
+export const nodeDefects: readonly Defect[] = [
+  {
+    row: "D1",
+    about: "a new safety file is put in place before it is on the disk",
+    file: "store/safetyFile.ts",
+    find: "  await file.append(bytes);\n  await file.sync();\n  await file.close();",
+    replace: "  await file.append(bytes);\n  await file.close();",
+    test: "test/properties/storageCrash.test.ts",
+  },
+  {
+    row: "D2",
+    about: "a record with lost sectors is no torn one",
+    file: "store/safetyFile.ts",
+    find: "return file.length - at < headSize || hasLostSector(file, at, file.length);",
+    replace: "return file.length - at < headSize;",
+    test: "test/properties/storageCrash.test.ts",
+  },
+  {
+    row: "D4",
+    about: "what lies after a half-written record is forgotten",
+    file: "node/transactionJournal.ts",
+    find: "this.#failure = toStorageError(this.#path, error);",
+    replace: "toStorageError(this.#path, error);",
+    test: "node/transactionJournal.test.ts",
+  },
+  {
+    row: "D5",
+    about: "a damaged log is opened, and what it held is dropped",
+    file: "store/level.ts",
+    find: "  checkLogs(folder);\n",
+    replace: "",
+    test: "store/levelFiles.test.ts",
+  },
+  {
+    row: "D5",
+    about: "a store that lost a voted block starts",
+    file: "node/safety.ts",
+    find: "  if (!isBehind) return;",
+    replace: "  if (isBehind || !isBehind) return;",
+    test: "node/safety.test.ts",
+  },
+  {
+    row: "A8",
+    about: "what was committed is refused like any used sequence",
+    file: "node/transactionPool.ts",
+    find: "if (this.#view.isCommitted(hash)) {",
+    replace: "if (hash.length === 0) {",
+    test: "integration/lifeCycle.test.ts",
+  },
+  {
+    row: "A8",
+    about: "what was accepted is not in the journal when it is answered",
+    file: "node/transactionPool.ts",
+    find: 'if (origin === "local") this.#write(hash, unverified.encoded);',
+    replace: "",
+    test: "integration/lifeCycle.test.ts",
+  },
+  {
+    row: "A11",
+    about: "a password from the environment is printed",
+    file: "cli/password.ts",
+    find: "if (variable !== undefined) return checked(variable, sources);",
+    replace:
+      "if (variable !== undefined) {\n" +
+      "    sources.warn(`using ${variable}`);\n" +
+      "    return checked(variable, sources);\n" +
+      "  }",
+    test: "integration/secrets.test.ts",
+  },
+  {
+    row: "A11",
+    about: "a key file that others may read",
+    file: "sdk/keystoreFolder.node.ts",
+    find: 'openSync(temporary, "wx", 0o600)',
+    replace: 'openSync(temporary, "wx", 0o644)',
+    test: "integration/secrets.test.ts",
+  },
+];
