@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createMPT, type MerklePatriciaTrie } from "@ethereumjs/mpt";
@@ -311,6 +311,12 @@ async function compare(
   );
 }
 
+/** Memory of this process that is not a mapped file. */
+function anonymousBytes(): number {
+  const status = readFileSync("/proc/self/status", "utf8");
+  return Number(/^RssAnon:\s+(\d+)/m.exec(status)?.[1] ?? 0) * 1_024;
+}
+
 /** In a process of its own: opens the store, answers one account, then reads all of them. */
 async function readAll(folder: string, accounts: number): Promise<void> {
   const startNs = process.hrtime.bigint();
@@ -323,12 +329,13 @@ async function readAll(folder: string, accounts: number): Promise<void> {
   for (let i = 0; i < accounts; i += 1) {
     if (reader.account(addressOf(i)) === null) throw new Error(`account ${i} is missing`);
   }
+  const ownBytes = anonymousBytes();
   const { residentBytes } = processUsage(process.pid);
   const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
   console.log(`open to first account, nothing cached: ${openMs.toFixed(0)} ms`);
   console.log(
-    `all ${accounts} accounts resident: process ${mib(residentBytes)}, ` +
-      `of which node cache ${mib(tree.usage.cacheBytes)}`,
+    `all ${accounts} accounts resident: node cache ${mib(tree.usage.cacheBytes)}, ` +
+      `process ${mib(ownBytes)}, with the engine's mapped files ${mib(residentBytes)}`,
   );
   await keyValue.close();
 }
@@ -354,16 +361,18 @@ export async function run(flags: readonly string[]): Promise<void> {
   printCalibration("before", before);
   const folder = mkdtempSync(join(tmpdir(), "ledger-bench-trie-"));
   try {
-    const keyValue = await openLevel(folder);
+    let keyValue = await openLevel(folder);
     const buildUs = await cpuOf(() => buildState(keyValue, settings.accounts));
     console.log(
       `built ${settings.accounts} accounts: ${(buildUs / settings.accounts).toFixed(1)} CPU µs each`,
     );
-    await compare(keyValue, "uniform", settings);
-    await compare(keyValue, "zipf", settings);
     await keyValue.close();
     const child = ["bench/main.ts", "trie", "--read", folder, "--accounts", `${settings.accounts}`];
     console.log(execFileSync(process.execPath, child, { encoding: "utf8" }).trim());
+    keyValue = await openLevel(folder);
+    await compare(keyValue, "uniform", settings);
+    await compare(keyValue, "zipf", settings);
+    await keyValue.close();
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -46,6 +46,11 @@ export type Declaration<Work> = {
   readonly load: () => Promise<Work>;
 };
 
+/** `--set` may be given again: the settings of both count. */
+function joinSettings(value: string, before: string | undefined): string {
+  return before === undefined ? value : `${before},${value}`;
+}
+
 /** Declares a command; `act` gets the flags that were given and the positional arguments. */
 export function declareCommand(
   parent: Command,
@@ -54,7 +59,10 @@ export function declareCommand(
 ): void {
   const command = parent.command(declaration.usage).description(declaration.summary);
   if (declaration.alias !== undefined) command.alias(declaration.alias);
-  for (const [flag, text, otherwise] of declaration.flags) command.option(flag, text, otherwise);
+  for (const [flag, text, otherwise] of declaration.flags) {
+    if (flag.startsWith("--set ")) command.option(flag, text, joinSettings);
+    else command.option(flag, text, otherwise);
+  }
   command.addHelpText("after", `\nExample:\n  ${declaration.example}`);
   command.action(() => act(new Flags(command.optsWithGlobals()), command.args));
 }

@@ -49,6 +49,7 @@ function mayMount(): boolean {
 function hasStrace(): boolean {
   if (works("strace", ["-V"])) return true;
   if (process.getuid?.() !== 0) return false;
+  works("apt-get", ["update"], installMsMax);
   if (!works("apt-get", ["install", "-y", "strace"], installMsMax)) return false;
   return works("strace", ["-V"]);
 }

@@ -234,6 +234,22 @@ describe("chain", () => {
     expect(result).toEqual({ valid: true, nextEpoch: null });
   });
 
+  it("refuses a body that its header does not name, and another chain's block", async () => {
+    const builder = await open("a");
+    const other = await open("b");
+    const { block } = await advance(builder, 1, [transfer(1n)]);
+    const foreign = { ...block, header: { ...block.header, genesisHash: zeroDigest } };
+    const swapped = {
+      header: { ...block.header, gasUsed: 0n },
+      body: { ...block.body, transactions: [] },
+    };
+    for (const wrong of [foreign, swapped]) {
+      const summary = other.chain.add(wrong);
+      const result = await other.chain.execute(summary?.hash ?? zeroDigest);
+      expect(result).toEqual({ valid: false });
+    }
+  });
+
   it.each(["stateRoot", "receiptsRoot", "gasUsed", "logsBloom", "baseFee", "runtimeHash"] as const)(
     "refuses a block whose %s is not what execution finds",
     async (field) => {

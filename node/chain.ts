@@ -18,7 +18,7 @@ import { blockHash, headerVersion } from "../ledger/header.ts";
 import { receiptsRoot } from "../ledger/receipt.ts";
 import type { StateReader } from "../ledger/state.ts";
 import type { Transaction } from "../ledger/transaction.ts";
-import { executedFault, isRandomnessSigned, randomnessOf } from "./blockCheck.ts";
+import { executedFault, isRandomnessSigned, randomnessOf, formFault } from "./blockCheck.ts";
 import type { ChainStore } from "./chainStore.ts";
 import { committeeHash, nextEpoch } from "./epochs.ts";
 import type { NodeMetrics } from "./metrics.ts";
@@ -183,6 +183,8 @@ export class Chain {
     const parent = this.heldHeader(header.parentHash);
     assert(parent !== null, "a block is executed after its parent");
     const reader = this.#store.reader(parent.stateRoot);
+    const { genesisHash } = this.#executor.chain;
+    if (formFault(pending.block, genesisHash) !== null) return { valid: false };
     if (this.#executor.checkHeader(reader, parent, header) !== null) return { valid: false };
     if (!isRandomnessSigned(pending.block, parent, this.#epoch)) return { valid: false };
     const transactions = await this.#recover(body.transactions);

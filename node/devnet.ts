@@ -1,6 +1,5 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import type { Address } from "../base/brand.ts";
 import { bytesToHexDigits } from "../base/bytes.ts";
@@ -97,15 +96,6 @@ export function printDevnetCommands(print: NodeOptions["print"], rpcUrl: string)
 
 /** Where the wallet looks unless told otherwise. */
 const rpcUrlDefault = "http://127.0.0.1:16888/rpc";
-
-/** The port where Ethereum tools look first, or 0 if something else listens there. */
-export async function freeEthereumPort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once("error", () => resolve(0));
-    server.listen(ethereumPort, "127.0.0.1", () => server.close(() => resolve(ethereumPort)));
-  });
-}
 
 /** Where Ethereum tools look first. */
 export const ethereumPort = 8_545;

@@ -70,6 +70,7 @@ export class DiskStore implements ChainStore {
   #headProof: CommitProof | null;
   #epoch: EpochInfo;
   readonly #uncommitted: readonly HashedBlock[];
+  readonly #learning: Promise<void>;
   /** Dead blocks; their removal rides on the next commit. */
   #dead: KeyValueWrite[] = [];
 
@@ -89,6 +90,8 @@ export class DiskStore implements ChainStore {
     this.#headProof = parts.headProof;
     this.#epoch = parts.epoch;
     this.#uncommitted = parts.uncommitted;
+    // Only saves reads. What cannot be read is told to whoever needs it, so here it is let go.
+    this.#learning = parts.tree.learn().catch(() => undefined);
   }
 
   /** Opens the folder, or makes it with the genesis state in it. */
@@ -240,8 +243,10 @@ export class DiskStore implements ChainStore {
     return this.#blocks.transaction(hash);
   }
 
-  close(): Promise<void> {
-    return this.#keyValue.close();
+  async close(): Promise<void> {
+    this.#tree.stop();
+    await this.#learning;
+    await this.#keyValue.close();
   }
 }
 

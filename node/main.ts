@@ -3,7 +3,6 @@ import { NodeError } from "../base/nodeError.ts";
 import { loadConfig, type Config } from "./config.ts";
 import {
   ethereumPort,
-  freeEthereumPort,
   openDevnetFolder,
   printDevnetAccounts,
   printDevnetCommands,
@@ -51,9 +50,8 @@ export async function runDevnet(options: NodeOptions): Promise<void> {
   try {
     const isChosen = (setting: string): boolean =>
       options.overrides.some(([name]) => name === setting);
-    const secondPort = isChosen("rpc.secondPort") ? 0 : await freeEthereumPort();
     const defaults: NodeOptions["overrides"] = [
-      ["rpc.secondPort", secondPort],
+      ["rpc.secondPort", ethereumPort],
       ["consensus.blockIntervalMsIdle", 1_000],
       ["log.level", "warn"],
     ].flatMap(([name = "", value = ""]) =>
@@ -67,10 +65,9 @@ export async function runDevnet(options: NodeOptions): Promise<void> {
       folder,
       password: () => Promise.resolve(password),
       allowMissingSafetyFile: false,
+      secondPortOptional: !isChosen("rpc.secondPort"),
       afterStart: (url) => {
         if (options.json) return;
-        if (config.rpc.secondPort === 0)
-          options.print(`  (port ${ethereumPort} is taken: Ethereum tools use ${url})`);
         printDevnetAccounts(options.print);
         printDevnetCommands(options.print, `${url}/rpc`);
       },
@@ -81,7 +78,11 @@ export async function runDevnet(options: NodeOptions): Promise<void> {
 }
 
 async function runNode(
-  options: StartOptions & { readonly config: Config; readonly afterStart: (url: string) => void },
+  options: StartOptions & {
+    readonly config: Config;
+    readonly secondPortOptional?: boolean;
+    readonly afterStart: (url: string) => void;
+  },
 ): Promise<void> {
   const { config, signal } = options;
   const { level, format } = config.log;
@@ -100,6 +101,7 @@ async function runNode(
     genesis,
     keys,
     allowMissingSafetyFile: options.allowMissingSafetyFile,
+    secondPortOptional: options.secondPortOptional ?? false,
     log,
     events: {
       onCommitted: ({ hash, block, transactions }) => {
@@ -148,7 +150,10 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /** Prints where the node is to be found; gives its first URL. */
-function startScreen(options: StartOptions, node: LedgerNode): string {
+function startScreen(
+  options: StartOptions & { readonly config: Config },
+  node: LedgerNode,
+): string {
   const { api, genesis } = node;
   const urls = node.listening.map(({ host, port }) => {
     const name = host.includes(":") ? `[${host}]` : host;
@@ -177,6 +182,9 @@ function startScreen(options: StartOptions, node: LedgerNode): string {
   print("");
   print(`  RPC        ${url}/rpc         theta.*, eth_*, ledger.*`);
   for (const other of urls.slice(1)) print(`  Ethereum   ${other}             the same methods`);
+  const { secondPort } = options.config.rpc;
+  if (secondPort !== 0 && urls.length < 2)
+    print(`  Ethereum   port ${secondPort} is in use by another program: take ${url}`);
   print(`  Metrics    ${url}/metrics     health ${url}/healthz`);
   print(`  Validator  ${checksumAddress(api.address)}`);
   print(`  Head       block ${head.header.height}`);

@@ -69,10 +69,11 @@ export class LedgerNode {
     this.metrics = opened.metrics;
     this.api = opened.api;
     const { rpc } = opened.config;
-    const ports = rpc.secondPort === 0 ? [rpc.port] : [rpc.port, rpc.secondPort];
+    const second = { port: rpc.secondPort, optional: opened.secondPortOptional };
+    const ports = [{ port: rpc.port, optional: false }, ...(rpc.secondPort === 0 ? [] : [second])];
     this.#server = rpc.enabled
       ? new RpcServer(opened.api, {
-          listen: ports.map((port) => ({ host: rpc.address, port })),
+          listen: ports.map((port) => ({ host: rpc.address, ...port })),
           hosts: rpc.allowedHosts,
           origins: rpc.allowedOrigins,
           log: opened.log.child("rpc"),
@@ -90,6 +91,8 @@ export class LedgerNode {
     readonly genesis: GenesisSource;
     readonly keys: ValidatorKeys | null;
     readonly allowMissingSafetyFile: boolean;
+    /** Run without `rpc.secondPort` if another program listens there. */
+    readonly secondPortOptional: boolean;
     readonly log: Log;
     readonly events: NodeEvents;
   }): Promise<LedgerNode> {
@@ -168,6 +171,7 @@ type Parts = {
 
 type Opened = {
   readonly config: Config;
+  readonly secondPortOptional: boolean;
   readonly log: Log;
   readonly genesis: GenesisNames;
   readonly metrics: NodeMetrics;
@@ -182,6 +186,7 @@ type AssembleOptions = {
   readonly config: Config;
   readonly keys: ValidatorKeys | null;
   readonly allowMissingSafetyFile: boolean;
+  readonly secondPortOptional: boolean;
   readonly log: Log;
   readonly events: NodeEvents;
   readonly genesis: GenesisNames;
@@ -255,7 +260,9 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
   const onThrow = (error: unknown): void => {
     if (isDiskFailure(error)) failed(error);
   };
-  return { config, log, genesis, metrics, api, unsubmitted: payloads, onThrow, parts };
+  const { secondPortOptional } = options;
+  const opened = { config, secondPortOptional, log, genesis, metrics, api, onThrow, parts };
+  return { ...opened, unsubmitted: payloads };
 }
 
 function createBase(

@@ -24,8 +24,12 @@ import { openRpcOf } from "./openrpc.ts";
 import { Submitter } from "./submitter.ts";
 import { Waiters } from "./waiters.ts";
 
-/** Where to listen; port 0 takes a free one. */
-export type Listen = { readonly host: string; readonly port: number };
+/** Where to listen; port 0 takes a free one. `optional`: done without if the port is in use. */
+export type Listen = {
+  readonly host: string;
+  readonly port: number;
+  readonly optional?: boolean;
+};
 
 /** What the server is told. */
 export type RpcServerOptions = GuardOptions & {
@@ -115,6 +119,7 @@ export class RpcServer {
       try {
         await listenOn(server, listen);
       } catch (error) {
+        if (listen.optional === true && isPortInUse(error)) continue;
         await this.stop();
         throw error;
       }
@@ -272,6 +277,10 @@ function listenOn(server: Server, listen: Listen): Promise<void> {
       resolve();
     });
   });
+}
+
+function isPortInUse(error: unknown): boolean {
+  return error instanceof NodeError && error.code === "E_PORT_IN_USE";
 }
 
 function listenFailure(error: Error, { host, port }: Listen): NodeError {

@@ -30,7 +30,7 @@ export async function openLevel(folder: string, options: LevelOptions = {}): Pro
     keyEncoding: "view",
     valueEncoding: "view",
     cacheSize: options.blockCacheBytes ?? 32 * 1024 * 1024,
-    writeBufferSize: options.writeBufferBytes ?? 16 * 1024 * 1024,
+    writeBufferSize: options.writeBufferBytes ?? 32 * 1024 * 1024,
     // Hashes do not compress, and the rest is small.
     compression: false,
   });
