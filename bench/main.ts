@@ -10,6 +10,7 @@ const benchmarks: Readonly<
   overload: () => import("./overload.ts"),
   start: () => import("./start.ts"),
   p2p: () => import("./p2p.ts"),
+  evm: () => import("./evm.ts"),
 };
 
 const [name = "", ...flags] = process.argv.slice(2);
