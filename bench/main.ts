@@ -9,6 +9,8 @@ const benchmarks: Readonly<
   trie: () => import("./trie.ts"),
   overload: () => import("./overload.ts"),
   start: () => import("./start.ts"),
+  p2p: () => import("./p2p.ts"),
+  evm: () => import("./evm.ts"),
 };
 
 const [name = "", ...flags] = process.argv.slice(2);

@@ -115,6 +115,18 @@ export function recoverPublicKey(digest: Uint8Array, signature: Uint8Array): Uin
 }
 
 /**
+ * As `recoverPublicKey`, but a high s is taken too: contracts may ask for any signature's key.
+ * `null` if it is nobody's.
+ */
+export function recoverAnyPublicKey(digest: Uint8Array, signature: Uint8Array): Uint8Array | null {
+  assert(digest.length === 32, `a digest has 32 bytes, not ${digest.length}`);
+  assert(signature.length === 65 && (signature[64] ?? 2) <= 1, "a signature is r, s and 0 or 1");
+  const inRange = (offset: number): boolean =>
+    !isZero(signature, offset) && compareAt(signature, offset, order) < 0;
+  return inRange(0) && inRange(32) ? backend.recover(digest, signature) : null;
+}
+
+/**
  * The address whose key made a canonical signature over a 32-byte digest; `null` if there is none.
  */
 export function recoverAddress(digest: Uint8Array, signature: Uint8Array): Address | null {

@@ -33,8 +33,8 @@ export function withBalance(account: Account, balance: bigint): Account {
   };
 }
 
-/** Whether code lives there. */
-export function isContract(account: Account | null): boolean {
+/** Whether code lives there, a contract's or a delegation. */
+export function hasCode(account: Account | null): boolean {
   return account !== null && account.codeHash !== emptyKeccak;
 }
 

@@ -2,7 +2,7 @@ import { assert } from "../base/assert.ts";
 import type { Address, Digest, Verified } from "../base/brand.ts";
 import { zeroDigest } from "../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../base/outcome.ts";
-import { emptyAccount, isContract, nonceMax, withBalance } from "./accounts.ts";
+import { emptyAccount, hasCode, nonceMax, withBalance } from "./accounts.ts";
 import { chargeOf, costMaxOf, type Charge } from "./fees.ts";
 import { runDueJobs } from "./jobs.ts";
 import { Journal, type Checkpoint } from "./journal.ts";
@@ -49,6 +49,7 @@ export class BlockExecution {
   #gasUsed = 0n;
   #burned = 0n;
   #tips = 0n;
+  #begun = false;
   #finished = false;
 
   constructor(
@@ -87,6 +88,7 @@ export class BlockExecution {
     transaction: Verified<Transaction>,
   ): Outcome<Receipt, Refusal> | Promise<Outcome<Receipt, Refusal>> {
     assert(!this.#finished, "the block is finished");
+    this.#beginBlock();
     const prepared = this.#prepare(transaction, this.#workspace.block.baseFee);
     if ("code" in prepared) return refuse(prepared);
     const sequence = sequenceFault(this.#journal, transaction);
@@ -136,6 +138,7 @@ export class BlockExecution {
   /** Pays the proposer, runs jobs, names the next committee if `epochLast`. */
   finish(options: { readonly epochLast: boolean; readonly jobsMax: number }): ExecutionResult {
     assert(!this.#finished, "the block is finished");
+    this.#beginBlock();
     this.#finished = true;
     const { block } = this.#workspace;
     const toProposer = (this.#tips * this.#tipShare) / 10_000n;
@@ -157,6 +160,13 @@ export class BlockExecution {
       burned,
       nextCommittee,
     };
+  }
+
+  /** Not in the constructor: an execution that only admits transactions is no block. */
+  #beginBlock(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    for (const module of this.#registry.modules) module.hooks?.onBlockBegin?.(this.#workspace);
   }
 
   /** All that does not depend on sequences and balances. */
@@ -205,7 +215,7 @@ export class BlockExecution {
 
   #conclude(prepared: Prepared, answer: Applied, checkpoint: Checkpoint): Receipt {
     const { transaction, payer, fee: wholeFee } = prepared.call;
-    if (!answer.ok) this.#journal.revert(checkpoint);
+    if (!answer.ok && answer.undone !== true) this.#journal.revert(checkpoint);
     const gasUsed = answer.gasUsed ?? prepared.gas;
     assert(gasUsed <= prepared.gas, `used ${gasUsed} gas of ${prepared.gas}`);
     const { upfront, tip, gasPrice } = prepared.charge;
@@ -341,7 +351,7 @@ function sequenceFault(journal: Journal, transaction: Transaction): Refusal | nu
     }
     seen?.add(address);
     const account = journal.account(address);
-    if (isContract(account)) {
+    if (hasCode(account) && journal.isContract(address)) {
       return { code: "senderHasCode", got: "code", expected: "no code [EIP-3607]", address };
     }
     const nonce = account?.nonce ?? 0n;

@@ -1,11 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Address, Digest } from "../base/brand.ts";
-import { hexToBytes } from "../base/bytes.ts";
+import { hexToBytes, zeroAddress, zeroDigest } from "../base/bytes.ts";
+import { keccakDigest } from "../crypto/keccak.ts";
 import { addressOf } from "../test/fakes/ledgerNetwork.ts";
 import { MemoryState } from "../test/fakes/memoryState.ts";
 import { emptyAccount } from "./accounts.ts";
+import { delegationTo } from "../vm/delegation.ts";
 import { Journal } from "./journal.ts";
+import type { Log } from "./receiptTypes.ts";
 
 const accounts = ["a", "b"].map(addressOf);
 const slots = ["00", "11"].map((byte) => `0x${byte.repeat(32)}` as Digest);
@@ -134,4 +137,58 @@ test("a range merges writes and removals in byte order and stops at its limit", 
   expect(range()).toEqual(["1.2=1", "1.3=2", "2.255=2", "3=1"]);
   expect(range(2)).toEqual(["1.2=1", "1.3=2"]);
   expect(range(0)).toEqual([]);
+});
+
+test("the original word is that of the transaction's start, written or reverted", () => {
+  const [at = zeroAddress] = accounts;
+  const [slot = zeroDigest] = slots;
+  const journal = new Journal(MemoryState.empty());
+  journal.setStorage(at, slot, Uint8Array.of(1));
+  expect(journal.originalStorage(at, slot)).toBeNull();
+  journal.beginTransaction();
+  expect(journal.originalStorage(at, slot)).toEqual(Uint8Array.of(1));
+  const frame = journal.checkpoint();
+  journal.setStorage(at, slot, Uint8Array.of(2));
+  journal.setStorage(at, slot, Uint8Array.of(3));
+  expect(journal.originalStorage(at, slot)).toEqual(Uint8Array.of(1));
+  journal.revert(frame);
+  expect(journal.storage(at, slot)).toEqual(Uint8Array.of(1));
+  expect(journal.originalStorage(at, slot)).toEqual(Uint8Array.of(1));
+  journal.beginTransaction();
+  journal.clearStorage(at);
+  expect(journal.originalStorage(at, slot)).toBeNull();
+});
+
+test("code that is written and reverted is still the state's where that has it", () => {
+  const code = Uint8Array.of(1, 2, 3);
+  const hash = keccakDigest(code);
+  const [at = zeroAddress] = accounts;
+  const before = new Journal(MemoryState.empty());
+  before.setCode(hash, code);
+  before.setAccount(at, { ...emptyAccount, nonce: 1n, codeHash: hash });
+  const state = MemoryState.empty().apply(before.changes());
+  const journal = new Journal(state);
+  const frame = journal.checkpoint();
+  journal.setCode(hash, code);
+  journal.revert(frame);
+  expect(journal.code(hash)).toEqual(code);
+  expect(journal.changes().code.size).toBe(0);
+  expect(journal.isContract(at)).toBe(true);
+  const delegation = delegationTo(at);
+  const delegationHash = keccakDigest(delegation);
+  journal.setCode(delegationHash, delegation);
+  journal.setAccount(at, { ...emptyAccount, codeHash: delegationHash });
+  expect(journal.isContract(at)).toBe(false);
+});
+
+test("logs are taken out since a checkpoint, and those before stay", () => {
+  const journal = new Journal(MemoryState.empty());
+  const [at = zeroAddress] = accounts;
+  const log = (byte: number): Log => ({ address: at, topics: [], data: Uint8Array.of(byte) });
+  const first = journal.checkpoint();
+  journal.log(log(1));
+  const second = journal.checkpoint();
+  journal.log(log(2));
+  expect(journal.takeLogs(second)).toEqual([log(2)]);
+  expect(journal.logsSince(first)).toEqual([log(1)]);
 });

@@ -1,6 +1,8 @@
 import type { Address, Digest } from "../base/brand.ts";
 import { assert } from "../base/assert.ts";
-import { bytesToHexDigits, hexToBytes } from "../base/bytes.ts";
+import { bytesToHexDigits, emptyBytes, hexToBytes } from "../base/bytes.ts";
+import { emptyKeccak } from "../crypto/keccak.ts";
+import { isDelegation } from "../vm/delegation.ts";
 import type { Log } from "./receiptTypes.ts";
 import type { Account, StateChanges, StateReader } from "./state.ts";
 
@@ -13,12 +15,20 @@ import type { Account, StateChanges, StateReader } from "./state.ts";
 
 type Slot<T> = { readonly original: T; value: T };
 
+/** A word of storage: also knows what it was when the transaction that writes it began. */
+type StorageSlot = Slot<Uint8Array | null> & {
+  /** The transaction that wrote it last. */
+  transaction: number;
+  /** Its value when that transaction began. */
+  begun: Uint8Array | null;
+};
+
 /**
  * Replaced as a whole when a contract's storage is cleared, so that reverting that is one undoing.
  */
 type StorageArea = {
   readonly cleared: boolean;
-  readonly slots: Map<Digest, Slot<Uint8Array | null>>;
+  readonly slots: Map<Digest, StorageSlot>;
 };
 
 /** A point to revert to. Checkpoints nest: reverting to one ends those after it. */
@@ -29,9 +39,12 @@ export class Journal {
   readonly #reader: StateReader;
   readonly #accounts = new Map<Address, Slot<Account | null>>();
   readonly #storage = new Map<Address, Slot<StorageArea>>();
+  /** Code that was written here; the state below is not asked for it. */
   readonly #code = new Map<Digest, Slot<Uint8Array | null>>();
+  readonly #codeBelow = new Map<Digest, Uint8Array | null>();
   readonly #modules = new Map<string, Map<string, Slot<Uint8Array | null>>>();
-  #logs: Log[] = [];
+  readonly #logs: Log[] = [];
+  #transaction = 0;
   /** What to write back, newest last; the two lists run side by side. */
   readonly #undoSlots: Slot<unknown>[] = [];
   readonly #undoValues: unknown[] = [];
@@ -71,7 +84,23 @@ export class Journal {
 
   /** A word without leading zeros; `null` for zero. */
   setStorage(address: Address, slot: Digest, word: Uint8Array | null): void {
-    this.#write(this.#storageSlot(address, slot), word);
+    const target = this.#storageSlot(address, slot);
+    if (target.transaction !== this.#transaction) {
+      target.transaction = this.#transaction;
+      target.begun = target.value;
+    }
+    this.#write(target, word);
+  }
+
+  /** From here on `originalStorage` answers what storage is now. */
+  beginTransaction(): void {
+    this.#transaction += 1;
+  }
+
+  /** The word at the last `beginTransaction`, which prices a write [EIP-2200]. */
+  originalStorage(address: Address, slot: Digest): Uint8Array | null {
+    const { transaction, begun, value } = this.#storageSlot(address, slot);
+    return transaction === this.#transaction ? begun : value;
   }
 
   /** Drops a contract's whole storage. */
@@ -80,11 +109,28 @@ export class Journal {
   }
 
   code(codeHash: Digest): Uint8Array | null {
-    return this.#codeSlot(codeHash).value;
+    const written = this.#code.get(codeHash)?.value ?? null;
+    if (written !== null) return written;
+    const known = this.#codeBelow.get(codeHash);
+    if (known !== undefined) return known;
+    const code = this.#reader.code(codeHash);
+    this.#codeBelow.set(codeHash, code);
+    return code;
   }
 
   setCode(codeHash: Digest, code: Uint8Array): void {
-    this.#write(this.#codeSlot(codeHash), code);
+    let slot = this.#code.get(codeHash);
+    if (slot === undefined) {
+      slot = { original: null, value: null };
+      this.#code.set(codeHash, slot);
+    }
+    this.#write(slot, code);
+  }
+
+  /** Whether code lives there that is not a person's delegation [EIP-7702]. */
+  isContract(address: Address): boolean {
+    const codeHash = this.account(address)?.codeHash ?? emptyKeccak;
+    return codeHash !== emptyKeccak && !isDelegation(this.code(codeHash) ?? emptyBytes);
   }
 
   /** A module's value; `key` in lowercase hex digits without prefix. */
@@ -142,6 +188,11 @@ export class Journal {
     return this.#logs.length === checkpoint.logs ? [] : this.#logs.slice(checkpoint.logs);
   }
 
+  /** Takes the logs since the checkpoint's out of the journal, for whoever puts them in order. */
+  takeLogs(checkpoint: Checkpoint): readonly Log[] {
+    return this.#logs.splice(checkpoint.logs);
+  }
+
   /** What differs from the state below. */
   changes(): StateChanges {
     const storage = new Map<Address, Map<Digest, Uint8Array | null>>();
@@ -193,22 +244,13 @@ export class Journal {
     return slot;
   }
 
-  #storageSlot(address: Address, key: Digest): Slot<Uint8Array | null> {
+  #storageSlot(address: Address, key: Digest): StorageSlot {
     const area = this.#storageAreaSlot(address).value;
     const known = area.slots.get(key);
     if (known !== undefined) return known;
     const original = area.cleared ? null : this.#reader.storage(address, key);
-    const slot = { original, value: original };
+    const slot = { original, value: original, transaction: 0, begun: original };
     area.slots.set(key, slot);
-    return slot;
-  }
-
-  #codeSlot(codeHash: Digest): Slot<Uint8Array | null> {
-    const known = this.#code.get(codeHash);
-    if (known !== undefined) return known;
-    const original = this.#reader.code(codeHash);
-    const slot = { original, value: original };
-    this.#code.set(codeHash, slot);
     return slot;
   }
 

@@ -6,6 +6,8 @@ import type { GenesisContent } from "./genesisTypes.ts";
 import type { ParameterDefinition, Parameters } from "./parameters.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Json, Schema } from "./schema.ts";
+import type { PrecompileFrame } from "../vm/precompiles.ts";
+import type { StateAccess } from "../vm/stateAccess.ts";
 import type { Account, StateReader } from "./state.ts";
 import type { Signer, Transaction } from "./transaction.ts";
 
@@ -72,8 +74,14 @@ export interface AccountReader {
   get(address: Address): Account | null;
 }
 
+/** Accounts as operations see them. */
+export interface ContractReader extends AccountReader {
+  /** Whether code lives there that is not a person's delegation [EIP-7702]. */
+  isContract(address: Address): boolean;
+}
+
 /** Accounts to be written: `nonce`, `balance` and `codeHash`; the tree computes storage roots. */
-export interface AccountState extends AccountReader {
+export interface AccountState extends ContractReader {
   set(address: Address, account: Account | null): void;
 }
 
@@ -83,13 +91,17 @@ export interface ReadContext {
   readonly block: BlockContext;
   readonly parameters: Parameters;
   readonly state: (key: ModuleKey) => ModuleReader;
-  readonly accounts: (key: ModuleKey) => AccountReader;
+  readonly accounts: (key: ModuleKey) => ContractReader;
+  /** Of all modules of this runtime. */
+  readonly precompiles: readonly PrecompileDefinition[];
 }
 
 /** What applying code sees: the view (DESIGN 4) of one block under construction. */
 export interface ModuleContext extends ReadContext {
   readonly state: (key: ModuleKey) => ModuleState;
   readonly accounts: (key: ModuleKey) => AccountState;
+  /** All that contracts run on: only for modules that own accounts. */
+  readonly contracts: (key: ModuleKey) => StateAccess;
   /** Becomes a committed log of the module's reserved address, unless the operation is refused. */
   emit<T>(event: EventDefinition<T>, value: T): void;
   /**
@@ -155,6 +167,8 @@ export type Applied =
       /** `null`: what `gas` said. */
       readonly gasUsed: bigint | null;
       readonly returnData: Uint8Array;
+      /** The operation undid itself what must go; the rest stays: delegations [EIP-7702]. */
+      readonly undone?: true;
     };
 
 /** The usual answer of an operation. */
@@ -188,7 +202,7 @@ export interface OperationDefinition<Body> {
   validate?(context: ReadContext, call: Call<Body>): Refusal | null;
   /** Whether it would succeed now; a refusal makes the transaction a failed one. Read only. */
   check(context: ReadContext, call: Call<Body>): Refusal | null;
-  /** Carries it out after `check`; a refusal reverts all of it. Only `evm` answers later. */
+  /** Carries it out after `check`; a refusal reverts all of it. Only what runs code answers later. */
   apply(context: ModuleContext, call: Call<Body>): Applied | Promise<Applied>;
 }
 
@@ -226,15 +240,7 @@ export type PrecompileDefinition = {
   readonly address: Address;
   gas(input: Uint8Array): bigint;
   /** State-changing ones refuse static and delegated frames. */
-  run(
-    context: ModuleContext,
-    frame: {
-      readonly caller: Address;
-      readonly value: bigint;
-      readonly input: Uint8Array;
-      readonly type: "call" | "static" | "delegate";
-    },
-  ): Outcome<Uint8Array, Refusal>;
+  run(context: ModuleContext, frame: PrecompileFrame): Outcome<Uint8Array, Refusal>;
 };
 
 /** A module, as the registry composes it. */
@@ -259,6 +265,8 @@ export type Module = {
   readonly invariants: readonly Invariant[];
   readonly precompiles?: readonly PrecompileDefinition[];
   readonly hooks?: {
+    /** Before the first transaction of a block. What it does cannot be refused. */
+    onBlockBegin?(context: ModuleContext): void;
     onEvidence?(context: ModuleContext, offence: Offence): void;
     /**
      * Names and remembers the committee of `epoch`, at the end of the one before; one module has

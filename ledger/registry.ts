@@ -11,6 +11,7 @@ import {
   type Module,
   type ModuleKey,
   type OperationDefinition,
+  type PrecompileDefinition,
   type QueryDefinition,
 } from "./module.ts";
 import { Parameters, parameterFault } from "./parameters.ts";
@@ -31,6 +32,8 @@ export type OperationEntry = {
 /** The modules of one runtime, composed: the one place that knows them all. */
 export class Registry {
   readonly modules: readonly Module[];
+  /** Of all modules, by their addresses. */
+  readonly precompiles: readonly PrecompileDefinition[];
   readonly #byName = new Map<string, Module>();
   readonly #parameters = new Map<string, ParameterDefinition>();
   readonly #events = new Map<string, EventDefinition<unknown>>();
@@ -40,6 +43,10 @@ export class Registry {
   constructor(modules: readonly Module[]) {
     this.modules = modules;
     for (const module of modules) this.#add(module);
+    const precompiles = modules.flatMap((module) => module.precompiles ?? []);
+    const addresses = new Set(precompiles.map(({ address }) => address));
+    assert(addresses.size === precompiles.length, "two precompiles have one address");
+    this.precompiles = precompiles.sort((a, b) => (a.address < b.address ? -1 : 1));
     const selecting = modules.filter((module) => module.hooks?.selectCommittee !== undefined);
     assert(selecting.length <= 1, "two modules select committees");
   }

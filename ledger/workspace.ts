@@ -14,11 +14,13 @@ import type {
   ModuleContext,
   ModuleKey,
   ModuleState,
+  PrecompileDefinition,
 } from "./module.ts";
 import type { Parameters } from "./parameters.ts";
 import type { Registry } from "./registry.ts";
 import { encodeWith } from "./schema.ts";
 import type { Account } from "./state.ts";
+import type { StateAccess } from "../vm/stateAccess.ts";
 
 /** A journal as modules see it: each only its own part, by the right of its key. */
 export class Workspace implements ModuleContext {
@@ -47,6 +49,7 @@ export class Workspace implements ModuleContext {
     this.#accountState = {
       get: (address: Address) => journal.account(address),
       set: (address: Address, account: Account | null) => journal.setAccount(address, account),
+      isContract: (address: Address) => journal.isContract(address),
     };
   }
 
@@ -66,11 +69,18 @@ export class Workspace implements ModuleContext {
   };
 
   readonly accounts = (key: ModuleKey): AccountState => {
-    assert(this.#registry.owns(key), `a foreign key claims to be of module ${key.name}`);
-    const owns = this.#registry.module(key.name)?.ownsAccounts === true;
-    assert(owns, `module ${key.name} does not own accounts`);
+    this.#mustOwnAccounts(key);
     return this.#accountState;
   };
+
+  readonly contracts = (key: ModuleKey): StateAccess => {
+    this.#mustOwnAccounts(key);
+    return this.#journal;
+  };
+
+  get precompiles(): readonly PrecompileDefinition[] {
+    return this.#registry.precompiles;
+  }
 
   emit<T>(event: EventDefinition<T>, value: T): void {
     this.#journal.log({
@@ -78,6 +88,12 @@ export class Workspace implements ModuleContext {
       topics: [event.signature, ...event.topics(value)],
       data: encodeWith(event.schema, value),
     });
+  }
+
+  #mustOwnAccounts(key: ModuleKey): void {
+    assert(this.#registry.owns(key), `a foreign key claims to be of module ${key.name}`);
+    const owns = this.#registry.module(key.name)?.ownsAccounts === true;
+    assert(owns, `module ${key.name} does not own accounts`);
   }
 
   schedule<T>(job: JobDefinition<T>, body: T, due: JobDue): void {

@@ -38,6 +38,13 @@ const campaigns: ReadonlyMap<string, Campaign> = new Map<string, Campaign>([
     },
   ],
   [
+    "state",
+    {
+      about: "every official state test of Ethereum, the slow ones too [PART-OF-ID]",
+      program: ["test/campaigns/state.ts"],
+    },
+  ],
+  [
     "crash",
     {
       about: "100 times kill -9 under load, checked after each",

@@ -54,9 +54,9 @@ test("an Ethereum transfer burns the base fee and tips the proposer", async () =
     eth   alice bob price 1 tip 2             -> invalid tipAboveFee
     eth   alice bob tfuel 900000              -> invalid balanceTooLow
     eth   alice new                           -> invalid gasLimitTooLow
-    eth   alice new gas 60000                 -> invalid operationUnavailable
+    eth   alice new gas 60000                 -> ok      # a contract without code
     eth   alice bob gas 16777217              -> invalid gasLimitTooHigh
-    nonce alice                               -> 3
+    nonce alice                               -> 4
   `);
 });
 

@@ -2,8 +2,9 @@ import { assert } from "../../base/assert.ts";
 import type { Address } from "../../base/brand.ts";
 import { bigIntToBytes, bytesToBigInt, emptyBytes, hexToBytes } from "../../base/bytes.ts";
 import { moduleAddress } from "../../base/moduleAddress.ts";
-import { accept } from "../../base/outcome.ts";
-import { emptyAccount, isContract, withBalance } from "../accounts.ts";
+import { accept, refuse, type Outcome } from "../../base/outcome.ts";
+import type { PrecompileFrame } from "../../vm/precompiles.ts";
+import { emptyAccount, withBalance } from "../accounts.ts";
 import { addressTopic, createEvent, createModuleKey, createQuery } from "../definitions.ts";
 import { stateKey, stateKeysWith } from "../keys.ts";
 import {
@@ -28,6 +29,13 @@ import {
 } from "../schema.ts";
 import type { StateChanges, StateReader } from "../state.ts";
 import type { Coins, ThetaTransaction } from "../thetaTypes.ts";
+import {
+  amountWord,
+  frameFault,
+  lastAddress,
+  precompileAddress,
+  readOrder,
+} from "./evmPrecompiles.ts";
 
 /*
  * Coins. TFuelWei are the balances of accounts, ThetaWei are kept here. What a module holds for
@@ -328,9 +336,8 @@ function coinsText(coins: Coins): string {
 function contractIn(context: ReadContext, list: readonly Named[]): Refusal | null {
   const accounts = context.accounts(key);
   for (const { address } of list) {
-    const account = accounts.get(address);
-    if (isContract(account)) {
-      const got = account?.codeHash ?? "";
+    if (accounts.isContract(address)) {
+      const got = accounts.get(address)?.codeHash ?? "";
       return { code: "accountIsContract", got, expected: "no code", address };
     }
   }
@@ -409,11 +416,23 @@ function coinsJson(coins: Coins): Json {
   return { thetawei: coins.thetaWei.toString(), tfuelwei: coins.tfuelWei.toString() };
 }
 
+/** Precompile 203: a contract, or whoever calls it, sends its ThetaWei. */
+function sendTheta(context: ModuleContext, frame: PrecompileFrame): Outcome<Uint8Array, Refusal> {
+  const order = readOrder(frame.input);
+  if (!order.ok) return order;
+  const { to, amount: thetaWei } = order.value;
+  const coins = { thetaWei, tfuelWei: 0n };
+  const refusal = frameFault(frame) ?? transfer(context, { from: frame.caller, to, coins });
+  if (refusal !== null) return refuse(refusal);
+  if (thetaWei > 0n) context.emit(thetaReceived, { to, thetaWei });
+  return accept(emptyBytes);
+}
+
 /** The module `bank`. */
 export const bankModule: Module = {
   key,
   name: key.name,
-  version: 1,
+  version: 2,
   ownsAccounts: true,
   parameters: {
     gasPerAccount: integer(5_000n, {
@@ -449,4 +468,13 @@ export const bankModule: Module = {
     },
   },
   invariants: [{ name: "supply conserved", check: recount }],
+  precompiles: [
+    {
+      address: precompileAddress(201),
+      gas: () => 4n,
+      run: (context, { input }) =>
+        accept(amountWord(balanceOf(context, lastAddress(input)).thetaWei)),
+    },
+    { address: precompileAddress(203), gas: () => 21_000n, run: sendTheta },
+  ],
 };

@@ -1,85 +1,78 @@
 import type { Address } from "../../base/brand.ts";
-import { bytesToBigInt, hexToBytes } from "../../base/bytes.ts";
-import { emptyAccount, isContract, withBalance } from "../accounts.ts";
-import { createModuleKey } from "../definitions.ts";
-import { intrinsicGas } from "../intrinsicGas.ts";
+import { zeroAddress } from "../../base/bytes.ts";
+import { contractAddress } from "../../crypto/address.ts";
+import { recoverAddress } from "../../crypto/secp256k1.ts";
+import type { EvmAuthorization, EvmResult } from "../../vm/evm.ts";
+import { forkDefault, forkNames, isFrom, type ForkName } from "../../vm/forks.ts";
+import { gasLimitMin, initCodeBytesMax } from "../../vm/transactionGas.ts";
+import { emptyAccount, hasCode, withBalance } from "../accounts.ts";
+import { authorizationDigest, authorizationSignature } from "../ethereumCodec.ts";
 import {
   applied,
+  type Applied,
   type Call,
   type Module,
+  type ModuleContext,
   type OperationDefinition,
   type ReadContext,
 } from "../module.ts";
+import { integer, type Parameters } from "../parameters.ts";
 import type { Refusal } from "../refusal.ts";
 import type { EthereumTransaction, ThetaTransaction } from "../thetaTypes.ts";
+import { balanceOf, transfer } from "./bank.ts";
+import { recordParent } from "./evmHistory.ts";
+import { laterPrecompiles } from "./evmPrecompiles.ts";
+import { budgetFault, evmKey as key, spendBudget } from "./evmBudget.ts";
+import { executionRefusal, forkOf, mayBePrecompile, runTransaction, writeLogs } from "./evmRun.ts";
 
 /*
- * Ethereum transactions. This runtime carries out plain transfers; whatever would run code
- * (creation, a call to code or to a precompile, delegation by EIP-7702, Theta's type 7) is refused
- * before it costs anything.
+ * Contracts, and Ethereum's transactions of every supported kind. A plain transfer between accounts
+ * without code never starts the EVM and is carried out at once; whatever runs code answers later.
  */
-
-const key = createModuleKey("evm");
-
-/** Addresses of Ethereum's precompiles: 1 to 17, and P256VERIFY [EIP-7951]. */
-const precompileLast = 17n;
-const p256Verify = 256n;
-
-/** Calldata floor [EIP-7623]: ten gas a token, a zero byte is one token, any other four. */
-const tokenFloorGas = 10n;
-const transferGas = 21_000n;
-
-/** Forks with the calldata floor. */
-const floorForks: ReadonlySet<string> = new Set(["prague", "osaka"]);
-
-/** Gas of a transfer: what is due before code runs, and no less than the fork's calldata floor. */
-export function transferGasOf(tx: EthereumTransaction, fork: string): bigint {
-  const due = intrinsicGas(tx);
-  if (tx.data.length === 0 || !floorForks.has(fork)) return due;
-  let zeros = 0;
-  for (const byte of tx.data) if (byte === 0) zeros += 1;
-  const floor = transferGas + tokenFloorGas * BigInt(zeros + 4 * (tx.data.length - zeros));
-  return due > floor ? due : floor;
-}
 
 const transact: OperationDefinition<EthereumTransaction> = {
   description: "carries out an Ethereum transaction",
   schema: null,
-  gas: (body, parameters) => transferGasOf(body, parameters.text("evm.fork")),
+  gas: (body, parameters) => transactionGasOf(body, parameters),
   signers: (_body, payer) => [payer],
   spends: (body) => body.value,
-  validate: (context, call) => codeNeeded(context, call.body) ?? valueMissing(context, call),
+  validate: (context, call) =>
+    kindFault(call.body, forkOf(context.parameters)) ??
+    initCodeFault(call.body, forkOf(context.parameters)) ??
+    valueMissing(context, call) ??
+    (isPlain(context, call.body) ? null : budgetFault(context, call.gasLimit)),
   check: () => null,
-  apply: (context, call) => {
-    const { body, payer } = call;
-    if (body.value > 0n && body.to !== null) {
-      const accounts = context.accounts(key);
-      const sender = accounts.get(payer) ?? emptyAccount;
-      accounts.set(payer, withBalance(sender, sender.balance - body.value));
-      const target = accounts.get(body.to) ?? emptyAccount;
-      accounts.set(body.to, withBalance(target, target.balance + body.value));
-    }
-    const gasUsed = transferGasOf(body, context.parameters.text("evm.fork"));
-    return { ...applied, gasUsed };
-  },
+  apply: (context, call) =>
+    isPlain(context, call.body) ? transferPlainly(context, call) : execute(context, call),
 };
 
-/** Why a transaction is more than a transfer, or `null`. */
-function codeNeeded(context: ReadContext, tx: EthereumTransaction): Refusal | null {
-  if (tx.to === null) return unavailable("a contract creation");
-  if (tx.type === "setCode" || tx.authorizations.length > 0) return unavailable("a delegation");
-  if (isPrecompile(tx.to)) return unavailable("a call to a precompile");
-  return isContract(context.accounts(key).get(tx.to)) ? unavailable("a call to a contract") : null;
+/** Gas of a transaction that runs no code, and the least gas limit of any. */
+export function transactionGasOf(tx: EthereumTransaction, parameters: Parameters): bigint {
+  return gasLimitMin(tx, forkOf(parameters));
 }
 
-function unavailable(got: string): Refusal {
-  return { code: "operationUnavailable", got, expected: "a transfer to an account without code" };
+/** Since when each kind is known [EIP-2930, 1559, 7702]. */
+const kindForks: Readonly<Record<EthereumTransaction["type"], ForkName>> = {
+  legacy: "istanbul",
+  accessList: "berlin",
+  feeMarket: "london",
+  setCode: "prague",
+};
+
+function kindFault(tx: EthereumTransaction, fork: ForkName): Refusal | null {
+  const first = kindForks[tx.type];
+  if (isFrom(fork, first)) return null;
+  return { code: "operationUnavailable", got: `a ${tx.type} transaction`, expected: first };
 }
 
-function isPrecompile(address: Address): boolean {
-  if (!address.startsWith("0x00000000000000000000000000000000")) return false;
-  const value = bytesToBigInt(hexToBytes(address));
-  return (value >= 1n && value <= precompileLast) || value === p256Verify;
+function initCodeFault(
+  tx: { readonly to: Address | null; readonly data: Uint8Array },
+  fork: ForkName,
+): Refusal | null {
+  if (tx.to !== null || tx.data.length <= initCodeBytesMax || !isFrom(fork, "shanghai")) {
+    return null;
+  }
+  return { code: "initCodeTooLarge", got: tx.data.length, expected: initCodeBytesMax };
 }
 
 /**
@@ -93,35 +86,145 @@ function valueMissing(context: ReadContext, call: Call<EthereumTransaction>): Re
   return { code: "balanceTooLow", got: balance, expected: needed, address: payer };
 }
 
+/** Whether a transaction only moves coins, so that nothing of it needs the EVM. */
+function isPlain(context: ReadContext, tx: EthereumTransaction): boolean {
+  if (tx.to === null || tx.authorizations.length > 0 || mayBePrecompile(context, tx.to))
+    return false;
+  const target = context.accounts(key).get(tx.to);
+  // An account that is there but empty goes when it is touched [EIP-161]: the EVM knows how.
+  return target === null || (!hasCode(target) && (target.nonce > 0n || target.balance > 0n));
+}
+
+function transferPlainly(context: ModuleContext, call: Call<EthereumTransaction>): Applied {
+  const { body, payer } = call;
+  if (body.value > 0n && body.to !== null) {
+    const accounts = context.accounts(key);
+    const sender = accounts.get(payer) ?? emptyAccount;
+    accounts.set(payer, withBalance(sender, sender.balance - body.value));
+    const target = accounts.get(body.to) ?? emptyAccount;
+    accounts.set(body.to, withBalance(target, target.balance + body.value));
+  }
+  return { ...applied, gasUsed: transactionGasOf(body, context.parameters) };
+}
+
+async function execute(context: ModuleContext, call: Call<EthereumTransaction>): Promise<Applied> {
+  const { body, payer, gasLimit, gasPrice } = call;
+  const { to, value, data, accessList } = body;
+  const authorizations = body.authorizations.map(recovered);
+  const parts = { to, value, data, gasLimit, gasPrice, accessList, authorizations };
+  const result = await runTransaction(context, { caller: payer, ...parts });
+  // What delegations did stays, and the EVM has reverted the rest [EIP-7702].
+  return concluded(context, result, to === null);
+}
+
+function recovered(authorization: EthereumTransaction["authorizations"][number]): EvmAuthorization {
+  const { chainId, address, nonce } = authorization;
+  const signature = authorizationSignature(authorization);
+  const authority =
+    signature === null ? null : recoverAddress(authorizationDigest(authorization), signature);
+  return { authority, chainId, address, nonce };
+}
+
+/** The answer of what ran and, if it failed, is undone already: what it used counts all the same. */
+function concluded(context: ModuleContext, result: EvmResult, creates: boolean): Applied {
+  const { gasUsed, returnData } = result;
+  spendBudget(context, gasUsed);
+  if (!result.ok) {
+    return { ok: false, refusal: executionRefusal(result), gasUsed, returnData, undone: true };
+  }
+  writeLogs(context, result);
+  const created = creates ? result.contractAddress : null;
+  return { ok: true, gasUsed, contractAddress: created, returnData };
+}
+
 type SmartContract = Extract<ThetaTransaction, { type: "smartContract" }>;
 
+/** What Theta's type 7 means: the zero address stands for a creation. */
+function messageOf(body: SmartContract): {
+  readonly to: Address | null;
+  readonly data: Uint8Array;
+  readonly accessList: readonly never[];
+  readonly authorizations: readonly never[];
+} {
+  const to = body.to.address === zeroAddress ? null : body.to.address;
+  return { to, data: body.data, accessList: [], authorizations: [] };
+}
+
+/**
+ * Theta's smart contract transaction (theta.md 2.11): coins move from `from`, and what `to` says of
+ * coins is ignored. ThetaWei reach the contract before its code runs.
+ */
 const smartContract: OperationDefinition<SmartContract> = {
-  description: "runs a contract by a Theta transaction",
+  description: "calls or creates a contract by a Theta transaction",
   schema: null,
-  gas: () => transferGas,
+  gas: (body, parameters) => gasLimitMin(messageOf(body), forkOf(parameters)),
   signers: (body) => [body.from.address],
-  validate: () => ({
-    code: "operationUnavailable",
-    got: "a smart contract transaction",
-    expected: "a runtime with contracts",
-  }),
+  spends: (body) => body.from.coins.tfuelWei,
+  validate: (context, call) =>
+    initCodeFault(messageOf(call.body), forkOf(context.parameters)) ??
+    coinsMissing(context, call) ??
+    budgetFault(context, call.gasLimit),
   check: () => null,
-  apply: () => applied,
+  apply: async (context, call) => {
+    const { body, payer, gasLimit, gasPrice } = call;
+    const { thetaWei, tfuelWei } = body.from.coins;
+    const message = messageOf(body);
+    const state = context.contracts(key);
+    const checkpoint = state.checkpoint();
+    if (thetaWei > 0n) {
+      // Its nonce was raised before this ran, and a creation uses the one before.
+      const nonce = (context.accounts(key).get(payer)?.nonce ?? 1n) - 1n;
+      const to = message.to ?? contractAddress(payer, nonce);
+      const refusal = transfer(context, { from: payer, to, coins: { thetaWei, tfuelWei: 0n } });
+      if (refusal !== null) return { ...applied, ok: false, refusal };
+    }
+    const parts = { ...message, value: tfuelWei, gasLimit, gasPrice };
+    const result = await runTransaction(context, { caller: payer, ...parts });
+    if (!result.ok) state.revert(checkpoint); // The ThetaWei.
+    return concluded(context, result, message.to === null);
+  },
 };
+
+function coinsMissing(context: ReadContext, call: Call<SmartContract>): Refusal | null {
+  const { payer, body, gasLimit } = call;
+  const { thetaWei, tfuelWei } = body.from.coins;
+  const balance = balanceOf(context, payer);
+  const needed = tfuelWei + gasLimit * body.gasPrice;
+  const tfuelMissing = balance.tfuelWei < needed;
+  if (!tfuelMissing && balance.thetaWei >= thetaWei) return null;
+  return {
+    code: "balanceTooLow",
+    got: tfuelMissing ? `${balance.tfuelWei} TFuelWei` : `${balance.thetaWei} ThetaWei`,
+    expected: tfuelMissing ? `${needed} TFuelWei` : `${thetaWei} ThetaWei`,
+    address: payer,
+  };
+}
 
 /** The module `evm`. */
 export const evmModule: Module = {
   key,
   name: key.name,
-  version: 1,
+  version: 2,
   ownsAccounts: true,
   parameters: {
     fork: {
       type: "choice",
-      default: "osaka",
-      choices: ["shanghai", "cancun", "prague", "osaka"],
+      default: forkDefault,
+      choices: forkNames,
       description: "Ethereum's rules for contracts",
     },
+    blockGasMax: integer(30_000_000n, {
+      min: 1_000_000n,
+      max: 10n ** 12n,
+      unit: "gas",
+      description: "most gas that code may use in one block; transfers do not count",
+    }),
+    systemCallGasMax: integer(10_000_000n, {
+      min: 100_000n,
+      max: 10n ** 12n,
+      unit: "gas",
+      description: "most gas of a module's call into a contract",
+    }),
   },
   operations: { transact, smartContract },
   queries: {},
@@ -129,4 +232,9 @@ export const evmModule: Module = {
   jobs: [],
   genesis: { init: () => {} },
   invariants: [],
+  precompiles: laterPrecompiles,
+  hooks: {
+    onBlockBegin: (context) =>
+      recordParent(context.contracts(key), context.block, forkOf(context.parameters)),
+  },
 };

@@ -24,6 +24,7 @@ import {
   type Json,
 } from "../schema.ts";
 import type { Coins, ThetaTransaction } from "../thetaTypes.ts";
+import { amountWord, lastAddress, precompileAddress } from "./evmPrecompiles.ts";
 import { cannotPay, feeFault, heldBy, hold, mintHeld, release } from "./bank.ts";
 import {
   candidates,
@@ -32,6 +33,7 @@ import {
   readCandidate,
   readCommittee,
   readStake,
+  stakedBy,
   stakeKey,
   stakesOf,
   writeBlsKey,
@@ -320,17 +322,24 @@ function committeeJson(committee: Committee | null): Json {
 
 function recountStakes(context: ReadContext): string | null {
   let total = 0n;
+  const bySource = new Map<Address, bigint>();
   for (const { holder, candidate } of candidates(context)) {
     const stakes = stakesOf(context, holder);
     let active = 0n;
-    for (const { stake } of stakes) {
+    for (const { source, stake } of stakes) {
       total += stake.amount;
-      if (!stake.withdrawn) active += stake.amount;
+      if (stake.withdrawn) continue;
+      active += stake.amount;
+      bySource.set(source, (bySource.get(source) ?? 0n) + stake.amount);
     }
     if (active !== candidate.active || stakes.length !== candidate.sources) {
       const kept = `${candidate.active} in ${candidate.sources} stakes`;
       return `${holder} has ${active} in ${stakes.length} stakes, recorded are ${kept}`;
     }
+  }
+  for (const [source, sum] of bySource) {
+    const kept = stakedBy(context, source);
+    if (kept !== sum) return `${source} has ${sum} in active stakes, recorded are ${kept}`;
   }
   const held = heldBy(context, key);
   if (held.thetaWei === total && held.tfuelWei === 0n) return null;
@@ -343,7 +352,7 @@ const wei = { min: 0n, max: 10n ** 30n, unit: "ThetaWei" };
 export const stakeModule: Module = {
   key,
   name: key.name,
-  version: 1,
+  version: 2,
   parameters: {
     depositMin: integer(200_000n * 10n ** 18n, { ...wei, description: "least deposit" }),
     validatorStakeMin: integer(200_000n * 10n ** 18n, {
@@ -424,6 +433,13 @@ export const stakeModule: Module = {
     },
   },
   invariants: [{ name: "stakes are held", check: recountStakes }],
+  precompiles: [
+    {
+      address: precompileAddress(202),
+      gas: () => 200n,
+      run: (context, { input }) => accept(amountWord(stakedBy(context, lastAddress(input)))),
+    },
+  ],
   hooks: {
     selectCommittee,
     committee: (context) => readCommittee(context) ?? { epoch: 0, validators: [] },

@@ -1,5 +1,6 @@
+import { assert } from "../../base/assert.ts";
 import type { Address } from "../../base/brand.ts";
-import { bytesToAddress } from "../../base/bytes.ts";
+import { bigIntToBytes, bytesToAddress, bytesToBigInt, emptyBytes } from "../../base/bytes.ts";
 import { keccak256 } from "../../crypto/keccak.ts";
 import type { Committee } from "../../consensus/types.ts";
 import { createModuleKey } from "../definitions.ts";
@@ -26,6 +27,7 @@ import {
  *   tag 3 | holder             the holder's BLS key
  *   tag 4 | keccak(BLS key)    the holder that the key belongs to, for ever
  *   tag 5                      the committee that was selected last
+ *   tag 6 | source             ThetaWei of the source's active stakes, big-endian
  */
 
 /** The right to the state of `stake`. */
@@ -36,6 +38,7 @@ const candidateTag = 2;
 const blsKeyTag = 3;
 const keyHolderTag = 4;
 const committeeKey = stateKey(5);
+const sourceTag = 6;
 
 /** Most validators of one committee: what certificates have bits for. */
 export const committeeSizeMax = 256;
@@ -82,8 +85,26 @@ export function readStake(context: ReadContext, name: StakeName): Stake | null {
 /** Writes a stake; `null` removes it. */
 export function writeStake(context: ModuleContext, name: StakeName, stake: Stake | null): void {
   const at = stateKey(stakeTag, name.holder, name.source);
+  addToSource(context, name.source, activeAmount(stake) - activeAmount(readStake(context, name)));
   const value = stake === null ? null : encodeWith(stakeSchema, stake);
   context.state(stakeKey).set(at, value);
+}
+
+function activeAmount(stake: Stake | null): bigint {
+  return stake === null || stake.withdrawn ? 0n : stake.amount;
+}
+
+function addToSource(context: ModuleContext, source: Address, change: bigint): void {
+  if (change === 0n) return;
+  const sum = stakedBy(context, source) + change;
+  assert(sum >= 0n, `the active stake of ${source} would be ${sum}`);
+  const value = sum === 0n ? null : bigIntToBytes(sum);
+  context.state(stakeKey).set(stateKey(sourceTag, source), value);
+}
+
+/** ThetaWei that a source has in stakes that are not withdrawn. */
+export function stakedBy(context: ReadContext, source: Address): bigint {
+  return bytesToBigInt(context.state(stakeKey).get(stateKey(sourceTag, source)) ?? emptyBytes);
 }
 
 /** All stakes of a holder, in ascending order of their sources. */

@@ -185,6 +185,21 @@ export class LedgerNetwork {
     return this.#transaction({ envelope: "native", signers, feeBid, gasLimit: 0n, op });
   }
 
+  /** Theta's type 7, which pays by gas. */
+  smartContract(
+    body: Extract<ThetaTransaction, { readonly type: "smartContract" }>,
+  ): Verified<Transaction> {
+    const { address, sequence } = body.from;
+    const { gasPrice, gasLimit } = body;
+    return this.#transaction({
+      envelope: "native",
+      signers: [{ address, sequence }],
+      feeBid: { type: "perGas", maxFeePerGas: gasPrice, maxPriorityFeePerGas: gasPrice },
+      gasLimit,
+      op: { ...thetaOperations.smartContract, body },
+    });
+  }
+
   ethereum(sender: string, body: EthereumTransaction): Verified<Transaction> {
     const signers = [{ address: addressOf(sender), sequence: body.nonce + 1n }];
     const { maxFeePerGas, maxPriorityFeePerGas, gasLimit } = body;

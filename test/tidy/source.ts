@@ -30,7 +30,7 @@ const ignored = new Set(["node_modules", ".git", "dist", ".data", "results", "co
 
 /** Endings of files that are text. */
 const textual =
-  /\.(ts|js|json|md|sh|yaml|yml|toml|css|html|txt)$|(^|\/)[^.]+$|\.(npmrc|gitignore)$/;
+  /\.(ts|js|json|proto|md|sh|yaml|yml|toml|css|html|txt)$|(^|\/)[^.]+$|\.(npmrc|gitignore)$/;
 
 /** Reads every text file of the tree, in the order of their paths. */
 export function readTree(root: string): readonly SourceFile[] {

@@ -1,0 +1,361 @@
+import { createCustomCommon, Mainnet, type Common } from "@ethereumjs/common";
+import { createEVM, type EVM, type EVMResult, type EVMRunCallOpts } from "@ethereumjs/evm";
+import { Account, Address as EvmAddress } from "@ethereumjs/util";
+import { assert } from "../base/assert.ts";
+import type { Address, Digest } from "../base/brand.ts";
+import {
+  bytesToAddress,
+  bytesToBigInt,
+  bytesToDigest,
+  bytesToHexDigits,
+  concatBytes,
+  emptyBytes,
+  hexToBytes,
+  zeroAddress,
+  zeroDigest,
+} from "../base/bytes.ts";
+import { keccak256 } from "../crypto/keccak.ts";
+import { recoverAnyPublicKey } from "../crypto/secp256k1.ts";
+import { BlsCurve } from "./blsCurve.ts";
+import { delegationTo, isDelegation } from "./delegation.ts";
+import { isFrom, type ForkName } from "./forks.ts";
+import {
+  customPrecompiles,
+  type PrecompileHost,
+  type PrecompileScene,
+  type PrecompileSpec,
+} from "./precompiles.ts";
+import type { EvmLog, StateAccess } from "./stateAccess.ts";
+import { StateManager } from "./stateManager.ts";
+import { floorGasOf, intrinsicGasOf } from "./transactionGas.ts";
+
+/*
+ * The EVM behind one interface. An `Evm` runs one transaction at a time and forgets it; whoever
+ * runs several at once has several (`vm/evmPool.ts`). Who may send what, and who gets the fees, is
+ * the ledger's matter.
+ */
+
+/** What an EVM is made for; never changed afterwards. */
+export type EvmConfig = {
+  readonly fork: ForkName;
+  readonly chainId: number;
+  readonly precompiles: readonly PrecompileSpec[];
+};
+
+/** What contracts may know of their block. */
+export type EvmBlock = {
+  readonly number: number;
+  readonly timestampSeconds: number;
+  readonly coinbase: Address;
+  readonly gasLimit: bigint;
+  /** TFuelWei per gas. */
+  readonly baseFee: bigint;
+  readonly randomness: Digest;
+  /** Hash of an ancestor at most 256 blocks back; `null` where there is none. */
+  hashOf(number: number): Digest | null;
+};
+
+/** A delegation of an account's code, its signature already recovered [EIP-7702]. */
+export type EvmAuthorization = {
+  /** `null` if the signature is nobody's. */
+  readonly authority: Address | null;
+  readonly chainId: bigint;
+  /** Whose code; the zero address ends a delegation. */
+  readonly address: Address;
+  readonly nonce: bigint;
+};
+
+/** A message from outside. */
+export type EvmMessage = {
+  readonly caller: Address;
+  /** `null` creates a contract, at the address of the caller's nonce less one. */
+  readonly to: Address | null;
+  /** TFuelWei; the caller has them. */
+  readonly value: bigint;
+  readonly data: Uint8Array;
+  readonly gasLimit: bigint;
+  /** TFuelWei per gas, what GASPRICE answers. */
+  readonly gasPrice: bigint;
+};
+
+/** A transaction: its gas is paid and its sender's nonce raised before it runs. */
+export type EvmTransaction = EvmMessage & {
+  readonly accessList: readonly {
+    readonly address: Address;
+    readonly storageKeys: readonly Uint8Array[];
+  }[];
+  readonly authorizations: readonly EvmAuthorization[];
+};
+
+/** What became of a message. A failed one has changed nothing but delegations. */
+export type EvmResult = {
+  readonly ok: boolean;
+  /** Empty when done, `revert`, or the library's word for what went wrong. */
+  readonly failure: string;
+  /** At most the limit. */
+  readonly gasUsed: bigint;
+  /** What it returned, its revert data, or a new contract's code. */
+  readonly returnData: Uint8Array;
+  /** None of a failed message. */
+  readonly logs: readonly EvmLog[];
+  /** Of a creation, failed or not. */
+  readonly contractAddress: Address | null;
+  /** TFuelWei that self-destruction took from the supply. */
+  readonly burned: bigint;
+};
+
+/** Where a message runs. */
+export type EvmScene = {
+  readonly state: StateAccess;
+  readonly block: EvmBlock;
+  readonly precompiles: PrecompileHost;
+};
+
+/** Of the intrinsic gas of an authorization, what is given back for an account that exists. */
+const existingAuthorityRefund = 12_500n;
+
+const nonceMax = (1n << 64n) - 1n;
+
+/** An EVM that stays as it is configured. */
+export async function createEvm(config: EvmConfig): Promise<Evm> {
+  const common = createCustomCommon({ chainId: config.chainId }, Mainnet, {
+    hardfork: config.fork,
+    customCrypto: { keccak256, ecrecover: recoverForContract },
+  });
+  const manager = new StateManager();
+  const scene: PrecompileScene = { message: null, host: null };
+  const history: History = { block: null };
+  const evm = await createEVM({
+    common,
+    stateManager: manager,
+    customPrecompiles: customPrecompiles(config, scene),
+    bls: new BlsCurve(),
+    blockchain: blockchainOf(history),
+  });
+  evm.events.on("beforeMessage", (message) => {
+    scene.message = message;
+  });
+  // The library writes its parameters into it while the EVM is made, and never again.
+  Object.freeze(common);
+  return new Evm({ config, evm, common, manager, scene, history });
+}
+
+type History = { block: EvmBlock | null };
+
+type Parts = {
+  readonly config: EvmConfig;
+  readonly evm: EVM;
+  readonly common: Common;
+  readonly manager: StateManager;
+  readonly scene: PrecompileScene;
+  readonly history: History;
+};
+
+/** One EVM: runs messages one after another. */
+export class Evm {
+  readonly #config: EvmConfig;
+  readonly #evm: EVM;
+  readonly #manager: StateManager;
+  readonly #scene: PrecompileScene;
+  readonly #history: History;
+  readonly #warm: readonly string[];
+  readonly #keepsOld: boolean;
+  readonly #refundQuotient: bigint;
+
+  constructor(parts: Parts) {
+    this.#config = parts.config;
+    this.#evm = parts.evm;
+    this.#manager = parts.manager;
+    this.#scene = parts.scene;
+    this.#history = parts.history;
+    this.#warm = [...parts.evm.precompiles.keys()];
+    this.#keepsOld = parts.common.isActivatedEIP(6780);
+    this.#refundQuotient = isFrom(parts.config.fork, "london") ? 5n : 2n; // EIP-3529
+  }
+
+  /** Whether a call to this address runs code of the program. */
+  isPrecompile(address: Address): boolean {
+    return this.#evm.precompiles.has(address.slice(2));
+  }
+
+  /** Runs a transaction by Ethereum's rules: intrinsic gas, warm addresses, refunds, floor. */
+  run(scene: EvmScene, transaction: EvmTransaction): Promise<EvmResult> {
+    const { fork } = this.#config;
+    const intrinsic = intrinsicGasOf(transaction, fork);
+    const floor = floorGasOf(transaction, fork);
+    assert(intrinsic <= transaction.gasLimit, "the gas limit is below the intrinsic gas");
+    return this.#within(scene, async () => {
+      this.#warmUp(scene.block, transaction);
+      const refund = await this.#authorize(transaction.authorizations);
+      const gasLimit = transaction.gasLimit - intrinsic;
+      const result = await this.#message(scene.block, { ...transaction, gasLimit });
+      const spent = result.execResult.executionGasUsed + intrinsic;
+      const asked = refund + (result.execResult.gasRefund ?? 0n);
+      const most = spent / this.#refundQuotient;
+      const used = spent - (asked < most ? asked : most);
+      return { result, gasUsed: used > floor ? used : floor };
+    });
+  }
+
+  /** Runs a bare message: a call of the system, whose gas somebody else accounts for. */
+  call(scene: EvmScene, message: EvmMessage): Promise<EvmResult> {
+    return this.#within(scene, async () => {
+      this.#warmUp(scene.block, { ...message, accessList: [], authorizations: [] });
+      const result = await this.#message(scene.block, message);
+      return { result, gasUsed: result.execResult.executionGasUsed };
+    });
+  }
+
+  async #within(
+    scene: EvmScene,
+    work: () => Promise<{ readonly result: EVMResult; readonly gasUsed: bigint }>,
+  ): Promise<EvmResult> {
+    assert(this.#scene.host === null, "one message at a time");
+    this.#scene.host = scene.precompiles;
+    this.#history.block = scene.block;
+    this.#manager.open(scene.state);
+    const { result, gasUsed } = await work();
+    await this.#destroy(result);
+    // Empty accounts that were touched go [EIP-161]; what was warm is cold again.
+    await this.#evm.journal.cleanup();
+    this.#evm.transientStorage.clear();
+    const burned = this.#manager.close();
+    this.#scene.host = null;
+    this.#scene.message = null;
+    this.#history.block = null;
+    return { ...resultOf(result), gasUsed, burned };
+  }
+
+  #message(block: EvmBlock, message: EvmMessage): Promise<EVMResult> {
+    const { caller, to, value, data, gasLimit, gasPrice } = message;
+    return this.#evm.runCall({
+      block: blockOf(block),
+      caller: evmAddress(caller),
+      ...(to === null ? {} : { to: evmAddress(to) }),
+      value,
+      data,
+      gasLimit,
+      gasPrice,
+      blobVersionedHashes: [],
+      skipNonceIncrement: true,
+    });
+  }
+
+  /** Addresses and slots that a transaction has paid for already [EIP-2929, 2930, 3651]. */
+  #warmUp(block: EvmBlock, transaction: EvmTransaction): void {
+    const { fork } = this.#config;
+    if (!isFrom(fork, "berlin")) return;
+    const { journal } = this.#evm;
+    for (const address of this.#warm) journal.addAlwaysWarmAddress(address);
+    journal.addAlwaysWarmAddress(transaction.caller);
+    if (transaction.to !== null) journal.addAlwaysWarmAddress(transaction.to);
+    if (isFrom(fork, "shanghai")) journal.addAlwaysWarmAddress(block.coinbase);
+    for (const { address, storageKeys } of transaction.accessList) {
+      journal.addAlwaysWarmAddress(address, true);
+      for (const key of storageKeys) {
+        journal.addAlwaysWarmSlot(address, bytesToHexDigits(key), true);
+      }
+    }
+  }
+
+  /** Carries out delegations, skipping void ones; answers the gas to give back [EIP-7702]. */
+  async #authorize(authorizations: readonly EvmAuthorization[]): Promise<bigint> {
+    let refund = 0n;
+    for (const authorization of authorizations) {
+      const { authority, chainId, address, nonce } = authorization;
+      if (chainId !== 0n && chainId !== BigInt(this.#config.chainId)) continue;
+      if (nonce >= nonceMax || authority === null) continue;
+      const target = evmAddress(authority);
+      this.#evm.journal.addAlwaysWarmAddress(authority);
+      const known = await this.#manager.getAccount(target);
+      const code = await this.#manager.getCode(target);
+      if (code.length > 0 && !isDelegation(code)) continue;
+      const account = known ?? new Account();
+      if (account.nonce !== nonce) continue;
+      if (known !== undefined) refund += existingAuthorityRefund;
+      account.nonce += 1n;
+      await this.#evm.journal.putAccount(target, account);
+      const delegation = address === zeroAddress ? emptyBytes : delegationTo(address);
+      await this.#manager.putCode(target, delegation);
+    }
+    return refund;
+  }
+
+  /** Ends contracts that destroyed themselves; from Cancun only those of this very transaction. */
+  async #destroy({ execResult }: EVMResult): Promise<void> {
+    for (const address of execResult.selfdestruct?.keys() ?? []) {
+      if (this.#keepsOld && execResult.createdAddresses?.has(address) !== true) continue;
+      await this.#evm.journal.deleteAccount(new EvmAddress(hexToBytes(address)));
+    }
+  }
+}
+
+function resultOf(result: EVMResult): Omit<EvmResult, "gasUsed" | "burned"> {
+  const { exceptionError, returnValue, logs } = result.execResult;
+  const created = result.createdAddress;
+  return {
+    ok: exceptionError === undefined,
+    failure: exceptionError?.error ?? "",
+    returnData: returnValue,
+    logs: (exceptionError === undefined ? (logs ?? []) : []).map(([address, topics, data]) => ({
+      address: bytesToAddress(address),
+      topics: topics.map((topic) => bytesToDigest(topic)),
+      data,
+    })),
+    contractAddress: created === undefined ? null : bytesToAddress(created.bytes),
+  };
+}
+
+function evmAddress(address: Address): EvmAddress {
+  return new EvmAddress(hexToBytes(address));
+}
+
+/** Blobs are off: their gas has its lowest price, of which nothing can be bought. */
+const blobGasPrice = 1n;
+
+function blockOf(block: EvmBlock): NonNullable<EVMRunCallOpts["block"]> {
+  const prevRandao = hexToBytes(block.randomness);
+  return {
+    header: {
+      number: BigInt(block.number),
+      coinbase: evmAddress(block.coinbase),
+      timestamp: BigInt(block.timestampSeconds),
+      difficulty: bytesToBigInt(prevRandao), // What DIFFICULTY answers before Paris.
+      prevRandao,
+      gasLimit: block.gasLimit,
+      baseFeePerGas: block.baseFee,
+      getBlobGasPrice: () => blobGasPrice,
+    },
+  };
+}
+
+type Blockchain = {
+  getBlock(number: number): Promise<{ hash(): Uint8Array }>;
+  putBlock(): Promise<void>;
+  shallowCopy(): Blockchain;
+};
+
+function blockchainOf(history: History): Blockchain {
+  const blockchain: Blockchain = {
+    getBlock: (number) => {
+      const hash = hexToBytes(history.block?.hashOf(number) ?? zeroDigest);
+      return Promise.resolve({ hash: () => hash });
+    },
+    putBlock: () => Promise.resolve(),
+    shallowCopy: () => blockchain,
+  };
+  return blockchain;
+}
+
+/** For the precompile at 1, which takes a high s too; it catches what is thrown. */
+function recoverForContract(
+  digest: Uint8Array,
+  v: bigint,
+  r: Uint8Array,
+  s: Uint8Array,
+): Uint8Array {
+  const yParity = Uint8Array.of(v === 28n ? 1 : 0);
+  const key = recoverAnyPublicKey(digest, concatBytes(r, s, yParity));
+  if (key === null) throw new RangeError("nobody's signature");
+  return key.subarray(1);
+}

@@ -1,0 +1,242 @@
+import type { AccountFields, StateManagerInterface } from "@ethereumjs/common";
+import { Account, type Address as EvmAddress } from "@ethereumjs/util";
+import { assert } from "../base/assert.ts";
+import type { Address, Digest } from "../base/brand.ts";
+import { bytesToAddress, bytesToDigest, emptyBytes, hexToBytes } from "../base/bytes.ts";
+import { emptyKeccak, keccakDigest } from "../crypto/keccak.ts";
+import type { EvmAccount, StateAccess } from "./stateAccess.ts";
+
+/*
+ * The state that the EVM library sees: every frame of it is a checkpoint in the ledger's one
+ * journal. The library awaits each answer although all are there at once, so nothing but this
+ * thread's own microtasks can come between.
+ */
+
+const done: Promise<void> = Promise.resolve();
+const emptyHashBytes = hexToBytes(emptyKeccak);
+const emptyRootBytes = new Account().storageRoot;
+const emptyRoot = bytesToDigest(emptyRootBytes);
+
+/** A frame's start: what to revert to, and what had been burned until then. */
+type Frame = { readonly mark: unknown; readonly gained: bigint };
+
+/** The library's state manager over a `StateAccess`, for one transaction at a time. */
+export class StateManager implements StateManagerInterface {
+  #access: StateAccess | null = null;
+  readonly #frames: Frame[] = [];
+  /** TFuelWei that the transaction's writes added to all accounts; negative where coins burned. */
+  #gained = 0n;
+  /** Texts and bytes of what the library handed out or took in: it asks for the same again. */
+  readonly #addresses = new Map<EvmAddress, Address>();
+  readonly #bytes = new Map<Digest, Uint8Array>([
+    [emptyKeccak, emptyHashBytes],
+    [emptyRoot, emptyRootBytes],
+  ]);
+  readonly #digests = new Map<Uint8Array, Digest>();
+
+  readonly originalStorageCache = {
+    get: (address: EvmAddress, key: Uint8Array): Promise<Uint8Array> =>
+      Promise.resolve(
+        this.#state.originalStorage(this.#text(address), digestOf(key)) ?? emptyBytes,
+      ),
+    clear: (): void => {},
+  };
+
+  /** Starts a transaction on a state. */
+  open(access: StateAccess): void {
+    assert(this.#access === null, "one transaction at a time");
+    this.#access = access;
+    access.beginTransaction();
+  }
+
+  /** Ends the transaction; answers the TFuelWei that were burned in it. */
+  close(): bigint {
+    assert(this.#frames.length === 0, `${this.#frames.length} frames are open at the end`);
+    const burned = -this.#gained;
+    assert(burned >= 0n, `the EVM made ${this.#gained} TFuelWei`);
+    this.#access = null;
+    this.#gained = 0n;
+    this.#addresses.clear();
+    this.#digests.clear();
+    this.#bytes.clear();
+    this.#remember(emptyKeccak, emptyHashBytes);
+    this.#remember(emptyRoot, emptyRootBytes);
+    return burned;
+  }
+
+  /** The state of the transaction at work. */
+  get #state(): StateAccess {
+    assert(this.#access !== null, "no transaction is open");
+    return this.#access;
+  }
+
+  getAccount(address: EvmAddress): Promise<Account | undefined> {
+    const account = this.#state.account(this.#text(address));
+    if (account === null) return Promise.resolve(undefined);
+    const { nonce, balance, storageRoot, codeHash } = account;
+    // A copy: the library changes what it is given.
+    const copy = new Account(nonce, balance, this.#bytesOf(storageRoot), this.#bytesOf(codeHash));
+    return Promise.resolve(copy);
+  }
+
+  putAccount(address: EvmAddress, account?: Account): Promise<void> {
+    if (account === undefined) return this.deleteAccount(address);
+    const { nonce, balance, storageRoot, codeHash } = account;
+    this.#put(this.#text(address), {
+      nonce,
+      balance,
+      storageRoot: this.#digestOf(storageRoot),
+      codeHash: this.#digestOf(codeHash),
+    });
+    return done;
+  }
+
+  deleteAccount(address: EvmAddress): Promise<void> {
+    const text = this.#text(address);
+    if (this.#state.account(text) === null) return done;
+    this.#put(text, null);
+    this.#state.clearStorage(text);
+    return done;
+  }
+
+  modifyAccountFields(address: EvmAddress, fields: AccountFields): Promise<void> {
+    const text = this.#text(address);
+    const before = this.#state.account(text);
+    const { storageRoot, codeHash } = fields;
+    this.#put(text, {
+      nonce: fields.nonce ?? before?.nonce ?? 0n,
+      balance: fields.balance ?? before?.balance ?? 0n,
+      storageRoot:
+        storageRoot === undefined ? (before?.storageRoot ?? emptyRoot) : digestOf(storageRoot),
+      codeHash: codeHash === undefined ? (before?.codeHash ?? emptyKeccak) : digestOf(codeHash),
+    });
+    return done;
+  }
+
+  putCode(address: EvmAddress, code: Uint8Array): Promise<void> {
+    const text = this.#text(address);
+    const codeHash = code.length === 0 ? emptyKeccak : keccakDigest(code);
+    if (code.length > 0) this.#state.setCode(codeHash, code);
+    const before = this.#state.account(text);
+    this.#put(text, {
+      nonce: before?.nonce ?? 0n,
+      balance: before?.balance ?? 0n,
+      storageRoot: before?.storageRoot ?? emptyRoot,
+      codeHash,
+    });
+    return done;
+  }
+
+  getCode(address: EvmAddress): Promise<Uint8Array> {
+    return Promise.resolve(this.#code(address));
+  }
+
+  getCodeSize(address: EvmAddress): Promise<number> {
+    return Promise.resolve(this.#code(address).length);
+  }
+
+  getStorage(address: EvmAddress, key: Uint8Array): Promise<Uint8Array> {
+    return Promise.resolve(this.#state.storage(this.#text(address), digestOf(key)) ?? emptyBytes);
+  }
+
+  putStorage(address: EvmAddress, key: Uint8Array, value: Uint8Array): Promise<void> {
+    const word = value.length === 0 ? null : value;
+    assert(word === null || word[0] !== 0, "the EVM hands in words without leading zeros");
+    this.#state.setStorage(this.#text(address), digestOf(key), word);
+    return done;
+  }
+
+  /** Asked for each new contract, where there was no storage but before EIP-7610. */
+  clearStorage(address: EvmAddress): Promise<void> {
+    const text = this.#text(address);
+    const root = this.#state.account(text)?.storageRoot ?? emptyRoot;
+    if (root !== emptyRoot) this.#state.clearStorage(text);
+    return done;
+  }
+
+  checkpoint(): Promise<void> {
+    this.#frames.push({ mark: this.#state.checkpoint(), gained: this.#gained });
+    return done;
+  }
+
+  commit(): Promise<void> {
+    this.#pop();
+    return done;
+  }
+
+  revert(): Promise<void> {
+    const { mark, gained } = this.#pop();
+    this.#state.revert(mark);
+    this.#gained = gained;
+    return done;
+  }
+
+  /** A frame has no root: the tree computes one per block. The library asks only where it runs blocks. */
+  getStateRoot(): Promise<Uint8Array> {
+    return Promise.reject(new Error("a transaction's state has no root"));
+  }
+
+  setStateRoot(): Promise<void> {
+    return Promise.reject(new Error("a transaction's state has no root"));
+  }
+
+  hasStateRoot(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  clearCaches(): void {}
+
+  shallowCopy(): StateManagerInterface {
+    return new StateManager();
+  }
+
+  #pop(): Frame {
+    const frame = this.#frames.pop();
+    assert(frame !== undefined, "a frame ends that never began");
+    return frame;
+  }
+
+  #put(address: Address, account: EvmAccount | null): void {
+    const before = this.#state.account(address)?.balance ?? 0n;
+    this.#gained += (account?.balance ?? 0n) - before;
+    this.#state.setAccount(address, account);
+  }
+
+  #code(address: EvmAddress): Uint8Array {
+    const codeHash = this.#state.account(this.#text(address))?.codeHash ?? emptyKeccak;
+    if (codeHash === emptyKeccak) return emptyBytes;
+    const code = this.#state.code(codeHash);
+    assert(code !== null, `the code ${codeHash} is missing`);
+    return code;
+  }
+
+  #text(address: EvmAddress): Address {
+    const known = this.#addresses.get(address);
+    if (known !== undefined) return known;
+    const text = bytesToAddress(address.bytes);
+    this.#addresses.set(address, text);
+    return text;
+  }
+
+  #bytesOf(digest: Digest): Uint8Array {
+    const known = this.#bytes.get(digest);
+    if (known !== undefined) return known;
+    const bytes = hexToBytes(digest);
+    this.#remember(digest, bytes);
+    return bytes;
+  }
+
+  #digestOf(bytes: Uint8Array): Digest {
+    return this.#digests.get(bytes) ?? bytesToDigest(bytes);
+  }
+
+  #remember(digest: Digest, bytes: Uint8Array): void {
+    this.#bytes.set(digest, bytes);
+    this.#digests.set(bytes, digest);
+  }
+}
+
+/** A word of 32 bytes as the journal's key. */
+function digestOf(word: Uint8Array): Digest {
+  return bytesToDigest(word);
+}
