@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createMPT, type MerklePatriciaTrie } from "@ethereumjs/mpt";
@@ -16,10 +16,13 @@ import { openStateTree, type StateTree } from "../store/stateTree.ts";
 import { calibrate, median, printCalibration, printTable, processUsage } from "./measure.ts";
 
 /*
- * State roots: blocks of account updates on a large state, ours against `@ethereumjs/mpt` on the
- * same LevelDB, alternating block by block, the same changes to both and the same root from both.
- * The peer gets its fastest setting: our keccak, a node cache, one checkpoint and one synced
- * batch a block. It reads the nodes that ours wrote and writes its own under another key.
+ * State roots: blocks of account updates on a large state, ours against `@ethereumjs/mpt` on
+ * copies of the same LevelDB, alternating, each run in a process of its own so that neither pays
+ * for the other's compaction. The same changes, and the same root in the end. The peer gets its
+ * fastest setting: our keccak, a node cache, one checkpoint and one synced batch a block; it
+ * reads the nodes that ours wrote. Both have read a block's accounts just before they update
+ * them, as an executor does; that is a column of its own. "archive" keeps every height, "pruning"
+ * the newest four.
  *
  *   npm run bench -- trie [--accounts 1000000] [--updates 4000] [--blocks 6]
  */
@@ -27,6 +30,7 @@ import { calibrate, median, printCalibration, printTable, processUsage } from ".
 type Settings = { readonly accounts: number; readonly updates: number; readonly blocks: number };
 
 const peerTag = 0x70;
+const rounds = 2;
 const loadPerBlock = 20_000;
 const cacheBytes = 512 * 1024 * 1024;
 
@@ -262,51 +266,74 @@ function row(name: string, costs: readonly Cost[], peerUs: number): string[] {
 
 const head = ["", "updates", "µs/read", "µs/update", "range", "hashes", "bytes", "of peer"];
 
-async function compare(
-  keyValue: KeyValue,
-  kind: "uniform" | "zipf",
+type Side = "peer" | "archive" | "pruning";
+type Kind = "uniform" | "zipf";
+type Result = { readonly costs: readonly Cost[]; readonly root: string };
+
+/** Blocks before the clock starts: code gets warm, and pruning gets as far behind as it stays. */
+const warmUpBlocks = 8;
+
+/** One side's blocks on its own copy of the store, in a process of its own. */
+async function measureSide(
+  folder: string,
+  side: Side,
+  kind: Kind,
   settings: Settings,
 ): Promise<void> {
+  const keyValue = await openLevel(folder);
   const draw = createDraw(kind, settings);
-  const tree = await openStateTree(keyValue, { retention: { type: "archive" }, cacheBytes });
-  await tree.learn();
+  const recent = { type: "recent", heights: 4, every: 0 } as const;
+  const retention = side === "pruning" ? recent : ({ type: "archive" } as const);
+  const tree = await openStateTree(keyValue, { retention, cacheBytes });
+  if (side !== "peer") await tree.learn();
   const peer = await openPeer(keyValue, tree.newest?.root ?? emptyRoot);
-  const ours: Cost[] = [];
-  const theirs: Cost[] = [];
-  const warmUp = 2;
-  for (let block = 0; block < settings.blocks + warmUp; block += 1) {
+  const costs: Cost[] = [];
+  for (let block = 0; block < settings.blocks + warmUpBlocks; block += 1) {
     const changes = changesOf(draw(), BigInt(block + 1) * 10n ** 17n);
-    const cost = await commitOurs(keyValue, tree, changes);
-    const peerCost = await commitPeer(peer, changes);
-    if (bytesToHex(peer.trie.root()) !== tree.newest?.root) throw new Error("roots differ");
-    if (block < warmUp) continue;
-    ours.push(cost);
-    theirs.push(peerCost);
+    const cost =
+      side === "peer" ? await commitPeer(peer, changes) : await commitOurs(keyValue, tree, changes);
+    if (block >= warmUpBlocks) costs.push(cost);
   }
-  const heights = 4;
-  const pruning = await openStateTree(keyValue, {
-    retention: { type: "recent", heights, every: 0 },
-    cacheBytes,
-  });
-  await pruning.learn();
-  for (;;) {
-    const writes = pruning.releaseWrites(50_000);
-    if (writes.length === 0) break;
-    await keyValue.write(writes, { sync: false });
-    pruning.committed();
+  const root = side === "peer" ? bytesToHex(peer.trie.root()) : (tree.newest?.root ?? "");
+  await keyValue.close();
+  console.log(JSON.stringify({ costs, root } satisfies Result));
+}
+
+/** Runs this file once more, on a copy of the folder. */
+function runChild(folder: string, flags: readonly string[], settings: Settings): string {
+  const copy = `${folder}-copy`;
+  cpSync(folder, copy, { recursive: true });
+  const numbers = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+  const child = ["--expose-gc", "bench/main.ts", "trie", ...flags, "--folder", copy, ...numbers];
+  try {
+    return execFileSync(process.execPath, child, { encoding: "utf8" }).trim();
+  } finally {
+    rmSync(copy, { recursive: true });
   }
-  const pruned: Cost[] = [];
-  for (let block = 0; block < settings.blocks + heights + warmUp; block += 1) {
-    const changes = changesOf(draw(), BigInt(block + 100) * 10n ** 16n);
-    pruned.push(await commitOurs(keyValue, pruning, changes));
+}
+
+/** Alternates the sides, each `rounds` times, and checks that all come to the same root. */
+function compare(folder: string, kind: Kind, settings: Settings): void {
+  const sides: readonly Side[] = ["peer", "archive", "pruning"];
+  const costs = new Map<Side, Cost[]>(sides.map((side) => [side, []]));
+  const roots = new Set<string>();
+  for (let round = 0; round < rounds; round += 1) {
+    for (const side of sides) {
+      const text = runChild(folder, ["--side", side, "--kind", kind], settings);
+      const result = JSON.parse(text) as Result;
+      costs.get(side)?.push(...result.costs);
+      roots.add(result.root);
+    }
   }
-  const peerUs = median(theirs.map((cost) => cost.cpuUs / cost.updates));
+  if (roots.size !== 1) throw new Error("the roots differ");
+  const of = (side: Side): Cost[] => costs.get(side) ?? [];
+  const peerUs = median(of("peer").map((cost) => cost.cpuUs / cost.updates));
   printTable(
     [kind, ...head.slice(1)],
     [
-      row("@ethereumjs/mpt", theirs, peerUs),
-      row("ours, archive", ours, peerUs),
-      row("ours, pruning", pruned.slice(-settings.blocks), peerUs),
+      row("@ethereumjs/mpt", of("peer"), peerUs),
+      row("ours, archive", of("archive"), peerUs),
+      row("ours, pruning", of("pruning"), peerUs),
     ],
   );
 }
@@ -329,6 +356,8 @@ async function readAll(folder: string, accounts: number): Promise<void> {
   for (let i = 0; i < accounts; i += 1) {
     if (reader.account(addressOf(i)) === null) throw new Error(`account ${i} is missing`);
   }
+  // What the loop above left behind is no part of the trie.
+  globalThis.gc?.();
   const ownBytes = anonymousBytes();
   const { residentBytes } = processUsage(process.pid);
   const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
@@ -340,39 +369,45 @@ async function readAll(folder: string, accounts: number): Promise<void> {
   await keyValue.close();
 }
 
+function textFlag(flags: readonly string[], name: string): string {
+  const at = flags.indexOf(`--${name}`);
+  return at < 0 ? "" : (flags[at + 1] ?? "");
+}
+
 function numberFlag(flags: readonly string[], name: string, otherwise: number): number {
   const at = flags.indexOf(`--${name}`);
   return at < 0 ? otherwise : Number(flags[at + 1]);
 }
 
-/** Runs the benchmark; with `--read FOLDER` only its reading part. */
+/** Runs the benchmark; with `--folder` one part of it, which is how it starts itself. */
 export async function run(flags: readonly string[]): Promise<void> {
   const settings = {
     accounts: numberFlag(flags, "accounts", 1_000_000),
     updates: numberFlag(flags, "updates", 4_000),
     blocks: numberFlag(flags, "blocks", 6),
   };
-  const reading = flags.indexOf("--read");
-  if (reading >= 0) {
-    await readAll(flags[reading + 1] ?? "", settings.accounts);
-    return;
-  }
+  const folder = textFlag(flags, "folder");
+  const side = textFlag(flags, "side");
+  if (folder !== "" && (side === "peer" || side === "archive" || side === "pruning")) {
+    const kind = textFlag(flags, "kind") === "zipf" ? "zipf" : "uniform";
+    await measureSide(folder, side, kind, settings);
+  } else if (folder !== "") await readAll(folder, settings.accounts);
+  else await runAll(settings);
+}
+
+async function runAll(settings: Settings): Promise<void> {
   const before = calibrate();
   printCalibration("before", before);
   const folder = mkdtempSync(join(tmpdir(), "ledger-bench-trie-"));
   try {
-    let keyValue = await openLevel(folder);
+    const keyValue = await openLevel(folder);
     const buildUs = await cpuOf(() => buildState(keyValue, settings.accounts));
-    console.log(
-      `built ${settings.accounts} accounts: ${(buildUs / settings.accounts).toFixed(1)} CPU µs each`,
-    );
+    const eachUs = (buildUs / settings.accounts).toFixed(1);
+    console.log(`built ${settings.accounts} accounts: ${eachUs} CPU µs each`);
     await keyValue.close();
-    const child = ["bench/main.ts", "trie", "--read", folder, "--accounts", `${settings.accounts}`];
-    console.log(execFileSync(process.execPath, child, { encoding: "utf8" }).trim());
-    keyValue = await openLevel(folder);
-    await compare(keyValue, "uniform", settings);
-    await compare(keyValue, "zipf", settings);
-    await keyValue.close();
+    console.log(runChild(folder, [], settings));
+    compare(folder, "uniform", settings);
+    compare(folder, "zipf", settings);
   } finally {
     rmSync(folder, { recursive: true });
   }

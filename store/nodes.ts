@@ -192,6 +192,23 @@ export function decodeNode(bytes: Uint8Array): TrieNode | null {
 
 // Encoding.
 
+/** By bit, the nibbles whose children are the same bytes in both of two encoded branches. */
+export function equalChildren(a: Uint8Array, b: Uint8Array): number {
+  let equal = 0;
+  let startA = listStart(a);
+  let startB = listStart(b);
+  for (let nibble = 0; nibble < 16; nibble += 1) {
+    const endA = childEnd(a, startA);
+    const endB = childEnd(b, startB);
+    let same = endA - startA === endB - startB;
+    for (let i = 0; same && startA + i < endA; i += 1) same = a[startA + i] === b[startB + i];
+    if (same) equal |= 1 << nibble;
+    startA = endA;
+    startB = endB;
+  }
+  return equal;
+}
+
 const poolBytes = 64 * 1024;
 let pool = new Uint8Array(poolBytes);
 let poolUsed = 0;
