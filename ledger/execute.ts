@@ -8,6 +8,7 @@ import { Journal } from "./journal.ts";
 import { balanceOf } from "./modules/bank.ts";
 import { chainKey, chainParametersKey, decodeParameters } from "./modules/chain.ts";
 import type { Registry } from "./registry.ts";
+import { Replay } from "./tracing/replay.ts";
 import { Workspace } from "./workspace.ts";
 import type { Committee } from "../consensus/types.ts";
 import type { Header } from "./blockTypes.ts";
@@ -121,6 +122,8 @@ export interface Executor {
    * is known.
    */
   admission(reader: StateReader, block: BlockContext): Admission;
+  /** Executes a block again, for whoever wants to look into it; `reader` is its parent's state. */
+  replay(reader: StateReader, block: BlockContext): Replay;
   /** A committed state, opened for module queries. */
   open(reader: StateReader, block: BlockContext): ReadContext;
   /**
@@ -198,6 +201,8 @@ export function createExecutor(registry: Registry, chain: Chain): Executor {
         }),
       };
     },
+    replay: (reader, block) =>
+      new Replay(registry, { reader, chain, block, parameters: parameters(reader) }),
     open,
     committee: (reader) => committeeOf(registry, open(reader, noBlock)),
   };

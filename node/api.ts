@@ -27,6 +27,7 @@ import type { Chain } from "./chain.ts";
 import type { DiskStore } from "./diskStore.ts";
 import { headContext, type HeadState } from "./headState.ts";
 import type { Reads } from "./reads.ts";
+import { createTraces } from "./traces.ts";
 import { pendingAccount, type TransactionPool } from "./transactionPool.ts";
 import type { Waiters } from "./waiters.ts";
 
@@ -79,6 +80,7 @@ export function createApi(parts: ApiParts): {
       ),
     submit: (submissions) => pool.submit(submissions, "local"),
     waitCommitted: (hash, options) => waitCommitted({ reads, pool, waiters }, hash, options),
+    traces: createTraces({ executor, reads, stateAt: (height) => stateAt(parts, height) }),
     syncStatus: () => syncStatus(parts),
     peers: (): readonly PeerInfo[] => [],
     health: (): Health => {

@@ -9,6 +9,7 @@ import type { Json } from "../ledger/schema.ts";
 import type { Refusal } from "../ledger/refusal.ts";
 import type { Transaction, TransactionRefusal } from "../ledger/transaction.ts";
 import type { Receipt } from "../ledger/receiptTypes.ts";
+import type { TraceApi } from "./traceApi.ts";
 
 // What the server needs of a node. `node/api.ts` implements it, tests use a small node in memory.
 // Whatever is read here is committed, unless the name says pending: no client sees a
@@ -213,6 +214,8 @@ export interface NodeApi {
     hash: Digest,
     options: { readonly timeoutMs: number; readonly signal: AbortSignal },
   ): Promise<Outcome<CommittedTransaction, WaitRefusal>>;
+
+  readonly traces: TraceApi;
 
   syncStatus(): SyncStatus;
   peers(): readonly PeerInfo[];

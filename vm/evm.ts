@@ -6,7 +6,6 @@ import type { Address, Digest } from "../base/brand.ts";
 import {
   bytesToAddress,
   bytesToBigInt,
-  bytesToDigest,
   bytesToHexDigits,
   concatBytes,
   emptyBytes,
@@ -25,8 +24,10 @@ import {
   type PrecompileScene,
   type PrecompileSpec,
 } from "./precompiles.ts";
+import { evmLogs } from "./logs.ts";
 import type { EvmLog, StateAccess } from "./stateAccess.ts";
 import { StateManager } from "./stateManager.ts";
+import { attachTracer, type EvmTracer } from "./tracer.ts";
 import { floorGasOf, intrinsicGasOf } from "./transactionGas.ts";
 
 /*
@@ -109,6 +110,8 @@ export type EvmScene = {
   readonly state: StateAccess;
   readonly block: EvmBlock;
   readonly precompiles: PrecompileHost;
+  /** Who looks on; costs nothing where there is nobody. */
+  readonly tracer?: EvmTracer;
 };
 
 /** Of the intrinsic gas of an authorization, what is given back for an account that exists. */
@@ -214,7 +217,9 @@ export class Evm {
     this.#scene.host = scene.precompiles;
     this.#history.block = scene.block;
     this.#manager.open(scene.state);
+    const detach = scene.tracer === undefined ? null : attachTracer(this.#evm, scene.tracer);
     const { result, gasUsed } = await work();
+    detach?.();
     await this.#destroy(result);
     // Empty accounts that were touched go [EIP-161]; what was warm is cold again.
     await this.#evm.journal.cleanup();
@@ -297,11 +302,7 @@ function resultOf(result: EVMResult): Omit<EvmResult, "gasUsed" | "burned"> {
     ok: exceptionError === undefined,
     failure: exceptionError?.error ?? "",
     returnData: returnValue,
-    logs: (exceptionError === undefined ? (logs ?? []) : []).map(([address, topics, data]) => ({
-      address: bytesToAddress(address),
-      topics: topics.map((topic) => bytesToDigest(topic)),
-      data,
-    })),
+    logs: evmLogs(exceptionError === undefined ? (logs ?? []) : []),
     contractAddress: created === undefined ? null : bytesToAddress(created.bytes),
   };
 }

@@ -2,6 +2,7 @@ import { Registry } from "prom-client";
 
 import type { Address, Digest } from "../../base/brand.ts";
 import { emptyBytes, zeroAddress, zeroDigest } from "../../base/bytes.ts";
+import type { TraceApi } from "../../rpc/traceApi.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import { emptyKeccak, keccakDigest } from "../../crypto/keccak.ts";
 import { signersOf } from "../../crypto/verify.ts";
@@ -56,6 +57,11 @@ export class FakeNode implements NodeApi {
   readonly metrics = new Registry();
   readonly address = zeroAddress;
   readonly peerId = "fake";
+  /** It runs no code, so there is nothing to look into. */
+  readonly traces: TraceApi = {
+    transaction: () => Promise.resolve(refuse({ code: "unknownTransaction" })),
+    block: () => Promise.resolve(refuse({ code: "unknownBlock" })),
+  };
   /** How often `submit` was called: groups, not transactions. */
   submitCalls = 0;
   healthy: Health = { ok: true, reason: null };
