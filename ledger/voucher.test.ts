@@ -115,10 +115,7 @@ test("a voucher survives its bytes and its JSON", () => {
 });
 
 test("a sequence of 65 bits is no voucher", () => {
-  const json = {
-    ...(signedVoucherSchema.toJson(signed()) as object),
-    paymentSequence: `${1n << 64n}`,
-  };
+  const json = { ...Object(signedVoucherSchema.toJson(signed())), paymentSequence: `${1n << 64n}` };
   expect(signedVoucherSchema.fromJson(json)).toBeNull();
 });
 
@@ -165,7 +162,7 @@ for (const form of ["theta", "typed"] as const) {
   });
 }
 
-test("M12 the typed form is bound to the genesis, so a network that was reset does not take it", () => {
+test("M12 a network that was reset does not take the typed form of its former life", () => {
   const reset = { ...chain, genesisHash: keccakDigest(new Uint8Array(1)) };
   expect(voucherPayer(signed("typed"), reset)).toBeNull();
 });

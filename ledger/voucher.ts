@@ -9,7 +9,7 @@ import {
 } from "../base/bytes.ts";
 import { rlpBigInt } from "../base/rlp.ts";
 import { keccak256 } from "../crypto/keccak.ts";
-import { signerOf, type SignatureClaim } from "../crypto/verify.ts";
+import { signerOf } from "../crypto/verify.ts";
 import {
   addressField,
   amountField,
@@ -24,12 +24,13 @@ import type { ThetaTransaction } from "./thetaTypes.ts";
 
 /*
  * A voucher: what a payer signs off chain, and the only thing that a receiver needs (theta.md 3.4).
- * Five fields say what is owed: target, amount, payment sequence, reserve sequence, resource id. The
- * amount is cumulative within a payment sequence.
+ * Five fields say what is owed: target, amount, payment sequence, reserve sequence, resource id.
+ * The amount is cumulative within a payment sequence.
  *
- * There are two ways to sign the same five fields, and whoever checks takes either: the source sign
- * bytes of a Theta service payment, and EIP-712 typed data, which any Ethereum wallet can show. The
- * first binds the chain's name as Theta does, the second its number and its genesis hash (DESIGN 3).
+ * There are two ways to sign the same five fields, and whoever checks takes either: the source
+ * sign bytes of a Theta service payment, and EIP-712 typed data, which any Ethereum wallet can
+ * show. The first binds the chain's name as Theta does, the second its number and its genesis hash
+ * (DESIGN 3).
  */
 
 /** What a payer owes a receiver out of one pool. */
@@ -99,16 +100,6 @@ export function voucherDigest(
   return form === "theta"
     ? keccak256(sourceSignBytes(voucherToPayment(voucher), chain.name))
     : typedDigest(voucher, chain);
-}
-
-/** The claim that a voucher makes: its source signed one of the two forms, Theta's tried first. */
-export function voucherClaim(
-  voucher: Voucher,
-  signature: Uint8Array,
-  chain: VoucherChain,
-): SignatureClaim {
-  const digests = [voucherDigest(voucher, "theta", chain), voucherDigest(voucher, "typed", chain)];
-  return { digests, signature, address: voucher.source };
 }
 
 /** The payer, if the signature is its own and canonical; `null` if not. */
