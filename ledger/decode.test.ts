@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Address } from "../base/brand.ts";
 import { bytesToHex, emptyBytes, hexToBytes } from "../base/bytes.ts";
 import { decodeRlp, encodeRlp, isRlpList, type RlpItem } from "../base/rlp.ts";
-import { keccakDigest } from "../crypto/keccak.ts";
+import { keccak256, keccakDigest } from "../crypto/keccak.ts";
 import { addressOf, signDigest } from "../crypto/secp256k1.ts";
 import { signersOf, verifySigned } from "../crypto/verify.ts";
 import {
