@@ -50,7 +50,9 @@ contract Outer {
     (bool ok,) = address(inner).delegatecall(abi.encodeCall(Inner.add, (1)));
     require(ok);
   }
-  function make(bytes32 salt) external returns (address) { return address(new Inner{salt: salt}()); }
+  function make(bytes32 salt) external returns (address) {
+    return address(new Inner{salt: salt}());
+  }
   function refuse() external { inner.add(1000); }
 }`;
 
@@ -69,8 +71,9 @@ function compile(): typeof compiled {
     outputSelection: { "*": { "*": ["abi", "evm.bytecode.object"] } },
   };
   const input = { language: "Solidity", sources: { "t.sol": { content: source } }, settings };
+  type Outer = { abi: never[]; evm: { bytecode: { object: string } } };
   const output = JSON.parse(solc.compile(JSON.stringify(input))) as {
-    contracts: { "t.sol": { Outer: { abi: never[]; evm: { bytecode: { object: string } } } } };
+    contracts: { "t.sol": { Outer: Outer } };
   };
   const { abi, evm } = output.contracts["t.sol"].Outer;
   return { abi, bytecode: `0x${evm.bytecode.object}` };
@@ -152,14 +155,21 @@ test.each(cases)("the call tree of %s is anvil's", async (name, parameters, opti
   }
 });
 
-type Step = { readonly op: string; readonly refund?: number; readonly gasCost: number };
+type Step = {
+  readonly op: string;
+  readonly refund?: number;
+  readonly gasCost: number;
+  readonly error?: string;
+};
 type Steps = { readonly structLogs: readonly Step[] };
 
-/** As geth: what is zero is left out, and what a creation hands on is no cost of its own. */
+/** As geth: what is zero is left out, what a creation hands on is no cost of its own; and errors
+ * without their words, for anvil has Rust's. */
 function asGeth(step: Step | undefined): object {
-  const { refund, gasCost, ...rest } = step ?? { op: "", gasCost: 0 };
+  const { refund, gasCost, error, ...rest } = step ?? { op: "", gasCost: 0 };
   return {
     ...rest,
+    failed: error !== undefined,
     ...(refund === undefined || refund === 0 ? {} : { refund }),
     ...(rest.op.startsWith("CREATE") ? {} : { gasCost }),
   };

@@ -78,21 +78,20 @@ const callCodes: ReadonlySet<number> = new Set(Object.values(opcodes));
 /** Shows the EVM's next messages to the tracer; the answer ends that. */
 export function attachTracer(evm: EVM, tracer: EvmTracer): () => void {
   let opcode = 0;
-  const onStep = (step: InterpreterStep, done?: () => void): void => {
+  // The library waits for listeners of two parameters, and it counts them by `length`.
+  const onStep = (step: InterpreterStep, goOn?: () => void): void => {
     opcode = step.opcode.code;
     const wait = tracer.onStep(stepOf(step));
-    if (wait === null) done?.();
-    else void wait.then(done);
+    if (wait === null) goOn?.();
+    else void wait.then(() => goOn?.());
   };
-  // The library waits for listeners of two parameters, and it counts them by `length`.
-  const stepListener = (step: InterpreterStep, done?: () => void): void => onStep(step, done);
   const onMessage = (message: Message): void => tracer.onEnter(frameOf(message, opcode));
   const onResult = (result: EVMResult): void => tracer.onExit(endOf(result));
-  evm.events.on("step", stepListener);
+  evm.events.on("step", onStep);
   evm.events.on("beforeMessage", onMessage);
   evm.events.on("afterMessage", onResult);
   return () => {
-    evm.events.off("step", stepListener);
+    evm.events.off("step", onStep);
     evm.events.off("beforeMessage", onMessage);
     evm.events.off("afterMessage", onResult);
   };

@@ -1,3 +1,4 @@
+import type { Address } from "../../base/brand.ts";
 import { bigIntToFixedBytes, bytesToHex } from "../../base/bytes.ts";
 import type { EvmFrameEnd, EvmStep } from "../../vm/tracer.ts";
 import type { Json } from "../schema.ts";
@@ -21,8 +22,8 @@ type Entry = {
   error: string | null;
 };
 
-/** What is known of a frame: its last instruction, and the words that it read or wrote. */
-type Frame = { last: Entry | null; readonly words: Map<string, string>; loading: string | null };
+/** What is known of a frame: its last instruction, and the slot that it is reading. */
+type Frame = { last: Entry | null; loading: string | null };
 
 const sload = 0x54;
 const sstore = 0x55;
@@ -37,6 +38,8 @@ export class StructLogger implements Tracer {
   readonly #watch: TraceWatch;
   readonly #entries: Entry[] = [];
   readonly #frames: Frame[] = [];
+  /** Words that were read or written, of each account, in whatever frame. */
+  readonly #words = new Map<Address, Map<string, string>>();
 
   constructor(options: Options, watch: TraceWatch) {
     this.#options = options;
@@ -44,7 +47,7 @@ export class StructLogger implements Tracer {
   }
 
   onEnter(): void {
-    this.#frames.push({ last: null, words: new Map(), loading: null });
+    this.#frames.push({ last: null, loading: null });
   }
 
   onExit({ failure }: EvmFrameEnd): void {
@@ -77,30 +80,36 @@ export class StructLogger implements Tracer {
     return this.#watch.onStep();
   }
 
-  #lookAtStorage(frame: Frame, { opcode, stack }: EvmStep): void {
+  #lookAtStorage(frame: Frame, { opcode, stack, address }: EvmStep): void {
     if (!this.#options.withStorage) return;
     const slot = stack.at(-1);
     if (slot === undefined) return;
     if (opcode === sload) frame.loading = wordText(slot);
     const value = stack.at(-2);
     if (opcode !== sstore || value === undefined) return;
-    frame.words.set(wordText(slot), wordText(value));
-    this.#showStorage(frame);
+    this.#showWord(frame, address, { slot: wordText(slot), value });
   }
 
   /** What an SLOAD read lies on the stack one instruction later. */
-  #finishLoad(frame: Frame, { stack }: EvmStep): void {
+  #finishLoad(frame: Frame, { stack, address }: EvmStep): void {
     const value = stack.at(-1);
     if (frame.loading === null || value === undefined) return;
-    frame.words.set(frame.loading, wordText(value));
+    const slot = frame.loading;
     frame.loading = null;
-    this.#showStorage(frame);
+    this.#showWord(frame, address, { slot, value });
   }
 
-  #showStorage(frame: Frame): void {
+  #showWord(
+    frame: Frame,
+    address: Address,
+    { slot, value }: { readonly slot: string; readonly value: bigint },
+  ): void {
+    const words = this.#words.get(address) ?? new Map<string, string>();
+    this.#words.set(address, words);
+    words.set(slot, wordText(value));
     if (frame.last === null) return;
-    this.#watch.spend(frame.words.size * 2 * wordCharacters);
-    frame.last.storage = Object.fromEntries(frame.words);
+    this.#watch.spend(words.size * 2 * wordCharacters);
+    frame.last.storage = Object.fromEntries(words);
   }
 
   answer(traced: Traced): Json {

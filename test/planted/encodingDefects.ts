@@ -79,7 +79,7 @@ export const encodingDefects: readonly Defect[] = [
     row: "E13",
     about: "a block's execution reads the clock",
     file: "ledger/blockExecution.ts",
-    find: "this.#beginBlock();\n    this.#finished = true;",
+    find: "this.begin();\n    this.#finished = true;",
     replace: "this.#finished = Date.now() > 0;",
     test: "test/tidy.test.ts",
   },
