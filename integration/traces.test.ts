@@ -226,6 +226,28 @@ test("a block's traces are those of its transactions, and bad requests are refus
   await expect(unknown).rejects.toThrow("transaction not found");
   const script = provider?.send("debug_traceTransaction", [hash, { tracer: "{step: 1}" }]);
   await expect(script).rejects.toThrow("is not one of callTracer");
-  const hurried = provider?.send("debug_traceTransaction", [hash, { timeout: "0ms" }]);
-  await expect(hurried).rejects.toThrow("traceTimeoutMs");
+});
+
+test("a call that is no transaction is traced too, with its overrides", async () => {
+  const results = await Promise.all(
+    chains.map(async ({ provider, outer }) => {
+      const from = `0x${"77".repeat(20)}`;
+      const data = outer.interface.encodeFunctionData("run", [3]);
+      const call = { from, to: await outer.getAddress(), data, gas: "0xf4240" };
+      const stateOverrides = { [from]: { balance: "0xde0b6b3a7640000" } };
+      const config = { tracer: "callTracer", tracerConfig: { withLog: true }, stateOverrides };
+      const trace = (await provider.send("debug_traceCall", [call, "latest", config])) as object;
+      return { ...trace, gas: "" };
+    }),
+  );
+  expect(results[0]).toEqual(results[1]);
+});
+
+test("a trace that would be too large is refused by the limit's name", async () => {
+  const [node] = chains;
+  const loop = "0x5b5f545f5260015f55600056"; // Reads, stores and writes for ever.
+  const call = { to: `0x${"88".repeat(20)}`, gas: "0x1c9c380" };
+  const stateOverrides = { [call.to]: { code: loop } };
+  const asked = node?.provider.send("debug_traceCall", [call, "latest", { stateOverrides }]);
+  await expect(asked).rejects.toThrow(/limit (traceSizeMax|stateJobMsMax)/);
 });

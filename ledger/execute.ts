@@ -8,7 +8,6 @@ import { Journal } from "./journal.ts";
 import { balanceOf } from "./modules/bank.ts";
 import { chainKey, chainParametersKey, decodeParameters } from "./modules/chain.ts";
 import type { Registry } from "./registry.ts";
-import { Replay } from "./tracing/replay.ts";
 import { Workspace } from "./workspace.ts";
 import type { Committee } from "../consensus/types.ts";
 import type { Header } from "./blockTypes.ts";
@@ -122,8 +121,6 @@ export interface Executor {
    * is known.
    */
   admission(reader: StateReader, block: BlockContext): Admission;
-  /** Executes a block again, for whoever wants to look into it; `reader` is its parent's state. */
-  replay(reader: StateReader, block: BlockContext): Replay;
   /** A committed state, opened for module queries. */
   open(reader: StateReader, block: BlockContext): ReadContext;
   /**
@@ -201,8 +198,6 @@ export function createExecutor(registry: Registry, chain: Chain): Executor {
         }),
       };
     },
-    replay: (reader, block) =>
-      new Replay(registry, { reader, chain, block, parameters: parameters(reader) }),
     open,
     committee: (reader) => committeeOf(registry, open(reader, noBlock)),
   };
@@ -298,7 +293,7 @@ function committeeOf(registry: Registry, context: ReadContext): Committee {
 }
 
 /** Reads the parameters of a state; the last answer is kept, because they rarely change. */
-function createParametersReader(registry: Registry): (reader: StateReader) => Parameters {
+export function createParametersReader(registry: Registry): (reader: StateReader) => Parameters {
   let lastRecord: Uint8Array | null = null;
   let last: Parameters | null = null;
   return (reader) => {

@@ -6,10 +6,11 @@ import type { Body, CommitProof, Header } from "../ledger/blockTypes.ts";
 import type { Account, StateReader } from "../ledger/state.ts";
 import type { AccountView } from "../ledger/execute.ts";
 import type { Json } from "../ledger/schema.ts";
+import type { StateTaskAnswer, StateTaskName, StateTaskRequest } from "../ledger/stateTasks.ts";
 import type { Refusal } from "../ledger/refusal.ts";
 import type { Transaction, TransactionRefusal } from "../ledger/transaction.ts";
 import type { Receipt } from "../ledger/receiptTypes.ts";
-import type { TraceApi } from "./traceApi.ts";
+import type { TraceOptions } from "../ledger/tracing/tracer.ts";
 
 // What the server needs of a node. `node/api.ts` implements it, tests use a small node in memory.
 // Whatever is read here is committed, unless the name says pending: no client sees a
@@ -145,6 +146,12 @@ export type ModuleInfo = {
   readonly queries: readonly { readonly name: string; readonly description: string }[];
 };
 
+/** Why a task has no answer. */
+export type TaskRefusal =
+  | StateRefusal
+  /** `detail` names the limit. */
+  | { readonly code: "busy" | "tooLong"; readonly detail: string };
+
 /** Why a module's query has no answer. */
 export type QueryRefusal =
   | StateRefusal
@@ -198,6 +205,15 @@ export interface NodeApi {
     readonly parameters: unknown;
     readonly height: number | null;
   }): Outcome<Json, QueryRefusal>;
+  /**
+   * Runs a task against the state after the block of that height, `null`: the head. The task finds
+   * itself in that block; what it changes is thrown away.
+   */
+  runTask<N extends StateTaskName>(
+    name: N,
+    request: StateTaskRequest<N>,
+    height: number | null,
+  ): Promise<Outcome<StateTaskAnswer<N>, TaskRefusal>>;
   /** Chain parameters at the head by name, as plain JSON (decimal strings for amounts). */
   parameters(): Readonly<Record<string, string | number | boolean>>;
 
@@ -215,7 +231,14 @@ export interface NodeApi {
     options: { readonly timeoutMs: number; readonly signal: AbortSignal },
   ): Promise<Outcome<CommittedTransaction, WaitRefusal>>;
 
-  readonly traces: TraceApi;
+  /**
+   * Executes a committed block again to look into its transactions, or only the one at an index;
+   * `null`: there is no such block.
+   */
+  traceBlock(
+    hash: Digest,
+    request: { readonly only: number | null; readonly options: TraceOptions },
+  ): Promise<Outcome<StateTaskAnswer<"traceBlock">, TaskRefusal> | null>;
 
   syncStatus(): SyncStatus;
   peers(): readonly PeerInfo[];

@@ -6,6 +6,7 @@ import type { Address, Digest } from "../base/brand.ts";
 import {
   bytesToAddress,
   bytesToBigInt,
+  bytesToDigest,
   bytesToHexDigits,
   concatBytes,
   emptyBytes,
@@ -105,13 +106,19 @@ export type EvmResult = {
   readonly burned: bigint;
 };
 
+/** What is told of a message while it runs, to whoever asks. */
+export type EvmWatch = {
+  /** All accounts and slots that became warm, those of reverted frames too [EIP-2929]. */
+  readonly onTouched?: (touched: ReadonlyMap<Address, ReadonlySet<Digest>>) => void;
+  /** Sees frames and instructions; costs nothing where there is nobody. */
+  readonly tracer?: EvmTracer;
+};
+
 /** Where a message runs. */
-export type EvmScene = {
+export type EvmScene = EvmWatch & {
   readonly state: StateAccess;
   readonly block: EvmBlock;
   readonly precompiles: PrecompileHost;
-  /** Who looks on; costs nothing where there is nobody. */
-  readonly tracer?: EvmTracer;
 };
 
 /** Of the intrinsic gas of an authorization, what is given back for an account that exists. */
@@ -217,9 +224,11 @@ export class Evm {
     this.#scene.host = scene.precompiles;
     this.#history.block = scene.block;
     this.#manager.open(scene.state);
+    if (scene.onTouched !== undefined) this.#evm.journal.startReportingAccessList();
     const detach = scene.tracer === undefined ? null : attachTracer(this.#evm, scene.tracer);
     const { result, gasUsed } = await work();
     detach?.();
+    scene.onTouched?.(touchedOf(this.#evm.journal.accessList));
     await this.#destroy(result);
     // Empty accounts that were touched go [EIP-161]; what was warm is cold again.
     await this.#evm.journal.cleanup();
@@ -293,6 +302,17 @@ export class Evm {
       await this.#evm.journal.deleteAccount(new EvmAddress(hexToBytes(address)));
     }
   }
+}
+
+/** The library's account of what is warm: hex digits without prefix. */
+function touchedOf(
+  reported: ReadonlyMap<string, ReadonlySet<string>> | undefined,
+): ReadonlyMap<Address, ReadonlySet<Digest>> {
+  const entries = [...(reported ?? [])].map(([address, slots]) => {
+    const digests = [...slots].map((slot) => bytesToDigest(hexToBytes(slot)));
+    return [bytesToAddress(hexToBytes(address)), new Set(digests)] as const;
+  });
+  return new Map(entries);
 }
 
 function resultOf(result: EVMResult): Omit<EvmResult, "gasUsed" | "burned"> {

@@ -68,8 +68,7 @@ export type EvmFrameEnd = {
 export interface EvmTracer {
   onEnter(frame: EvmFrame): void;
   onExit(end: EvmFrameEnd): void;
-  /** Execution goes on when the promise resolves, or at once. */
-  onStep(step: EvmStep): Promise<void> | null;
+  onStep(step: EvmStep): void;
 }
 
 const opcodes = { call: 0xf1, callCode: 0xf2, delegateCall: 0xf4, staticCall: 0xfa } as const;
@@ -78,12 +77,9 @@ const callCodes: ReadonlySet<number> = new Set(Object.values(opcodes));
 /** Shows the EVM's next messages to the tracer; the answer ends that. */
 export function attachTracer(evm: EVM, tracer: EvmTracer): () => void {
   let opcode = 0;
-  // The library waits for listeners of two parameters, and it counts them by `length`.
-  const onStep = (step: InterpreterStep, goOn?: () => void): void => {
+  const onStep = (step: InterpreterStep): void => {
     opcode = step.opcode.code;
-    const wait = tracer.onStep(stepOf(step));
-    if (wait === null) goOn?.();
-    else void wait.then(() => goOn?.());
+    tracer.onStep(stepOf(step));
   };
   const onMessage = (message: Message): void => tracer.onEnter(frameOf(message, opcode));
   const onResult = (result: EVMResult): void => tracer.onExit(endOf(result));

@@ -3,7 +3,7 @@ import { bigIntToFixedBytes, bytesToAddress, bytesToDigest, bytesToHex } from ".
 import type { EvmFrame, EvmFrameEnd, EvmStep } from "../../vm/tracer.ts";
 import type { Json } from "../schema.ts";
 import { failureWords, revertReason, withOpcode } from "./failures.ts";
-import { quantity, type Traced, type Tracer, type TraceWatch } from "./tracer.ts";
+import { quantity, type Traced, type Tracer, type TraceBudget } from "./tracer.ts";
 
 type TracedLog = {
   readonly address: Address;
@@ -33,7 +33,7 @@ const entryCharacters = 250;
 /** geth's `callTracer`: the tree of frames, with logs if wanted. */
 export class CallTracer implements Tracer {
   readonly #options: { readonly onlyTopCall: boolean; readonly withLog: boolean };
-  readonly #watch: TraceWatch;
+  readonly #budget: TraceBudget;
   readonly #open: Node[] = [];
   #top: Node | null = null;
   /** The last instruction. */
@@ -41,14 +41,14 @@ export class CallTracer implements Tracer {
 
   constructor(
     options: { readonly onlyTopCall: boolean; readonly withLog: boolean },
-    watch: TraceWatch,
+    budget: TraceBudget,
   ) {
     this.#options = options;
-    this.#watch = watch;
+    this.#budget = budget;
   }
 
   onEnter(frame: EvmFrame): void {
-    this.#watch.spend(entryCharacters + 2 * frame.input.length);
+    this.#budget.spend(entryCharacters + 2 * frame.input.length);
     const kept = { ...frame, input: frame.input.slice() };
     const node: Node = { frame: kept, end: null, calls: [], logs: [], destroys: false };
     this.#open.at(-1)?.calls.push(node);
@@ -59,7 +59,7 @@ export class CallTracer implements Tracer {
   onExit(end: EvmFrameEnd): void {
     const node = this.#open.pop();
     if (node === undefined) return;
-    this.#watch.spend(2 * end.output.length);
+    this.#budget.spend(2 * end.output.length);
     node.end = { ...end, failure: withOpcode(end.failure, this.#name) };
     // A precompile has no instructions that could have been seen.
     const unseen = node.logs.length === 0 && node.calls.length === 0;
@@ -68,12 +68,11 @@ export class CallTracer implements Tracer {
     if (this.#options.onlyTopCall && node.frame.depth > 1) this.#open.at(-1)?.calls.pop();
   }
 
-  onStep(step: EvmStep): Promise<void> | null {
+  onStep(step: EvmStep): void {
     const { opcode } = step;
     this.#name = step.name;
     if (opcode >= log0 && opcode <= log4 && this.#options.withLog) this.#onLog(step);
     if (opcode === selfDestruct) this.#onSelfDestruct(step);
-    return this.#watch.onStep();
   }
 
   #onLog({ opcode, stack, memory, address }: EvmStep): void {
@@ -85,7 +84,7 @@ export class CallTracer implements Tracer {
     const count = opcode - log0;
     const topics = stack.slice(-2 - count, -2).toReversed();
     if (topics.length < count) return;
-    this.#watch.spend(entryCharacters + 2 * Number(size));
+    this.#budget.spend(entryCharacters + 2 * Number(size));
     const data = new Uint8Array(Number(size));
     data.set(memory.subarray(Number(offset), Number(offset + size)));
     node.logs.push({
@@ -99,7 +98,7 @@ export class CallTracer implements Tracer {
   #onSelfDestruct({ stack, address, depth, balance }: EvmStep): void {
     const beneficiary = stack.at(-1);
     if (beneficiary === undefined || this.#options.onlyTopCall) return;
-    this.#watch.spend(entryCharacters);
+    this.#budget.spend(entryCharacters);
     const to = bytesToAddress(bigIntToFixedBytes(beneficiary, 32).subarray(12));
     const input = new Uint8Array(0);
     this.#open.at(-1)?.calls.push({

@@ -9,7 +9,7 @@ import {
   type Traced,
   type Tracer,
   type TraceOptions,
-  type TraceWatch,
+  type TraceBudget,
 } from "./tracer.ts";
 
 type Options = Extract<TraceOptions, { readonly tracer: "prestateTracer" }>;
@@ -21,20 +21,18 @@ const wordCharacters = 140;
 /** geth's `prestateTracer`: what a transaction needs of the state, or in `diffMode` changes of it. */
 export class PrestateTracer implements Tracer {
   readonly #options: Options;
-  readonly #watch: TraceWatch;
+  readonly #budget: TraceBudget;
 
-  constructor(options: Options, watch: TraceWatch) {
+  constructor(options: Options, budget: TraceBudget) {
     this.#options = options;
-    this.#watch = watch;
+    this.#budget = budget;
   }
 
   onEnter(): void {}
 
   onExit(): void {}
 
-  onStep(): Promise<void> | null {
-    return this.#watch.onStep();
-  }
+  onStep(): void {}
 
   answer(traced: Traced): Json {
     return this.#options.diffMode ? this.#difference(traced) : this.#before(traced);
@@ -45,7 +43,7 @@ export class PrestateTracer implements Tracer {
     for (const [address, account] of sorted(reads.accounts)) {
       const words = this.#options.withStorage ? (reads.storage.get(address) ?? noWords) : noWords;
       shown.push([address, this.#accountJson(account ?? emptyAccount, before, storageJson(words))]);
-      this.#watch.spend(accountCharacters + words.size * wordCharacters);
+      this.#budget.spend(accountCharacters + words.size * wordCharacters);
     }
     return Object.fromEntries(shown);
   }
@@ -63,7 +61,7 @@ export class PrestateTracer implements Tracer {
   #codeOf({ codeHash }: Account, state: StateReader): string | null {
     const code = codeHash === emptyKeccak ? null : state.code(codeHash);
     if (code === null || !this.#options.withCode) return null;
-    this.#watch.spend(2 * code.length);
+    this.#budget.spend(2 * code.length);
     return bytesToHex(code);
   }
 
@@ -74,7 +72,7 @@ export class PrestateTracer implements Tracer {
     for (const [address, now] of sorted(accounts)) {
       const was = traced.before.account(address);
       const words = this.#options.withStorage ? wordsOf(traced, address, storage.get(address)) : [];
-      this.#watch.spend(2 * (accountCharacters + words.length * wordCharacters));
+      this.#budget.spend(2 * (accountCharacters + words.length * wordCharacters));
       const changed = now === null ? null : this.#changes(was, now, code);
       const after = Object.fromEntries(
         words.filter(({ now: word }) => word !== zeroDigest).map((w) => [w.slot, w.now]),
@@ -99,7 +97,7 @@ export class PrestateTracer implements Tracer {
     const before = was ?? emptyAccount;
     const bytes = now.codeHash === before.codeHash ? undefined : code.get(now.codeHash);
     const codeShown = bytes !== undefined && this.#options.withCode;
-    if (codeShown) this.#watch.spend(2 * bytes.length);
+    if (codeShown) this.#budget.spend(2 * bytes.length);
     return {
       ...(now.balance === before.balance ? {} : { balance: quantity(now.balance) }),
       ...(now.nonce === before.nonce ? {} : { nonce: Number(now.nonce) }),

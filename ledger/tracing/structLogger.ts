@@ -8,7 +8,7 @@ import {
   type Traced,
   type Tracer,
   type TraceOptions,
-  type TraceWatch,
+  type TraceBudget,
 } from "./tracer.ts";
 
 type Options = Extract<TraceOptions, { readonly tracer: "structLogger" }>;
@@ -35,15 +35,15 @@ const wordCharacters = 70;
 /** geth's default tracer: every instruction with stack, and memory and storage if wanted. */
 export class StructLogger implements Tracer {
   readonly #options: Options;
-  readonly #watch: TraceWatch;
+  readonly #budget: TraceBudget;
   readonly #entries: Entry[] = [];
   readonly #frames: Frame[] = [];
   /** Words that were read or written, of each account, in whatever frame. */
   readonly #words = new Map<Address, Map<string, string>>();
 
-  constructor(options: Options, watch: TraceWatch) {
+  constructor(options: Options, budget: TraceBudget) {
     this.#options = options;
-    this.#watch = watch;
+    this.#budget = budget;
   }
 
   onEnter(): void {
@@ -57,16 +57,16 @@ export class StructLogger implements Tracer {
     last.error = failureWords(withOpcode(failure, last.step.name));
   }
 
-  onStep(step: EvmStep): Promise<void> | null {
+  onStep(step: EvmStep): void {
     const frame = this.#frames.at(-1);
-    if (frame === undefined) return null;
+    if (frame === undefined) return;
     this.#finishLoad(frame, step);
     const { stepsMax, withStack, withMemory } = this.#options;
     frame.last = null;
     if (stepsMax === 0 || this.#entries.length < stepsMax) {
       const { pc, name, gasLeft, gasCost, depth, refund, stack, memory } = step;
       const words = (withStack ? stack.length : 0) + (withMemory ? memory.length / 32 : 0);
-      this.#watch.spend(entryCharacters + words * wordCharacters);
+      this.#budget.spend(entryCharacters + words * wordCharacters);
       frame.last = {
         step: { pc, name, gasLeft, gasCost, depth, refund },
         stack: withStack ? stack.map(quantity) : null,
@@ -77,7 +77,6 @@ export class StructLogger implements Tracer {
       this.#entries.push(frame.last);
     }
     this.#lookAtStorage(frame, step);
-    return this.#watch.onStep();
   }
 
   #lookAtStorage(frame: Frame, { opcode, stack, address }: EvmStep): void {
@@ -108,7 +107,7 @@ export class StructLogger implements Tracer {
     this.#words.set(address, words);
     words.set(slot, wordText(value));
     if (frame.last === null) return;
-    this.#watch.spend(words.size * 2 * wordCharacters);
+    this.#budget.spend(words.size * 2 * wordCharacters);
     frame.last.storage = Object.fromEntries(words);
   }
 

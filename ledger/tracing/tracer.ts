@@ -24,24 +24,22 @@ export type TraceOptions =
     }
   | { readonly tracer: "noopTracer" };
 
-/** The bounds of a trace. Whatever is over one throws a `TraceStop`. */
-export interface TraceWatch {
-  /** Called for each instruction; execution waits for the promise. */
-  onStep(): Promise<void> | null;
-  /** Counts characters of the answer. */
-  spend(characters: number): void;
+/** Characters of one answer's traces together. */
+export const traceSizeMax = 24 * 1_024 * 1_024;
+
+/** Ends a trace that is too large, through the EVM library, which knows no other way out. */
+export class TraceTooLarge extends Error {
+  override readonly name = "TraceTooLarge";
 }
 
-/** Ends a trace through the EVM library, which knows no other way out. */
-export class TraceStop extends Error {
-  override readonly name = "TraceStop";
-  readonly limit: string;
-  readonly limitMax: number;
+/** Counts what the traces of one request come to. */
+export class TraceBudget {
+  #left = traceSizeMax;
 
-  constructor(limit: string, limitMax: number) {
-    super(`limit ${limit} is ${limitMax}`);
-    this.limit = limit;
-    this.limitMax = limitMax;
+  /** Characters that the answer will have, about. */
+  spend(characters: number): void {
+    this.#left -= characters;
+    if (this.#left < 0) throw new TraceTooLarge("the trace is too large");
   }
 }
 

@@ -3,22 +3,22 @@ import type { EvmTracer } from "../../vm/tracer.ts";
 import { CallTracer } from "./callTracer.ts";
 import { PrestateTracer } from "./prestateTracer.ts";
 import { StructLogger } from "./structLogger.ts";
-import type { Traced, Tracer, TraceOptions, TraceWatch } from "./tracer.ts";
+import type { Tracer, TraceOptions, TraceBudget } from "./tracer.ts";
 
 /** The tracer of these options. */
-export function createTracer(options: TraceOptions, watch: TraceWatch): Tracer {
+export function createTracer(options: TraceOptions, budget: TraceBudget): Tracer {
   switch (options.tracer) {
     case "structLogger":
-      return new StructLogger(options, watch);
+      return new StructLogger(options, budget);
     case "callTracer":
-      return new CallTracer(options, watch);
+      return new CallTracer(options, budget);
     case "prestateTracer":
-      return new PrestateTracer(options, watch);
+      return new PrestateTracer(options, budget);
     case "noopTracer":
-      return { ...blind, onStep: () => watch.onStep(), answer: (_traced: Traced) => ({}) };
+      return { ...blind, answer: () => ({}) };
     default:
       return unreachable(options);
   }
 }
 
-const blind: Pick<EvmTracer, "onEnter" | "onExit"> = { onEnter: () => {}, onExit: () => {} };
+const blind: EvmTracer = { onEnter: () => {}, onExit: () => {}, onStep: () => {} };

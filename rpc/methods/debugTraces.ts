@@ -1,37 +1,32 @@
+import type { Digest } from "../../base/brand.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
-import type { TraceOptions } from "../../ledger/tracing/tracer.ts";
+import type { BlockOverrides, StateOverrides } from "../../ledger/simulate.ts";
+import type { TransactionTrace } from "../../ledger/tracing/tasks.ts";
+import { traceSizeMax, type TraceOptions } from "../../ledger/tracing/tracer.ts";
 import type { Method } from "../dispatch.ts";
 import { method } from "../dispatch.ts";
 import { errorCodes, limitExceeded, type Answer, type RpcError } from "../errors.ts";
-import { isJsonObject, memberOf, shortened } from "../json.ts";
+import { isJsonObject, JsonText, memberOf, shortened } from "../json.ts";
 import type { MethodHost } from "../methodHost.ts";
-import { blockTag, ethereumDigest, optional, type Parameter } from "../parameters.ts";
-import { stateError } from "../refusals.ts";
-import type { TraceRefusal } from "../traceApi.ts";
-import { blockMissing, heightOf } from "./ethereumTags.ts";
+import { ethereumDigest, type Parameter } from "../parameters.ts";
+import { taskError } from "../refusals.ts";
+import { messageRefusalError } from "./callFailures.ts";
+import { callObject } from "./callObject.ts";
+import { blockOverrides, stateOverrides } from "./callOverrides.ts";
+import { requestOf, runTaskAt } from "./ethereumCalls.ts";
+import { blockMissing, heightOf, tagOrLatest } from "./ethereumTags.ts";
 
-/** How long a trace may take unless its caller says otherwise, in milliseconds. */
-const timeoutMsDefault = 5_000;
-
-/** Longest time that may be asked for, in milliseconds. */
-const timeoutMsMax = 30_000;
-
-/** What geth's tools send as `config`. */
-export type TraceConfig = { readonly options: TraceOptions; readonly timeoutMs: number };
+/** What geth's tools send as `config`; a call's has overrides too. */
+export type TraceConfig = {
+  readonly options: TraceOptions;
+  readonly state: StateOverrides;
+  readonly block: BlockOverrides;
+};
 
 const tracerNames = ["callTracer", "prestateTracer", "noopTracer"] as const;
 
 function isOn(object: unknown, name: string): boolean {
   return isJsonObject(object) && memberOf(object, name) === true;
-}
-
-/** `5s`, `300ms` or `1m`, as Go writes durations. */
-function readTimeoutMs(value: unknown): Outcome<number, string> {
-  if (value === undefined || value === null) return accept(timeoutMsDefault);
-  const match = typeof value === "string" ? /^(\d{1,6})(ms|s|m)$/.exec(value) : null;
-  if (match === null) return refuse('timeout wants a duration such as "5s"');
-  const unitMs = match[2] === "ms" ? 1 : match[2] === "s" ? 1_000 : 60_000;
-  return accept(Math.min(Number(match[1]) * unitMs, timeoutMsMax));
 }
 
 function readOptions(value: Readonly<Record<string, unknown>>): Outcome<TraceOptions, string> {
@@ -79,81 +74,106 @@ function readConfig(value: unknown): Outcome<TraceConfig, string> {
   if (!isJsonObject(object)) return refuse("wants an object");
   const options = readOptions(object);
   if (!options.ok) return options;
-  const timeoutMs = readTimeoutMs(memberOf(object, "timeout"));
-  if (!timeoutMs.ok) return timeoutMs;
-  return accept({ options: options.value, timeoutMs: timeoutMs.value });
+  const state = stateOverrides.read(memberOf(object, "stateOverrides"));
+  if (!state.ok) return refuse(`stateOverrides ${state.refusal}`);
+  const block = blockOverrides.read(memberOf(object, "blockOverrides"));
+  if (!block.ok) return refuse(`blockOverrides ${block.refusal}`);
+  return accept({ options: options.value, state: state.value, block: block.value });
 }
 
-/** The last parameter of a `debug_trace…` method. */
-export const traceConfig: Parameter<TraceConfig> = {
-  schema: {
-    type: "object",
-    description: "tracer, tracerConfig, timeout, and geth's struct logger",
-  },
+/** The last parameter; a `timeout` is not looked at, for the node has its own. */
+const traceConfig: Parameter<TraceConfig> = {
+  schema: { type: "object", description: "tracer, tracerConfig, or geth's struct logger's" },
   optional: true,
   read: readConfig,
 };
 
-/** Why there is no trace, in an error. */
-export function traceError(refusal: TraceRefusal): RpcError {
-  switch (refusal.code) {
-    case "pruned":
-    case "notYet":
-      return stateError(refusal);
-    case "unknownBlock":
-      return blockMissing();
-    case "unknownTransaction":
-      return { code: errorCodes.resourceNotFound, message: "transaction not found" };
-    case "limit":
-      return limitExceeded(refusal.limit, refusal.limitMax, null);
-  }
+const style = "array";
+
+async function blockTraces(
+  { node }: MethodHost,
+  hash: Digest | null,
+  request: { readonly only: number | null; readonly options: TraceOptions },
+): Promise<Outcome<readonly TransactionTrace[], RpcError>> {
+  const outcome = hash === null ? null : await node.traceBlock(hash, request);
+  if (outcome === null) return refuse(blockMissing());
+  if (!outcome.ok) return refuse(taskError(outcome.refusal));
+  return outcome.value.ok ? outcome.value : refuse(tooLarge);
 }
 
-/** `debug_trace…` of committed transactions. */
-export function debugTraceMethods({ node }: MethodHost): readonly Method[] {
-  const style = "array";
-  const blockTraces = async (
-    hash: Parameters<typeof node.traces.block>[0],
-    config: TraceConfig,
-    signal: AbortSignal,
-  ): Promise<Answer> => {
-    const traces = await node.traces.block(hash, { ...config, signal });
-    if (!traces.ok) return refuse(traceError(traces.refusal));
-    return accept(traces.value.map(({ hash: txHash, result }) => ({ txHash, result })));
-  };
+const tooLarge = limitExceeded("traceSizeMax", traceSizeMax, null);
+
+async function blockAnswer(
+  host: MethodHost,
+  hash: Digest | null,
+  options: TraceOptions,
+): Promise<Answer> {
+  const traces = await blockTraces(host, hash, { only: null, options });
+  if (!traces.ok) return traces;
+  const items = traces.value.map(({ hash: of, json }) => `{"txHash":"${of}","result":${json}}`);
+  return accept(new JsonText(`[${items.join(",")}]`));
+}
+
+function transactionMethods(host: MethodHost): readonly Method[] {
+  const { node } = host;
+  const traceTransaction = method({
+    name: "debug_traceTransaction",
+    summary: "Executes a committed transaction again and shows what it did.",
+    style,
+    parameters: { hash: ethereumDigest, config: traceConfig },
+    call: async ({ hash, config: { options } }) => {
+      const found = await node.transaction(hash);
+      if (found.state !== "committed")
+        return refuse({ code: errorCodes.resourceNotFound, message: "transaction not found" });
+      const { block, index } = found.committed;
+      const traces = await blockTraces(host, block.hash, { only: index, options });
+      if (!traces.ok) return traces;
+      return accept(new JsonText(traces.value[0]?.json ?? "null"));
+    },
+  });
+  const traceCall = method({
+    name: "debug_traceCall",
+    summary: "Runs a call on a committed state and shows what it does.",
+    style,
+    parameters: { transaction: callObject, block: tagOrLatest, config: traceConfig },
+    call: async ({ transaction, block, config }) => {
+      const { options, ...overrides } = config;
+      const simulation = requestOf(host, transaction, overrides);
+      if (!simulation.ok) return simulation;
+      const request = { simulation: simulation.value, options };
+      const answer = await runTaskAt(host, "traceCall", request, block);
+      if (!answer.ok) return answer;
+      if (!answer.value.ok) return refuse(tooLarge);
+      const trace = answer.value.value;
+      return trace.ok
+        ? accept(new JsonText(trace.value))
+        : refuse(messageRefusalError(trace.refusal));
+    },
+  });
+  return [traceTransaction, traceCall];
+}
+
+/** `debug_trace…`, as go-ethereum has it. */
+export function debugTraceMethods(host: MethodHost): readonly Method[] {
+  const { node } = host;
   return [
-    method({
-      name: "debug_traceTransaction",
-      summary: "Executes a committed transaction again and shows what it did.",
-      style,
-      heavy: true,
-      parameters: { hash: ethereumDigest, config: traceConfig },
-      call: async ({ hash, config }, { signal }) => {
-        const trace = await node.traces.transaction(hash, { ...config, signal });
-        return trace.ok ? trace : refuse(traceError(trace.refusal));
-      },
-    }),
+    ...transactionMethods(host),
     method({
       name: "debug_traceBlockByHash",
       summary: "Traces all transactions of a block.",
       style,
-      heavy: true,
       parameters: { hash: ethereumDigest, config: traceConfig },
-      call: ({ hash, config }, { signal }) => blockTraces(hash, config, signal),
+      call: ({ hash, config }) => blockAnswer(host, hash, config.options),
     }),
     method({
       name: "debug_traceBlockByNumber",
       summary: "Traces all transactions of a block.",
       style,
-      heavy: true,
-      parameters: {
-        block: optional(blockTag, { type: "tag", tag: "latest" } as const),
-        config: traceConfig,
-      },
-      call: async ({ block, config }, { signal }) => {
+      parameters: { block: tagOrLatest, config: traceConfig },
+      call: async ({ block, config }) => {
         const height = await heightOf(node, block);
         const head = height === null ? null : await node.headAtHeight(height);
-        return head === null ? refuse(blockMissing()) : blockTraces(head.hash, config, signal);
+        return blockAnswer(host, head?.hash ?? null, config.options);
       },
     }),
   ];

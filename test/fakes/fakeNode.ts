@@ -2,7 +2,6 @@ import { Registry } from "prom-client";
 
 import type { Address, Digest } from "../../base/brand.ts";
 import { emptyBytes, zeroAddress, zeroDigest } from "../../base/bytes.ts";
-import type { TraceApi } from "../../rpc/traceApi.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import { emptyKeccak, keccakDigest } from "../../crypto/keccak.ts";
 import { signersOf } from "../../crypto/verify.ts";
@@ -10,12 +9,19 @@ import { emptyAccount } from "../../ledger/accounts.ts";
 import type { CommitProof, Header } from "../../ledger/blockTypes.ts";
 import { decodeEthereum, decodeNative } from "../../ledger/decode.ts";
 import { decodeEthereumEnvelope } from "../../ledger/ethereumCodec.ts";
-import type { AccountView } from "../../ledger/execute.ts";
+import { blockContextOf, type AccountView } from "../../ledger/execute.ts";
 import { blockHash, headerVersion } from "../../ledger/header.ts";
 import { emptyRoot } from "../../ledger/orderedRoot.ts";
 import type { Receipt } from "../../ledger/receiptTypes.ts";
+import { coreRegistry } from "../../ledger/runtime.ts";
 import type { Json } from "../../ledger/schema.ts";
 import type { StateReader } from "../../ledger/state.ts";
+import {
+  runStateTask,
+  type StateTaskAnswer,
+  type StateTaskName,
+  type StateTaskRequest,
+} from "../../ledger/stateTasks.ts";
 import { decodeThetaTransaction } from "../../ledger/thetaCodec.ts";
 import type { Transaction } from "../../ledger/transaction.ts";
 import type {
@@ -31,6 +37,7 @@ import type {
   Submitted,
   SubmitRefusal,
   SyncStatus,
+  TaskRefusal,
   TransactionLookup,
   WaitRefusal,
 } from "../../rpc/api.ts";
@@ -57,11 +64,6 @@ export class FakeNode implements NodeApi {
   readonly metrics = new Registry();
   readonly address = zeroAddress;
   readonly peerId = "fake";
-  /** It runs no code, so there is nothing to look into. */
-  readonly traces: TraceApi = {
-    transaction: () => Promise.resolve(refuse({ code: "unknownTransaction" })),
-    block: () => Promise.resolve(refuse({ code: "unknownBlock" })),
-  };
   /** How often `submit` was called: groups, not transactions. */
   submitCalls = 0;
   healthy: Health = { ok: true, reason: null };
@@ -230,6 +232,32 @@ export class FakeNode implements NodeApi {
     if (query !== "candidates")
       return refuse({ code: "unknownQuery", detail: `stake has no query ${query}` });
     return accept({ SortedCandidates: [] });
+  }
+
+  /** Its blocks cannot be executed again. */
+  traceBlock(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  async runTask<N extends StateTaskName>(
+    name: N,
+    request: StateTaskRequest<N>,
+    height: number | null,
+  ): Promise<Outcome<StateTaskAnswer<N>, TaskRefusal>> {
+    const at = height ?? this.#blocks.length - 1;
+    const state = this.stateAt(at);
+    const block = this.#blocks[at];
+    if (!state.ok || block === undefined)
+      return state.ok ? refuse({ code: "busy", detail: "" }) : state;
+    const reader = state.value;
+    const scene = {
+      registry: coreRegistry,
+      chain: this.chain,
+      parameters: coreRegistry.parametersWith(new Map()),
+      reader,
+      block: blockContextOf(block.header, this.#blocks[at - 1]?.header ?? block.header),
+    };
+    return accept(await runStateTask(name, scene, request));
   }
 
   parameters(): ReturnType<NodeApi["parameters"]> {
