@@ -85,7 +85,11 @@ export function traceCall(
       value: message.value,
       input: message.data,
       gasLimit: message.gasLimit ?? gasMax,
-      ...{ gasUsed, ok, output, contractAddress, before },
+      gasUsed,
+      ok,
+      output,
+      contractAddress,
+      before,
       reads: reader.reads,
       changes: simulation.journal.changes(),
     };
