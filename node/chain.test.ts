@@ -251,7 +251,7 @@ describe("chain", () => {
     expect(result).toEqual({ valid: true, nextEpoch: null });
   });
 
-  it("punishes by evidence in a block, and refuses a block whose evidence proves nothing", async () => {
+  it("punishes by evidence in a block, and refuses what proves nothing", async () => {
     const builder = await open("a");
     const other = await open("b");
     const encoded = encodeReport({ evidence: doubleVote(), reporter: recipient });
