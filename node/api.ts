@@ -27,6 +27,7 @@ import type {
 import { PrunedError } from "../store/failures.ts";
 import type { Chain } from "./chain.ts";
 import type { DiskStore } from "./diskStore.ts";
+import type { EvidencePool } from "./evidencePool.ts";
 import { headContext, type HeadState } from "./headState.ts";
 import type { Reads } from "./reads.ts";
 import type { StateThreads } from "./stateThreads.ts";
@@ -42,6 +43,7 @@ export type ApiParts = {
   readonly head: HeadState;
   readonly reads: Reads;
   readonly pool: TransactionPool;
+  readonly evidence: EvidencePool;
   readonly waiters: Waiters;
   readonly threads: StateThreads;
   readonly metrics: MetricsRegistry;
@@ -85,6 +87,8 @@ export function createApi(parts: ApiParts): {
     submit: (submissions) => pool.submit(submissions, "local"),
     waitCommitted: (hash, options) => waitCommitted({ reads, pool, waiters }, hash, options),
     traceBlock: (hash, request) => traceBlock(parts, hash, request),
+    pendingEvidence: () => parts.evidence.pending(),
+    submitEvidence: (evidence, reporter) => parts.evidence.add(evidence, reporter),
     syncStatus: () => syncStatus(parts),
     peers: (): readonly PeerInfo[] => [],
     health: (): Health => {
