@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { NodeError } from "../base/nodeError.ts";
+import type { Digest } from "../base/brand.ts";
 import { zeroAddress } from "../base/bytes.ts";
 import { Guard } from "../consensus/guard.ts";
-import { Replica } from "../consensus/replica.ts";
+import type { ReplicaOptions } from "../consensus/replicaOptions.ts";
 import { soundRules } from "../consensus/rules.ts";
-import type { EpochInfo } from "../consensus/types.ts";
 import { aggregate, blsBackend, blsSign } from "../crypto/bls.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { RecoverPool } from "../crypto/recoverPool.node.ts";
@@ -21,20 +21,22 @@ import { Chain, type CommittedBlock } from "./chain.ts";
 import type { Config } from "./config.ts";
 import { DiskStore } from "./diskStore.ts";
 import type { GenesisNames, GenesisSource } from "./genesis.ts";
+import { Engine } from "./engine.ts";
 import { HeadState } from "./headState.ts";
 import { Health } from "./health.ts";
-import { Host, hostFailure } from "./host.ts";
+import { hostFailure } from "./host.ts";
 import type { ValidatorKeys } from "./keys.ts";
 import type { Log } from "./log.ts";
 import { NodeMetrics } from "./metrics.ts";
 import { connectionsMaxOf, openFilesMax } from "./openFiles.ts";
+import type { Peering } from "./peering.ts";
 import { Reads } from "./reads.ts";
 import { openSafety, type OpenedSafety } from "./safety.ts";
-import { startPoint } from "./startPoint.ts";
+import { restoreBlocks, startPoint } from "./startPoint.ts";
 import { TransactionJournal } from "./transactionJournal.ts";
 import { TransactionPool } from "./transactionPool.ts";
 import { Waiters } from "./waiters.ts";
-import { NodeWorld, noOutbound, warnOfOtherKey, type Signing, type WorldOptions } from "./world.ts";
+import { noOutbound, warnOfOtherKey, type Signing, type WorldOptions } from "./world.ts";
 
 /** View timers: a network of one never needs them, but a stalled disk does. */
 const viewTimeoutMsShort = 2_000;
@@ -118,13 +120,19 @@ export class LedgerNode {
     return this.#server?.addresses ?? [];
   }
 
+  /** Where other nodes reach this one; none where there is no network. */
+  get peerAddresses(): readonly string[] {
+    return this.#parts.peering?.peers.network.addresses() ?? [];
+  }
+
   /** Restores pending transactions, begins consensus, opens the port. */
   async start(): Promise<void> {
     if (this.#isRunning) return;
     this.#isRunning = true;
-    const { pool, host, recoverPool, chain } = this.#parts;
+    const { pool, engine, recoverPool, chain, peering } = this.#parts;
     recoverPool.start();
-    host.deliver({ type: "started", point: this.#parts.point });
+    await peering?.start();
+    engine.start(this.#parts.point, this.#parts.signing);
     const restored = await pool.restore(this.#unsubmitted);
     if (restored > 0) this.#log.info("pending transactions restored", { count: restored });
     await this.#server?.start();
@@ -142,11 +150,11 @@ export class LedgerNode {
   }
 
   async #stop(): Promise<void> {
-    const { host, world, waiters, recoverPool, journal, store, safety } = this.#parts;
+    const { engine, peering, waiters, recoverPool, journal, store, safety } = this.#parts;
     waiters.stop();
     await this.#server?.stop();
-    world.stop();
-    await host.stop();
+    await peering?.stop();
+    await engine.stop();
     await recoverPool.stop();
     await journal.close();
     await safety?.close();
@@ -160,12 +168,14 @@ type Parts = {
   readonly store: DiskStore;
   readonly chain: Chain;
   readonly pool: TransactionPool;
-  readonly host: Host;
-  readonly world: NodeWorld;
+  readonly engine: Engine;
+  /** `null` where no network is configured. */
+  readonly peering: Peering | null;
   readonly waiters: Waiters;
   readonly recoverPool: RecoverPool;
   readonly journal: TransactionJournal;
   readonly safety: OpenedSafety | null;
+  readonly signing: Signing | null;
   readonly point: ReturnType<typeof startPoint>;
 };
 
@@ -212,36 +222,37 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
   const failed = once((error: unknown) => options.events.onFailure(hostFailure(error)));
   const { pool, journal, payloads } = await openPool(options, base, {
     change: (pending) => {
-      host.deliver({ type: "workChanged", pending });
-      if (!pending) return;
-      health.onWork();
-      world.onWork();
+      engine.onWork(pending);
+      if (pending) health.onWork();
     },
+    accepted: (hashes) => peering?.announce(hashes),
     failure: failed,
   });
   const safety = await openOwnSafety(options);
-  const replica = createReplica({ config, keys, epoch: store.epoch });
   const health = new Health(
     () => performance.now(),
     () => pool.size > 0,
   );
-  const world = new NodeWorld({
-    ...worldFacts(options, base),
-    pool,
-    signing: signingOf(keys, genesis, safety),
-    onCommitted: (blocks) => {
-      for (const block of blocks) onCommitted(options, { ...base, pool, announce }, block);
-      health.onCommitted();
-      pool.compactJournal().catch(failed);
+  const peering = await openPeering(options, { ...base, pool, failed });
+  const engine = new Engine({
+    replica: replicaOptions(config, keys),
+    world: {
+      ...worldFacts(options, base),
+      outbound: peering?.outbound ?? noOutbound,
+      pool,
+      onCommitted: (blocks) => {
+        for (const block of blocks) onCommitted(options, { ...base, pool, announce }, block);
+        health.onCommitted();
+        pool.compactJournal().catch(failed);
+      },
+      onAlarm: (reason) => {
+        health.onAlarm(reason);
+        log.error("the chain cannot be followed any more", { reason });
+      },
+      onFailure: failed,
     },
-    onAlarm: (reason) => {
-      health.onAlarm(reason);
-      log.error("the chain cannot be followed any more", { reason });
-    },
-    onFailure: failed,
   });
-  const host = new Host(replica, world, failed);
-  world.attach(host);
+  peering?.attach(engine);
   const { api, announce } = createApi({
     ...base,
     registry: coreRegistry,
@@ -251,12 +262,16 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
     metrics: metrics.registry,
     build: buildInfo(),
     address: keys?.address ?? zeroAddress,
-    status: () => replica.status,
-    unhealthy: () => health.reason(),
+    status: () => engine.status,
+    unhealthy: () => health.reason() ?? peering?.peers.quorumFault() ?? null,
+    network: peering?.peers.network ?? null,
   });
-  watchParts(metrics, { pool, waiters, host, recoverPool, store });
+  watchParts(metrics, { pool, waiters, engine, recoverPool, store });
+  restoreBlocks(store, chain);
   const point = startPoint({ store, chain, record: safety?.record ?? null });
-  const parts = { store, chain, pool, host, world, waiters, recoverPool, journal, safety, point };
+  const signing = signingOf(keys, genesis, safety);
+  const services = { pool, waiters, recoverPool, journal, safety };
+  const parts = { ...services, store, chain, engine, peering, signing, point };
   const onThrow = (error: unknown): void => {
     if (isDiskFailure(error)) failed(error);
   };
@@ -291,6 +306,7 @@ async function openPool(
   { recoverPool, headState, metrics, waiters }: Base,
   on: {
     readonly change: (pending: boolean) => void;
+    readonly accepted: (hashes: readonly Digest[]) => void;
     readonly failure: (error: unknown) => void;
   },
 ): Promise<{
@@ -322,6 +338,7 @@ async function openPool(
     metrics,
     onChange: on.change,
     onAbandoned: (hash, reason) => waiters.settle(hash, { code: "abandoned", reason }),
+    onAccepted: on.accepted,
   });
   return { pool, journal, payloads };
 }
@@ -338,14 +355,10 @@ async function openOwnSafety(options: AssembleOptions): Promise<OpenedSafety | n
 function worldFacts(
   { config, genesis, log }: AssembleOptions,
   { chain, reads }: Base,
-): Pick<
-  WorldOptions,
-  "genesis" | "chain" | "outbound" | "pace" | "transactionsMax" | "epochProof" | "log"
-> {
+): Pick<WorldOptions, "genesis" | "chain" | "pace" | "transactionsMax" | "epochProof" | "log"> {
   return {
     genesis: genesis.hash,
     chain,
-    outbound: noOutbound,
     pace: {
       intervalMsMin: config.consensus.blockIntervalMsMin,
       intervalMsIdle: config.consensus.blockIntervalMsIdle,
@@ -379,28 +392,44 @@ function onCommitted(
 /** Most transactions of a block that this node builds; gas and bytes bound it too. */
 const blockTransactionsMax = 20_000;
 
-function createReplica(options: {
-  readonly config: Config;
-  readonly keys: ValidatorKeys | null;
-  readonly epoch: EpochInfo;
-}): Replica {
-  const { keys } = options;
-  const { consensus } = options.config;
-  return new Replica(
-    {
-      self: keys === null ? null : { address: keys.address, blsKey: keys.blsPublicKey },
-      rules: soundRules,
-      timing: {
-        shortMs: viewTimeoutMsShort,
-        longMs: viewTimeoutMsShort + 2 * consensus.blockIntervalMsIdle,
-        msMax: viewTimeoutMsMax + 2 * consensus.blockIntervalMsIdle,
-      },
-      clockDriftMsMax: consensus.clockDriftMsMax,
-      hash: keccak256,
-      aggregate,
+function replicaOptions({ consensus }: Config, keys: ValidatorKeys | null): ReplicaOptions {
+  return {
+    self: keys === null ? null : { address: keys.address, blsKey: keys.blsPublicKey },
+    rules: soundRules,
+    timing: {
+      shortMs: viewTimeoutMsShort,
+      longMs: viewTimeoutMsShort + 2 * consensus.blockIntervalMsIdle,
+      msMax: viewTimeoutMsMax + 2 * consensus.blockIntervalMsIdle,
     },
-    options.epoch,
-  );
+    clockDriftMsMax: consensus.clockDriftMsMax,
+    hash: keccak256,
+    aggregate,
+  };
+}
+
+/** The network, where one is configured; its code is loaded only then. */
+async function openPeering(
+  { config, genesis, keys, log, store }: AssembleOptions,
+  base: Base & {
+    readonly pool: TransactionPool;
+    readonly failed: (error: unknown) => void;
+  },
+): Promise<Peering | null> {
+  const { listen, peers, mdns } = config.p2p;
+  if (listen.length === 0 && peers.length === 0 && !mdns) return null;
+  const { Peering: Network } = await import("./peering.ts");
+  const { metrics, failed } = base;
+  return Network.open({
+    ...base,
+    config,
+    genesis,
+    keys,
+    store,
+    log: log.child("p2p"),
+    onFailure: failed,
+    onChecked: (claims) => metrics.checkedSignatures.inc(claims),
+    onUnused: () => {},
+  });
 }
 
 function signingOf(
@@ -432,13 +461,13 @@ function countCommit(metrics: NodeMetrics, { block, transactions }: CommittedBlo
 
 function watchParts(
   metrics: NodeMetrics,
-  parts: Pick<Parts, "pool" | "waiters" | "host" | "recoverPool" | "store">,
+  parts: Pick<Parts, "pool" | "waiters" | "engine" | "recoverPool" | "store">,
 ): void {
-  const { pool, waiters, host, recoverPool, store } = parts;
+  const { pool, waiters, engine, recoverPool, store } = parts;
   metrics.watch("ledger_mempool_transactions", "Pending transactions.", () => pool.size);
   metrics.watch("ledger_mempool_bytes", "Bytes of pending transactions.", () => pool.sizeBytes);
   metrics.watch("ledger_waiting_clients", "Clients that wait for a commit.", () => waiters.count);
-  metrics.watch("ledger_consensus_inputs_queued", "Waiting inputs.", () => host.queuedCount);
+  metrics.watch("ledger_consensus_inputs_queued", "Waiting inputs.", () => engine.queuedCount);
   metrics.watch(
     "ledger_signatures_queued",
     "Signatures that wait to be recovered.",
