@@ -4,8 +4,8 @@ import { afterAll, expect, test } from "vitest";
 import { cleanUp, launchLedger, startLedger, temporaryFolder, waitFor } from "./harness.ts";
 
 /*
- * Goal: four validators in four processes are one chain. What one is sent, all commit; one that dies
- * is not missed; without a quorum the chain stands and says so, and goes on by itself when one
+ * Goal: four validators in four processes are one chain. What one is sent, all commit; one that
+ * dies is not missed; without a quorum the chain stands and says so, and goes on by itself when one
  * returns.
  */
 
@@ -47,7 +47,7 @@ async function startDevnet(folder: string): Promise<{
   return { members, err: devnet.err, stop: () => devnet.stop("SIGINT") };
 }
 
-test("A9 N6 transfers reach all four; one dead is not missed, two are, until one returns", async () => {
+test("A9 transfers reach all four; one dead is not missed, two are until one returns", async () => {
   const folder = join(temporaryFolder(), "net");
   const devnet = await startDevnet(folder);
   const [first, second, third, fourth] = devnet.members;

@@ -293,7 +293,7 @@ function committeeOf(registry: Registry, context: ReadContext): Committee {
 }
 
 /** Reads the parameters of a state; the last answer is kept, because they rarely change. */
-function createParametersReader(registry: Registry): (reader: StateReader) => Parameters {
+export function createParametersReader(registry: Registry): (reader: StateReader) => Parameters {
   let lastRecord: Uint8Array | null = null;
   let last: Parameters | null = null;
   return (reader) => {

@@ -181,10 +181,13 @@ export class Chain {
   /** Blocks that are on disk with all their ancestors beyond the head, parents first. */
   storedBlocks(): readonly { readonly hash: Digest; readonly block: Block }[] {
     const reached = new Set([this.#head.hash]);
-    return [...this.#pending.values()]
+    const stored = [...this.#pending.values()]
       .filter(({ isStored, block }) => isStored && block.header.epoch === this.#epoch.epoch)
-      .toSorted((a, b) => a.block.header.height - b.block.header.height)
-      .filter(({ hash, block }) => reached.has(block.header.parentHash) && reached.add(hash));
+      .toSorted((a, b) => a.block.header.height - b.block.header.height);
+    for (const { hash, block } of stored) {
+      if (reached.has(block.header.parentHash)) reached.add(hash);
+    }
+    return stored.filter(({ hash }) => reached.has(hash));
   }
 
   /** Marks a block that was read back from the store, so that it is not written again. */

@@ -180,8 +180,8 @@ export class Inbound {
   }
 
   /**
-   * A proposal of the next epoch brings the proof that ours has ended. No hash covers that proof, so
-   * it is verified by itself, and before anything else of the proposal can be.
+   * A proposal of the next epoch brings the proof that ours has ended. No hash covers that proof,
+   * so it is verified by itself, and before anything else of the proposal can be.
    */
   async #enterEpoch({ header, body }: CompactProposal): Promise<Verdict> {
     const { chain, engine } = this.#parts;
@@ -192,9 +192,9 @@ export class Inbound {
   }
 
   /**
-   * Whether the signer leads the view, as far as that is known here. The certificate in the proposal
-   * is delivered first: it brings the replica into the view. Otherwise any member could fill the
-   * places that the replica keeps for one view's proposals.
+   * Whether the signer leads the view, as far as that is known here. The certificate in the
+   * proposal is delivered first: it brings the replica into the view. Otherwise any member could
+   * fill the places that the replica keeps for one view's proposals.
    */
   async #mayLead({ header, signer }: CompactProposal, epoch: EpochInfo): Promise<boolean> {
     const { engine, verifier } = this.#parts;

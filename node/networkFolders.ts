@@ -29,8 +29,8 @@ export function nodeName(index: number): string {
 }
 
 /**
- * Writes the folders of a whole network: the same genesis, a validator's new keys in each with their
- * first safety record, and the addresses of all others.
+ * Writes the folders of a whole network: the same genesis, a validator's new keys in each with
+ * their first safety record, and the addresses of all others.
  */
 export async function writeNetwork(
   folder: string,

@@ -2,10 +2,9 @@ import { join } from "node:path";
 import { NodeError } from "../base/nodeError.ts";
 import type { Digest } from "../base/brand.ts";
 import { zeroAddress } from "../base/bytes.ts";
-import { Guard } from "../consensus/guard.ts";
 import type { ReplicaOptions } from "../consensus/replicaOptions.ts";
 import { soundRules } from "../consensus/rules.ts";
-import { aggregate, blsBackend, blsSign } from "../crypto/bls.ts";
+import { aggregate, blsBackend } from "../crypto/bls.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { RecoverPool } from "../crypto/recoverPool.node.ts";
 import { secp256k1Backend } from "../crypto/secp256k1.ts";
@@ -19,7 +18,7 @@ import { createApi } from "./api.ts";
 import { buildInfo } from "./build.ts";
 import { Chain, type CommittedBlock } from "./chain.ts";
 import type { Config } from "./config.ts";
-import { DiskStore } from "./diskStore.ts";
+import { DiskStore, storeFolder } from "./diskStore.ts";
 import type { GenesisNames, GenesisSource } from "./genesis.ts";
 import { Engine } from "./engine.ts";
 import { HeadState } from "./headState.ts";
@@ -31,12 +30,14 @@ import { NodeMetrics } from "./metrics.ts";
 import { connectionsMaxOf, openFilesMax } from "./openFiles.ts";
 import type { Peering } from "./peering.ts";
 import { Reads } from "./reads.ts";
-import { openSafety, type OpenedSafety } from "./safety.ts";
+import { Signer } from "./signer.ts";
 import { restoreBlocks, startPoint } from "./startPoint.ts";
+import { StateThreads } from "./stateThreads.ts";
 import { TransactionJournal } from "./transactionJournal.ts";
 import { TransactionPool } from "./transactionPool.ts";
 import { Waiters } from "./waiters.ts";
-import { noOutbound, warnOfOtherKey, type Signing, type WorldOptions } from "./world.ts";
+import { countCommit, watchParts } from "./watch.ts";
+import { noOutbound, type WorldOptions } from "./world.ts";
 
 /** View timers: a network of one never needs them, but a stalled disk does. */
 const viewTimeoutMsShort = 2_000;
@@ -129,10 +130,10 @@ export class LedgerNode {
   async start(): Promise<void> {
     if (this.#isRunning) return;
     this.#isRunning = true;
-    const { pool, engine, recoverPool, chain, peering } = this.#parts;
+    const { pool, recoverPool, chain, peering } = this.#parts;
     recoverPool.start();
     await peering?.start();
-    engine.start(this.#parts.point, this.#parts.signing);
+    await this.#begin();
     const restored = await pool.restore(this.#unsubmitted);
     if (restored > 0) this.#log.info("pending transactions restored", { count: restored });
     await this.#server?.start();
@@ -144,20 +145,29 @@ export class LedgerNode {
     });
   }
 
+  /** Begins consensus where the chain is now. */
+  async #begin(): Promise<void> {
+    const { engine, signer, store, chain } = this.#parts;
+    await signer.open();
+    const record = signer.recordAt(chain.epoch);
+    engine.start(startPoint({ store, chain, record }), signer.signing);
+  }
+
   /** Answers what is under way, stops proposing, closes files. */
   stop(): Promise<void> {
     return (this.#stopping ??= this.#stop());
   }
 
   async #stop(): Promise<void> {
-    const { engine, peering, waiters, recoverPool, journal, store, safety } = this.#parts;
+    const { engine, peering, waiters, recoverPool, journal, store, signer, threads } = this.#parts;
     waiters.stop();
     await this.#server?.stop();
+    await threads.stop();
     await peering?.stop();
     await engine.stop();
     await recoverPool.stop();
     await journal.close();
-    await safety?.close();
+    await signer.close();
     await store.close();
     this.#log.info("node stopped", { height: this.#parts.chain.head.header.height });
     this.#log.flush();
@@ -173,10 +183,9 @@ type Parts = {
   readonly peering: Peering | null;
   readonly waiters: Waiters;
   readonly recoverPool: RecoverPool;
+  readonly threads: StateThreads;
   readonly journal: TransactionJournal;
-  readonly safety: OpenedSafety | null;
-  readonly signing: Signing | null;
-  readonly point: ReturnType<typeof startPoint>;
+  readonly signer: Signer;
 };
 
 type Opened = {
@@ -212,13 +221,14 @@ type Base = {
   readonly reads: Reads;
   readonly waiters: Waiters;
   readonly recoverPool: RecoverPool;
+  readonly threads: StateThreads;
 };
 
 /** Wires the parts in the order of the arrows. */
 async function assemble(options: AssembleOptions): Promise<Opened> {
   const { config, keys, log, genesis, store } = options;
   const base = createBase(options, (encoded) => pool.recoverBlock(encoded));
-  const { metrics, chain, waiters, recoverPool } = base;
+  const { metrics, chain, waiters, recoverPool, threads } = base;
   const failed = once((error: unknown) => options.events.onFailure(hostFailure(error)));
   const { pool, journal, payloads } = await openPool(options, base, {
     change: (pending) => {
@@ -228,7 +238,6 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
     accepted: (hashes) => peering?.announce(hashes),
     failure: failed,
   });
-  const safety = await openOwnSafety(options);
   const health = new Health(
     () => performance.now(),
     () => pool.size > 0,
@@ -253,6 +262,9 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
     },
   });
   peering?.attach(engine);
+  const signer = new Signer({ ...options, allowMissing: options.allowMissingSafetyFile });
+  // With others the chain is followed first: what may be signed depends on how far it is.
+  if (peering === null) await signer.open();
   const { api, announce } = createApi({
     ...base,
     registry: coreRegistry,
@@ -266,12 +278,10 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
     unhealthy: () => health.reason() ?? peering?.peers.quorumFault() ?? null,
     network: peering?.peers.network ?? null,
   });
-  watchParts(metrics, { pool, waiters, engine, recoverPool, store });
+  watchParts(metrics, { pool, waiters, engine, recoverPool, store, threads });
   restoreBlocks(store, chain);
-  const point = startPoint({ store, chain, record: safety?.record ?? null });
-  const signing = signingOf(keys, genesis, safety);
-  const services = { pool, waiters, recoverPool, journal, safety };
-  const parts = { ...services, store, chain, engine, peering, signing, point };
+  const services = { pool, waiters, recoverPool, threads, journal, signer };
+  const parts = { ...services, store, chain, engine, peering };
   const onThrow = (error: unknown): void => {
     if (isDiskFailure(error)) failed(error);
   };
@@ -281,7 +291,7 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
 }
 
 function createBase(
-  { genesis, store, log }: AssembleOptions,
+  { config, genesis, store, log }: AssembleOptions,
   recover: TransactionPool["recoverBlock"],
 ): Base {
   const metrics = new NodeMetrics();
@@ -295,6 +305,7 @@ function createBase(
     headState: new HeadState(chain, executor),
     reads: new Reads(store, genesis.chain),
     waiters: new Waiters(),
+    threads: new StateThreads({ folder: storeFolder(config.dataFolder) }),
     recoverPool: new RecoverPool({
       onFailure: (error) => log.warn("a signature thread died", { error: error.message }),
     }),
@@ -341,15 +352,6 @@ async function openPool(
     onAccepted: on.accepted,
   });
   return { pool, journal, payloads };
-}
-
-async function openOwnSafety(options: AssembleOptions): Promise<OpenedSafety | null> {
-  const { config, genesis, keys, store, log, allowMissingSafetyFile } = options;
-  if (keys === null) return null;
-  const { epoch } = store;
-  warnOfOtherKey(log, epoch, { address: keys.address, blsKey: keys.blsPublicKey });
-  const allowMissing = allowMissingSafetyFile;
-  return openSafety(config, { genesis, keys, store, epoch, log, allowMissing });
 }
 
 function worldFacts(
@@ -430,50 +432,6 @@ async function openPeering(
     onChecked: (claims) => metrics.checkedSignatures.inc(claims),
     onUnused: () => {},
   });
-}
-
-function signingOf(
-  keys: ValidatorKeys | null,
-  genesis: GenesisNames,
-  safety: OpenedSafety | null,
-): Signing | null {
-  if (keys === null || safety === null) return null;
-  const guard = new Guard({ genesis: genesis.hash, scope: "" }, keys.blsPublicKey, (message) =>
-    blsSign(message, keys.blsSecretKey),
-  );
-  if (safety.record !== null) guard.onPersisted(safety.record);
-  return {
-    address: keys.address,
-    blsSecretKey: keys.blsSecretKey,
-    blsPublicKey: keys.blsPublicKey,
-    guard,
-    records: safety,
-  };
-}
-
-function countCommit(metrics: NodeMetrics, { block, transactions }: CommittedBlock): void {
-  metrics.committedBlocks.inc();
-  metrics.committedTransactions.inc(transactions.length);
-  metrics.headHeight.set(block.header.height);
-  metrics.view.set(block.header.view);
-  metrics.commitDelay.observe(Math.max(0, Date.now() - block.header.timestampMs) / 1_000);
-}
-
-function watchParts(
-  metrics: NodeMetrics,
-  parts: Pick<Parts, "pool" | "waiters" | "engine" | "recoverPool" | "store">,
-): void {
-  const { pool, waiters, engine, recoverPool, store } = parts;
-  metrics.watch("ledger_mempool_transactions", "Pending transactions.", () => pool.size);
-  metrics.watch("ledger_mempool_bytes", "Bytes of pending transactions.", () => pool.sizeBytes);
-  metrics.watch("ledger_waiting_clients", "Clients that wait for a commit.", () => waiters.count);
-  metrics.watch("ledger_consensus_inputs_queued", "Waiting inputs.", () => engine.queuedCount);
-  metrics.watch(
-    "ledger_signatures_queued",
-    "Signatures that wait to be recovered.",
-    () => recoverPool.claimsQueued,
-  );
-  metrics.watch("ledger_state_cache_bytes", "Cached trie nodes.", () => store.usage().cacheBytes);
 }
 
 const diskFailures: ReadonlySet<string> = new Set(["E_STORAGE", "E_DATA_CORRUPT"]);

@@ -83,8 +83,9 @@ function encodeBound(binding: Uint8Array, record: Uint8Array, firstEpoch = 0): U
 }
 
 /**
- * Makes the file with its first, empty record: only together with a new key. A portable one is bound
- * to the place where it is first opened, and is worth nothing after the network's first epoch.
+ * Makes the file with its first, empty record: only together with a new key. A portable one is
+ * bound to the place where it is first opened, and is worth nothing after the network's first
+ * epoch.
  */
 export async function createSafetyFile(
   dataFolder: string,

@@ -6,6 +6,7 @@ import type { Body, CommitProof, Header } from "../ledger/blockTypes.ts";
 import type { Account, StateReader } from "../ledger/state.ts";
 import type { AccountView } from "../ledger/execute.ts";
 import type { Json } from "../ledger/schema.ts";
+import type { StateTaskAnswer, StateTaskName, StateTaskRequest } from "../ledger/stateTasks.ts";
 import type { Refusal } from "../ledger/refusal.ts";
 import type { Transaction, TransactionRefusal } from "../ledger/transaction.ts";
 import type { Receipt } from "../ledger/receiptTypes.ts";
@@ -144,6 +145,12 @@ export type ModuleInfo = {
   readonly queries: readonly { readonly name: string; readonly description: string }[];
 };
 
+/** Why a task has no answer. */
+export type TaskRefusal =
+  | StateRefusal
+  /** `detail` names the limit. */
+  | { readonly code: "busy" | "tooLong"; readonly detail: string };
+
 /** Why a module's query has no answer. */
 export type QueryRefusal =
   | StateRefusal
@@ -197,6 +204,15 @@ export interface NodeApi {
     readonly parameters: unknown;
     readonly height: number | null;
   }): Outcome<Json, QueryRefusal>;
+  /**
+   * Runs a task against the state after the block of that height, `null`: the head. The task finds
+   * itself in that block; what it changes is thrown away.
+   */
+  runTask<N extends StateTaskName>(
+    name: N,
+    request: StateTaskRequest<N>,
+    height: number | null,
+  ): Promise<Outcome<StateTaskAnswer<N>, TaskRefusal>>;
   /** Chain parameters at the head by name, as plain JSON (decimal strings for amounts). */
   parameters(): Readonly<Record<string, string | number | boolean>>;
 

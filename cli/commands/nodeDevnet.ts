@@ -3,8 +3,8 @@ import { nodeOptions } from "../nodeFlags.ts";
 import type { NodeAction } from "../nodeProgram.ts";
 
 /**
- * `ledger devnet`: runs a private network of one validator or several; its data is temporary unless `--data`
- * names a folder.
+ * `ledger devnet`: runs a private network of one validator or several; its data is temporary unless
+ * `--data` names a folder.
  */
 export const devnetCommand: NodeAction = async (world, flags) => {
   const { runDevnet } = await import("../../node/main.ts");

@@ -9,12 +9,19 @@ import { emptyAccount } from "../../ledger/accounts.ts";
 import type { CommitProof, Header } from "../../ledger/blockTypes.ts";
 import { decodeEthereum, decodeNative } from "../../ledger/decode.ts";
 import { decodeEthereumEnvelope } from "../../ledger/ethereumCodec.ts";
-import type { AccountView } from "../../ledger/execute.ts";
+import { blockContextOf, type AccountView } from "../../ledger/execute.ts";
 import { blockHash, headerVersion } from "../../ledger/header.ts";
 import { emptyRoot } from "../../ledger/orderedRoot.ts";
 import type { Receipt } from "../../ledger/receiptTypes.ts";
+import { coreRegistry } from "../../ledger/runtime.ts";
 import type { Json } from "../../ledger/schema.ts";
 import type { StateReader } from "../../ledger/state.ts";
+import {
+  runStateTask,
+  type StateTaskAnswer,
+  type StateTaskName,
+  type StateTaskRequest,
+} from "../../ledger/stateTasks.ts";
 import { decodeThetaTransaction } from "../../ledger/thetaCodec.ts";
 import type { Transaction } from "../../ledger/transaction.ts";
 import type {
@@ -30,6 +37,7 @@ import type {
   Submitted,
   SubmitRefusal,
   SyncStatus,
+  TaskRefusal,
   TransactionLookup,
   WaitRefusal,
 } from "../../rpc/api.ts";
@@ -224,6 +232,27 @@ export class FakeNode implements NodeApi {
     if (query !== "candidates")
       return refuse({ code: "unknownQuery", detail: `stake has no query ${query}` });
     return accept({ SortedCandidates: [] });
+  }
+
+  async runTask<N extends StateTaskName>(
+    name: N,
+    request: StateTaskRequest<N>,
+    height: number | null,
+  ): Promise<Outcome<StateTaskAnswer<N>, TaskRefusal>> {
+    const at = height ?? this.#blocks.length - 1;
+    const state = this.stateAt(at);
+    const block = this.#blocks[at];
+    if (!state.ok || block === undefined)
+      return state.ok ? refuse({ code: "busy", detail: "" }) : state;
+    const reader = state.value;
+    const scene = {
+      registry: coreRegistry,
+      chain: this.chain,
+      parameters: coreRegistry.parametersWith(new Map()),
+      reader,
+      block: blockContextOf(block.header, this.#blocks[at - 1]?.header ?? block.header),
+    };
+    return accept(await runStateTask(name, scene, request));
   }
 
   parameters(): ReturnType<NodeApi["parameters"]> {
