@@ -28,6 +28,7 @@ import type { Network } from "../p2p/network.ts";
 import { PrunedError } from "../store/failures.ts";
 import type { Chain } from "./chain.ts";
 import type { DiskStore } from "./diskStore.ts";
+import type { EvidencePool } from "./evidencePool.ts";
 import { headContext, type HeadState } from "./headState.ts";
 import type { Reads } from "./reads.ts";
 import type { StateThreads } from "./stateThreads.ts";
@@ -43,6 +44,7 @@ export type ApiParts = {
   readonly head: HeadState;
   readonly reads: Reads;
   readonly pool: TransactionPool;
+  readonly evidence: EvidencePool;
   readonly waiters: Waiters;
   readonly threads: StateThreads;
   readonly metrics: MetricsRegistry;
@@ -87,6 +89,8 @@ export function createApi(parts: ApiParts): {
       ),
     submit: (submissions) => pool.submit(submissions, "local"),
     waitCommitted: (hash, options) => waitCommitted({ reads, pool, waiters }, hash, options),
+    pendingEvidence: () => parts.evidence.pending(),
+    submitEvidence: (evidence, reporter) => parts.evidence.add(evidence, reporter),
     syncStatus: () => syncStatus(parts),
     peers: () =>
       (parts.network?.peers() ?? []).map(({ peer, address, direction }): PeerInfo => ({

@@ -19,9 +19,10 @@ import { buildInfo } from "./build.ts";
 import { Chain, type CommittedBlock } from "./chain.ts";
 import type { Config } from "./config.ts";
 import { DiskStore, storeFolder } from "./diskStore.ts";
+import { EvidencePool, type Judge } from "./evidencePool.ts";
 import type { GenesisNames, GenesisSource } from "./genesis.ts";
 import { Engine } from "./engine.ts";
-import { HeadState } from "./headState.ts";
+import { headContext, HeadState } from "./headState.ts";
 import { Health } from "./health.ts";
 import { hostFailure } from "./host.ts";
 import type { ValidatorKeys } from "./keys.ts";
@@ -218,6 +219,7 @@ type Base = {
   readonly executor: Executor;
   readonly chain: Chain;
   readonly headState: HeadState;
+  readonly evidence: EvidencePool;
   readonly reads: Reads;
   readonly waiters: Waiters;
   readonly recoverPool: RecoverPool;
@@ -298,11 +300,14 @@ function createBase(
   const executor = createExecutor(coreRegistry, genesis.chain);
   const { head, epoch, epochRoot } = store;
   const chain = new Chain({ executor, store, metrics, recover, head, epoch, epochRoot });
+  const judge: Judge = (report) =>
+    executor.judge(chain.headState(), headContext(chain.head), report);
   return {
     metrics,
     executor,
     chain,
     headState: new HeadState(chain, executor),
+    evidence: new EvidencePool(judge, () => {}),
     reads: new Reads(store, genesis.chain),
     waiters: new Waiters(),
     threads: new StateThreads({ folder: storeFolder(config.dataFolder) }),
@@ -356,11 +361,15 @@ async function openPool(
 
 function worldFacts(
   { config, genesis, log }: AssembleOptions,
-  { chain, reads }: Base,
-): Pick<WorldOptions, "genesis" | "chain" | "pace" | "transactionsMax" | "epochProof" | "log"> {
+  { chain, reads, evidence }: Base,
+): Pick<
+  WorldOptions,
+  "genesis" | "chain" | "evidence" | "pace" | "transactionsMax" | "epochProof" | "log"
+> {
   return {
     genesis: genesis.hash,
     chain,
+    evidence,
     pace: {
       intervalMsMin: config.consensus.blockIntervalMsMin,
       intervalMsIdle: config.consensus.blockIntervalMsIdle,
@@ -383,6 +392,8 @@ function onCommitted(
   const { hash, block, transactions } = committed;
   parts.reads.onCommitted(committed);
   parts.pool.onCommitted({ height: block.header.height, transactions });
+  const holdsEvidence = block.body.evidence.length > 0;
+  parts.evidence.onCommitted({ epoch: block.header.epoch, holdsEvidence });
   for (const transaction of transactions) {
     parts.waiters.settle(transaction.hash, { code: "committed" });
   }

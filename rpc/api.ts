@@ -2,6 +2,8 @@ import type { Registry } from "prom-client";
 
 import type { Address, Digest } from "../base/brand.ts";
 import type { Outcome } from "../base/outcome.ts";
+import type { Evidence } from "../consensus/types.ts";
+import type { EvidenceReport } from "../ledger/blockEvidence.ts";
 import type { Body, CommitProof, Header } from "../ledger/blockTypes.ts";
 import type { Account, StateReader } from "../ledger/state.ts";
 import type { AccountView } from "../ledger/execute.ts";
@@ -103,6 +105,15 @@ export type Submitted = {
 
 /** Why a transaction was not admitted; `rpc/refusals.ts` gives each code its numbers and words. */
 export type SubmitRefusal = Refusal | TransactionRefusal;
+
+/** Evidence that waits for a block. */
+export type PendingEvidence = EvidenceReport & {
+  readonly hash: Digest;
+  readonly epoch: number;
+  readonly view: number;
+  /** Holders who will be punished. */
+  readonly accused: readonly Address[];
+};
 
 /** Why a wait ended without a committed block. */
 export type WaitRefusal =
@@ -229,6 +240,11 @@ export interface NodeApi {
     hash: Digest,
     options: { readonly timeoutMs: number; readonly signal: AbortSignal },
   ): Promise<Outcome<CommittedTransaction, WaitRefusal>>;
+
+  /** Evidence that waits for a block, oldest first. */
+  pendingEvidence(): readonly PendingEvidence[];
+  /** Takes evidence that proves something new; gives its hash. */
+  submitEvidence(evidence: Evidence, reporter: Address): Outcome<Digest, Refusal>;
 
   syncStatus(): SyncStatus;
   peers(): readonly PeerInfo[];
