@@ -39,6 +39,7 @@ export function createWalletProgram(world: World): Command {
   addTransactions(program, world);
   addStake(program, world);
   addQueries(program, world);
+  addPeers(program, world);
   addKeys(program, world);
   addEvidence(program, world);
   addOthers(program, world);
@@ -188,6 +189,7 @@ function addPlainQueries(query: Command, world: World): void {
     ["version", "version of the node"],
     ["guardian", "guardian key of the node"],
     ["pending", "hashes of pending transactions"],
+    ["validators", "the committee of the running epoch"],
   ] as const) {
     addCommand(query, world, {
       usage: name,
@@ -206,6 +208,16 @@ function addPlainQueries(query: Command, world: World): void {
       ["--no-skip-edge-node", "show elite edge nodes too"],
     ],
     load: async () => (await load()).peersQuery,
+  });
+}
+
+function addPeers(program: Command, world: World): void {
+  addCommand(program, world, {
+    usage: "peers",
+    summary: "nodes that are connected to the node, one a line",
+    example: "ledgercli peers",
+    flags: [],
+    load: async () => (await import("./commands/query.ts")).listPeers,
   });
 }
 
