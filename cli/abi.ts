@@ -55,9 +55,9 @@ export function functionOf(signature: string): AbiFunction {
 /** The two lists of `(types)(results)`, as Solidity declares them. */
 function listsOf(lists: string): string {
   let depth = 0;
-  for (const [index, character] of [...lists].entries()) {
-    if (character === "(") depth += 1;
-    if (character === ")") depth -= 1;
+  for (let index = 0; index < lists.length; index += 1) {
+    if (lists[index] === "(") depth += 1;
+    if (lists[index] === ")") depth -= 1;
     if (depth === 0 && index < lists.length - 1)
       return `${lists.slice(0, index + 1)} returns ${lists.slice(index + 1)}`;
   }

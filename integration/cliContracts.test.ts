@@ -101,7 +101,8 @@ test("contract deploy, call and send speak the contract's own language", async (
 test("a contract's refusal comes in its own words, sent or not", async () => {
   const made = await json(`bin/ledgercli contract deploy Vault.sol --from=${from} --args v 0`);
   const address = String(made["contract_address"]);
-  const pay = `bin/ledgercli contract send ${address} pay x --value=5wei --abi=Vault.sol --from=${from}`;
+  const flags = `--value=5wei --abi=Vault.sol --from=${from}`;
+  const pay = `bin/ledgercli contract send ${address} pay x ${flags}`;
   const asked = await shell(pay);
   expect([asked.exit, asked.err]).toEqual([
     1,

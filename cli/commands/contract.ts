@@ -180,7 +180,9 @@ async function submit(
     hash,
     block_height: `${found.height ?? ""}`,
     gas_used: `${BigInt(receipt.gasUsed)}`,
-    ...(created === null ? {} : { contract_address: checksumAddress(created as Address) }),
+    ...(created === null
+      ? {}
+      : { contract_address: checksumAddress(addressFlag("contractAddress", created)) }),
     events,
   });
   if (receipt.status === "0x1") return;
