@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Address, Digest } from "../../base/brand.ts";
 import { bigIntToFixedBytes, bytesToAddress, hexToBytesOrNull } from "../../base/bytes.ts";
 import { LedgerClient } from "../../sdk/client.ts";
@@ -29,13 +30,16 @@ export class Load {
   readonly told: Told = { accepted: new Set(), committed: new Set(), height: 0 };
   readonly #signers: readonly Signer[];
   readonly #chain: string;
+  readonly #pauseMs: number;
   readonly #sequences = new Map<Address, bigint>();
   #sent = 0;
   #stopped = false;
   #running: Promise<void>[] = [];
 
-  constructor(privateKeys: readonly string[], chain: string) {
+  /** `pauseMs`: between two transfers of one account. */
+  constructor(privateKeys: readonly string[], chain: string, { pauseMs = 0 } = {}) {
     this.#chain = chain;
+    this.#pauseMs = pauseMs;
     this.#signers = privateKeys.map((key) => keySigner(hexToBytesOrNull(key) ?? new Uint8Array(0)));
   }
 
@@ -72,6 +76,7 @@ export class Load {
         const { hash } = await client.broadcast(raw, "accepted");
         this.told.accepted.add(hash);
         this.#sequences.set(signer.address, sequence + 1n);
+        if (this.#pauseMs > 0) await delay(this.#pauseMs);
       } catch {
         // The node is dying or dead: what it did not answer it did not promise.
         if (this.#stopped) return;
