@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cleanUp, temporaryFolder, waitFor } from "./harness.ts";
 import { LabCluster, type LabNode } from "./lab/cluster.ts";
 import { devnetKeys } from "./lab/devnetKeys.ts";
@@ -33,15 +33,12 @@ describe("four validators on four hosts", { timeout: 400_000 }, () => {
   };
   const node = (index: number): LabNode => lab().node(index);
 
-  beforeAll(async (context) => {
-    requires(context as never, "namespaces");
+  beforeEach(async ({ skip }) => {
+    requires({ skip }, "namespaces");
     const folder = join(temporaryFolder(), "net");
-    cluster = await LabCluster.start({ folder, validators: 4, settings });
+    cluster ??= await LabCluster.start({ folder, validators: 4, settings });
+    history = new History(cluster.nodes.slice(0, 3), devnetKeys, "privatenet");
   }, 240_000);
-
-  beforeEach(() => {
-    history = new History(lab().nodes.slice(0, 3), devnetKeys, "privatenet");
-  });
 
   afterEach(async ({ task }) => {
     lab().network.heal();
