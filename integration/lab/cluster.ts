@@ -8,8 +8,8 @@ import { LabNetwork } from "./hosts.ts";
 import type { LinkRule } from "./linkProxy.ts";
 
 /*
- * A ledger network on hosts of its own: one real process on each, which the others know by the host's
- * address. What a test does to a node it does to the process or to its links.
+ * A ledger network on hosts of its own: one real process on each, which the others know by the
+ * host's address. What a test does to a node it does to the process or to its links.
  */
 
 const peerPort = 16_890;

@@ -10,9 +10,6 @@ import type { LabCluster, LabNode } from "./cluster.ts";
 /** Longest until everything accepted is committed once all is well again, in milliseconds. */
 const settleMsMax = 120_000;
 
-/** A transfer a few times a second: these tests are about faults, not about load. */
-const pauseMs = 150;
-
 /** Private keys of the accounts that every devnet funds, in their order. */
 export type Keys = readonly string[];
 
@@ -23,7 +20,7 @@ export class History {
   /** One client for each of these nodes, each with an account of its own. */
   constructor(nodes: readonly LabNode[], keys: Keys, chain: string) {
     this.#loads = nodes.map((node, i) => {
-      const load = new Load(keys.slice(i, i + 1), chain, { pauseMs });
+      const load = new Load(keys.slice(i, i + 1), chain, "committed");
       load.start(node.url);
       return load;
     });

@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
 
 /*
- * Hosts of a network that exists only here: each a network namespace with one link to a bridge, which
- * is a namespace of its own. The test's process has a link to it too, so that it can ask every host
- * whatever is cut between them. Needs root, iproute2 and nftables (`integration/requires.ts`).
+ * Hosts of a network that exists only here: each a network namespace with one link to a bridge,
+ * which is a namespace of its own. The test process has a link to it too, so that it can ask every
+ * host whatever is cut between them. Needs root, iproute2 and nftables (`integration/requires.ts`).
  */
 
 /** Most hosts of one network. */

@@ -1,9 +1,9 @@
 import { createServer, connect, type Socket } from "node:net";
 
 /*
- * What the kernel of a test machine does not do: delay. It stands before a node's port on the node's
- * own host and holds back every byte, both ways, by the delay of its sender's link. "Loss" on a stream
- * is a retransmission: some pieces, and all behind them, come late by `stallMs`.
+ * What the kernel of a test machine does not do: delay. It stands before a node's port on the
+ * node's own host and holds back every byte, both ways, by the delay of its sender's link. A "loss"
+ * on a stream is a retransmission: some pieces, and all behind them, come late by `stallMs`.
  *
  *   node linkProxy.ts LISTEN-ADDRESS LISTEN-PORT TARGET-PORT
  *
