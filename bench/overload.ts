@@ -73,7 +73,7 @@ async function runOnce(settings: Settings, ratePerSecond: number | null): Promis
       server,
       file,
       countMax: Number.MAX_SAFE_INTEGER,
-      laneCount: ratePerSecond === null ? 50 : 200,
+      laneCount: ratePerSecond === null ? 50 : 500,
       batchSize: settings.batchSize,
       pace:
         ratePerSecond === null

@@ -3,9 +3,11 @@ import type { Address, Digest, Verified } from "../base/brand.ts";
 import { zeroDigest } from "../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../base/outcome.ts";
 import { emptyAccount, hasCode, nonceMax, withBalance } from "./accounts.ts";
+import { decodeReport } from "./blockEvidence.ts";
 import { chargeOf, costMaxOf, type Charge } from "./fees.ts";
 import { runDueJobs } from "./jobs.ts";
 import { Journal, type Checkpoint } from "./journal.ts";
+import { judge } from "./judge.ts";
 import type { Applied, BlockContext, Call, Chain, OperationDefinition } from "./module.ts";
 import { notApplied } from "./module.ts";
 import { recordBurned } from "./modules/bank.ts";
@@ -50,6 +52,8 @@ export class BlockExecution {
   #burned = 0n;
   #tips = 0n;
   #begun = false;
+  /** Where what follows the transactions began: evidence and jobs. */
+  #closing: Checkpoint | null = null;
   #finished = false;
 
   constructor(
@@ -87,7 +91,7 @@ export class BlockExecution {
   tryTransaction(
     transaction: Verified<Transaction>,
   ): Outcome<Receipt, Refusal> | Promise<Outcome<Receipt, Refusal>> {
-    assert(!this.#finished, "the block is finished");
+    assert(this.#closing === null, "transactions come before evidence");
     this.#beginBlock();
     const prepared = this.#prepare(transaction, this.#workspace.block.baseFee);
     if ("code" in prepared) return refuse(prepared);
@@ -135,17 +139,39 @@ export class BlockExecution {
     return refusal;
   }
 
+  /** Punishes whom a piece of evidence proves guilty; a refused one leaves no trace. */
+  tryEvidence(encoded: Uint8Array): Outcome<null, Refusal> {
+    assert(!this.#finished, "the block is finished");
+    this.#close();
+    const report = decodeReport(encoded);
+    if (!report.ok) {
+      return refuse({ code: "evidenceMalformed", got: report.refusal.code, expected: "a report" });
+    }
+    const { modules } = this.#registry;
+    const judged = judge(modules, this.#workspace, report.value);
+    if (!judged.ok) return judged;
+    for (const offence of judged.value) {
+      for (const module of modules) module.hooks?.onEvidence?.(this.#workspace, offence);
+    }
+    return accept(null);
+  }
+
+  #close(): Checkpoint {
+    this.#beginBlock();
+    this.#closing ??= this.#journal.checkpoint();
+    return this.#closing;
+  }
+
   /** Pays the proposer, runs jobs, names the next committee if `epochLast`. */
   finish(options: { readonly epochLast: boolean; readonly jobsMax: number }): ExecutionResult {
     assert(!this.#finished, "the block is finished");
-    this.#beginBlock();
+    const checkpoint = this.#close();
     this.#finished = true;
     const { block } = this.#workspace;
     const toProposer = (this.#tips * this.#tipShare) / 10_000n;
     if (toProposer > 0n) this.#giveTo(block.proposer, toProposer);
     const burned = this.#burned + this.#tips - toProposer;
     if (burned > 0n) recordBurned(this.#workspace, { thetaWei: 0n, tfuelWei: burned });
-    const checkpoint = this.#journal.checkpoint();
     runDueJobs(this.#workspace, this.#registry, options.jobsMax);
     const nextCommittee = options.epochLast
       ? selectCommittee(this.#registry, this.#workspace, block.epoch + 1)

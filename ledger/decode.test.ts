@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Address } from "../base/brand.ts";
 import { bytesToHex, emptyBytes, hexToBytes } from "../base/bytes.ts";
 import { decodeRlp, encodeRlp, isRlpList, type RlpItem } from "../base/rlp.ts";
-import { keccakDigest } from "../crypto/keccak.ts";
+import { keccak256, keccakDigest } from "../crypto/keccak.ts";
 import { addressOf, signDigest } from "../crypto/secp256k1.ts";
 import { signersOf, verifySigned } from "../crypto/verify.ts";
 import {
@@ -325,7 +325,11 @@ describe("E6: replay", () => {
     };
     const raw = signThetaTransaction(payment, chain.name, [signer]);
     const decoded = decodeNative(raw, chain);
-    expect(decoded.ok && decoded.value.claims.map(({ digests }) => digests.length)).toEqual([1, 1]);
+    // The target's V1 form; the source's, and its typed one.
+    expect(decoded.ok && decoded.value.claims.map(({ digests }) => digests.length)).toEqual([1, 2]);
+    const v2 = keccak256(signBytes(payment, chain.name, "v2"));
+    const counts = decoded.ok ? decoded.value.claims.flatMap(({ digests }) => digests) : [];
+    expect(counts).not.toContainEqual(v2);
   });
 });
 

@@ -26,6 +26,7 @@ import type {
   Transaction,
   TransactionRefusal,
 } from "./transaction.ts";
+import { paymentToVoucher, voucherDigest } from "./voucher.ts";
 
 /*
  * The one way from bytes to a transaction. Three names, one for each place that bytes come from:
@@ -183,10 +184,21 @@ function thetaSender(
     sequence: sequenced ? sequence : null,
   }));
   if (tx.type === "servicePayment") {
-    claims.push(claimOf(tx.source, [keccak256(sourceSignBytes(tx, chain.name))]));
+    claims.push(paymentClaim(tx, chain));
     signers.push({ address: tx.source.address, sequence: null });
   }
   return senderOf(signers, claims);
+}
+
+/** The payer signed the payment's voucher in one of its two forms. */
+function paymentClaim(
+  payment: Extract<ThetaTransaction, { readonly type: "servicePayment" }>,
+  chain: Chain,
+): SignatureClaim {
+  return claimOf(payment.source, [
+    keccak256(sourceSignBytes(payment, chain.name)),
+    voucherDigest(paymentToVoucher(payment), "typed", chain),
+  ]);
 }
 
 function claimOf(input: TxInput, digests: readonly Uint8Array[]): SignatureClaim {

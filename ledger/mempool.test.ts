@@ -172,6 +172,33 @@ test("remote ones are forgotten after their time, local ones only at their own e
   expect([...pool.pool.local()].map(({ op }) => op.name)).toEqual(["b1@1"]);
 });
 
+test("row N1: a full pool keeps local ones, but for those behind a gap or of long ago", () => {
+  const pool = new Pool({ transactionsMax: 3, lifetimeBlocks: 20 });
+  expect(pool.add("a1@1", "local")).toBe("ok");
+  expect(pool.add("b2@1", "local")).toBe("ok");
+  expect(pool.add("c1@2", "local")).toBe("ok");
+  expect(pool.add("d1@5", "local")).toBe("ok, evicted b2@1");
+  expect(pool.add("e1@5", "local")).toBe("poolFull");
+  for (let height = 1; height <= 20; height += 1) expect(pool.commit()).toBe("");
+  expect(pool.add("e1@1", "local")).toBe("poolFull");
+  expect(pool.add("e1@5", "local")).toBe("ok, evicted a1@1");
+  expect(pool.select()).toBe("d1@5 e1@5 c1@2");
+});
+
+test("one that came from elsewhere is as good as local once it is submitted here", () => {
+  const pool = new Pool({ transactionsMax: 2, lifetimeBlocks: 2 });
+  pool.add("a1@1");
+  pool.add("b1@1", "remote");
+  const { hash } = make("a1@1");
+  expect([pool.pool.makeLocal(hash), pool.pool.makeLocal(hash)]).toEqual([true, false]);
+  expect([...pool.pool.local()].map(({ op }) => op.name)).toEqual(["a1@1"]);
+  expect(pool.add("c1@9")).toBe("ok, evicted b1@1");
+  expect(pool.commit("c1@9")).toBe("committed c1@9");
+  expect(pool.commit()).toBe("");
+  expect(pool.commit()).toBe("");
+  expect(pool.select()).toBe("a1@1");
+});
+
 test("row N2: what a proposer cannot use has three tries; what is only early has more", () => {
   const pool = new Pool();
   pool.add("a1@1");

@@ -1,12 +1,21 @@
 import { assert } from "../base/assert.ts";
 import type { Address, Digest, Verified } from "../base/brand.ts";
 import { accept, refuse, type Outcome } from "../base/outcome.ts";
+import {
+  costOn,
+  isCheaper,
+  isRankedBefore,
+  outbids,
+  priceOf,
+  rank,
+  replacementBumpPercent,
+} from "./bids.ts";
 import type { Admitted } from "./execute.ts";
 import { Heap } from "./heap.ts";
 import type { AccountReader } from "./module.ts";
 import type { Refusal, RefusalCode } from "./refusal.ts";
 import { SenderQueue, type Entry } from "./senderQueue.ts";
-import type { FeeBid, Transaction } from "./transaction.ts";
+import type { Transaction } from "./transaction.ts";
 
 /*
  * Transactions that wait for a block: a queue of sequences for each account, bounded in count and
@@ -23,7 +32,10 @@ export type MempoolLimits = {
   readonly perSenderMax: number;
   /** How far a sequence may lie beyond the first free one. */
   readonly sequenceGapMax: number;
-  /** Blocks after which a transaction from elsewhere is forgotten. */
+  /**
+   * Blocks after which a transaction from elsewhere is forgotten, and a local one may be pushed out
+   * of a full pool.
+   */
   readonly lifetimeBlocks: number;
 };
 
@@ -35,9 +47,6 @@ export const mempoolLimits: MempoolLimits = {
   sequenceGapMax: 64,
   lifetimeBlocks: 3_600,
 };
-
-/** A replacement must offer this much more, in per cent. */
-export const replacementBumpPercent = 10n;
 
 /** After how many blocks that had to leave it out a transaction is given up. */
 export const strikesMax = 3;
@@ -56,6 +65,9 @@ const postponing: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
   "feeTooLow",
 ]);
 
+/** A full pool looks for entries that have become evictable at most once in so many blocks. */
+const evictionScanBlocks = 16;
+
 const noneEvicted: Outcome<readonly Entry[], Refusal> = accept([]);
 
 /** The pending transactions of one node. */
@@ -71,10 +83,13 @@ export class Mempool {
   #arrivals = 0;
   #height: number;
   /**
-   * Entries from elsewhere, cheapest first; only while the pool is near its limits. Holds removed
-   * ones until they come up. Local ones were promised a place: when they fill the pool, it is full.
+   * Entries that a dearer one may push out, cheapest first; only while the pool is near its limits.
+   * Holds removed ones until they come up. Local ones were promised a place: when they fill the
+   * pool it is full, but for those that wait behind a gap or have waited too long.
    */
   #evictable: Heap<Entry> | null = null;
+  /** Height at which all entries were last asked whether they are evictable. */
+  #evictionScanHeight = 0;
 
   /** `height` of the newest committed block. */
   constructor(options: { readonly limits: MempoolLimits; readonly height: number }) {
@@ -108,6 +123,20 @@ export class Mempool {
     for (const { origin, transaction } of this.#entries.values()) {
       if (origin === "local") yield transaction;
     }
+  }
+
+  /**
+   * A pending transaction was now submitted to this node itself; whether that is news, which the
+   * journal must have.
+   */
+  makeLocal(hash: Digest): boolean {
+    const entry = this.#entries.get(hash);
+    if (entry === undefined || entry.origin === "local") return false;
+    this.#untilHeight(entry, "remove");
+    entry.origin = "local";
+    entry.heightMax = this.#heightMaxOf(entry);
+    this.#untilHeight(entry, "add");
+    return true;
   }
 
   /**
@@ -267,12 +296,17 @@ export class Mempool {
   ): Entry {
     const { transaction, gas, cost, origin } = candidate;
     const price = priceOf(transaction.feeBid, gas);
-    const lifetime =
-      origin === "local" ? Number.MAX_SAFE_INTEGER : this.#height + this.#limits.lifetimeBlocks;
-    const heightMax = Math.min(lifetime, transaction.expiryHeight ?? Number.MAX_SAFE_INTEGER);
     this.#arrivals += 1;
     const arrival = this.#arrivals;
-    return { transaction, gas, cost, price, arrival, origin, heightMax, strikes: 0 };
+    const heightMin = this.#height;
+    const heightMax = this.#heightMaxOf({ transaction, origin, heightMin });
+    return { transaction, gas, cost, price, arrival, origin, heightMin, heightMax, strikes: 0 };
+  }
+
+  #heightMaxOf(entry: Pick<Entry, "transaction" | "origin" | "heightMin">): number {
+    const expiry = entry.transaction.expiryHeight ?? Number.MAX_SAFE_INTEGER;
+    if (entry.origin === "local") return expiry;
+    return Math.min(entry.heightMin + this.#limits.lifetimeBlocks, expiry);
   }
 
   #sequenceFault(
@@ -324,11 +358,15 @@ export class Mempool {
     for (const old of replaced) bytes -= old.transaction.encoded.length;
     if (count <= transactionsMax && bytes <= sizeBytesMax) return noneEvicted;
     const evicted: Entry[] = [];
-    this.#evictable ??= new Heap([...this.#entries.values()].filter(isRemote), isCheaper);
+    this.#evictable ??= this.#scanEvictable();
     const gone = new Set(replaced);
     const unused: Entry[] = [];
     while (count > transactionsMax || bytes > sizeBytesMax) {
       const cheapest = this.#evictable.pop();
+      if (cheapest === undefined && this.#height - this.#evictionScanHeight >= evictionScanBlocks) {
+        this.#evictable = this.#scanEvictable();
+        continue;
+      }
       if (cheapest === undefined || cheapest.price >= entry.price) {
         for (const back of [...evicted, ...unused]) this.#evictable.push(back);
         if (cheapest !== undefined) this.#evictable.push(cheapest);
@@ -336,7 +374,7 @@ export class Mempool {
         const code = count > transactionsMax ? "poolFull" : "poolBytesFull";
         return refuse({ code, got: entry.price, expected });
       }
-      if (!this.#isPending(cheapest)) continue;
+      if (!this.#isPending(cheapest) || !this.#isEvictable(cheapest)) continue;
       if (gone.has(cheapest)) {
         unused.push(cheapest);
         continue;
@@ -356,7 +394,21 @@ export class Mempool {
   #victimFor(cheapest: Entry, gone: ReadonlySet<Entry>): Entry {
     const signer = cheapest.transaction.signers.find(({ sequence }) => sequence !== null);
     const last = signer === undefined ? undefined : this.#queues.get(signer.address)?.last();
-    return last === undefined || gone.has(last) || !isRemote(last) ? cheapest : last;
+    return last === undefined || gone.has(last) || !this.#isEvictable(last) ? cheapest : last;
+  }
+
+  #scanEvictable(): Heap<Entry> {
+    this.#evictionScanHeight = this.#height;
+    const entries = [...this.#entries.values()].filter((entry) => this.#isEvictable(entry));
+    return new Heap(entries, isCheaper);
+  }
+
+  #isEvictable({ origin, heightMin, transaction }: Entry): boolean {
+    if (origin === "remote" || this.#height - heightMin >= this.#limits.lifetimeBlocks) return true;
+    return transaction.signers.some(({ address, sequence }) => {
+      const next = this.#queues.get(address)?.next;
+      return sequence !== null && next !== undefined && sequence > next;
+    });
   }
 
   #isPending(entry: Entry): boolean {
@@ -369,16 +421,11 @@ export class Mempool {
   }
 
   #insert(entry: Entry, accounts: AccountReader): void {
-    const { transaction, cost, heightMax } = entry;
+    const { transaction, cost } = entry;
     this.#entries.set(transaction.hash, entry);
     this.#sizeBytes += transaction.encoded.length;
     this.#costs.set(transaction.payer, (this.#costs.get(transaction.payer) ?? 0n) + cost);
-    if (heightMax !== Number.MAX_SAFE_INTEGER) {
-      const expiring = this.#byHeightMax.get(heightMax);
-      if (expiring === undefined) this.#byHeightMax.set(heightMax, new Set([entry]));
-      else expiring.add(entry);
-    }
-    if (isRemote(entry)) this.#evictable?.push(entry);
+    this.#untilHeight(entry, "add");
     let sequenced = false;
     for (const { address, sequence } of transaction.signers) {
       if (sequence === null) continue;
@@ -391,19 +438,27 @@ export class Mempool {
       queue.add(sequence, entry);
     }
     if (!sequenced) this.#unsequenced.add(entry);
+    if (this.#evictable !== null && this.#isEvictable(entry)) this.#evictable.push(entry);
+  }
+
+  /** Puts an entry that expires into its place among them, or takes it out. */
+  #untilHeight(entry: Entry, change: "add" | "remove"): void {
+    const { heightMax } = entry;
+    if (heightMax === Number.MAX_SAFE_INTEGER) return;
+    const expiring = this.#byHeightMax.get(heightMax) ?? new Set();
+    if (change === "add") this.#byHeightMax.set(heightMax, expiring.add(entry));
+    else if (expiring.delete(entry) && expiring.size === 0) this.#byHeightMax.delete(heightMax);
   }
 
   #remove(entry: Entry, reason: Removal["reason"]): Removal {
-    const { transaction, cost, heightMax } = entry;
+    const { transaction, cost } = entry;
     if (!this.#entries.delete(transaction.hash)) return { transaction, reason };
     this.#sizeBytes -= transaction.encoded.length;
     const costs = (this.#costs.get(transaction.payer) ?? 0n) - cost;
     assert(costs >= 0n, "more cost removed than was pending");
     if (costs === 0n) this.#costs.delete(transaction.payer);
     else this.#costs.set(transaction.payer, costs);
-    const expiring = this.#byHeightMax.get(heightMax);
-    expiring?.delete(entry);
-    if (expiring?.size === 0) this.#byHeightMax.delete(heightMax);
+    this.#untilHeight(entry, "remove");
     for (const { address, sequence } of transaction.signers) {
       const queue = sequence === null ? undefined : this.#queues.get(address);
       if (sequence === null || queue === undefined) continue;
@@ -413,46 +468,4 @@ export class Mempool {
     this.#unsequenced.delete(entry);
     return { transaction, reason };
   }
-}
-
-/** Highest price that a bid offers, TFuelWei per gas. */
-function priceOf(bid: FeeBid, gas: bigint): bigint {
-  return bid.type === "whole" ? bid.fee / gas : bid.maxFeePerGas;
-}
-
-function outbids(bid: FeeBid, price: bigint, old: Entry): boolean {
-  const isHigher = (next: bigint, before: bigint): boolean =>
-    next * 100n >= before * (100n + replacementBumpPercent) && next > before;
-  if (!isHigher(price, old.price)) return false;
-  const oldBid = old.transaction.feeBid;
-  if (bid.type === "whole" || oldBid.type === "whole") return true;
-  const { maxPriorityFeePerGas: tip } = oldBid;
-  return tip === 0n || isHigher(bid.maxPriorityFeePerGas, tip);
-}
-
-function costOn(entry: Entry, payer: Address): bigint {
-  return entry.transaction.payer === payer ? entry.cost : 0n;
-}
-
-function isRemote(entry: Entry): boolean {
-  return entry.origin === "remote";
-}
-
-type Ranked = { readonly entry: Entry; readonly price: bigint };
-
-/** What the entry pays per gas at this base fee. */
-function rank(entry: Entry, baseFee: bigint): Ranked {
-  const bid = entry.transaction.feeBid;
-  if (bid.type === "whole") return { entry, price: entry.price };
-  const offered = baseFee + bid.maxPriorityFeePerGas;
-  return { entry, price: offered < bid.maxFeePerGas ? offered : bid.maxFeePerGas };
-}
-
-function isRankedBefore(a: Ranked, b: Ranked): boolean {
-  return a.price > b.price || (a.price === b.price && a.entry.arrival < b.entry.arrival);
-}
-
-/** Cheapest first, and of equal ones the newest. */
-function isCheaper(a: Entry, b: Entry): boolean {
-  return a.price < b.price || (a.price === b.price && a.arrival > b.arrival);
 }

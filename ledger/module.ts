@@ -232,7 +232,10 @@ export type Offence = {
   readonly offender: Address;
   readonly epoch: number;
   readonly view: number;
+  /** Who is paid for it; the zero address for nobody. */
   readonly reporter: Address;
+  /** Hash of the evidence. */
+  readonly evidence: Digest;
 };
 
 /** A contract that is code of this program (DESIGN 4). */
@@ -267,7 +270,12 @@ export type Module = {
   readonly hooks?: {
     /** Before the first transaction of a block. What it does cannot be refused. */
     onBlockBegin?(context: ModuleContext): void;
+    /** At the end of the block that holds the evidence, before jobs. It cannot be refused. */
     onEvidence?(context: ModuleContext, offence: Offence): void;
+    /** The committee of an epoch while its stakes can be slashed; else `null`. */
+    committeeOf?(context: ReadContext, epoch: number): Committee | null;
+    /** Whether somebody was punished for this epoch already: once is enough. */
+    isPunished?(context: ReadContext, offence: Pick<Offence, "offender" | "epoch">): boolean;
     /**
      * Names and remembers the committee of `epoch`, at the end of the one before; one module has
      * it.

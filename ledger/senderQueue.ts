@@ -13,10 +13,12 @@ export type Entry = {
   readonly price: bigint;
   /** Running number: the older of two equal bids goes first. */
   readonly arrival: number;
-  /** Submitted to this node itself, so it leaves only when it can never commit. */
-  readonly origin: "local" | "remote";
+  /** Height of the chain when it came. */
+  readonly heightMin: number;
+  /** `local`: submitted to this node itself, so it goes last when the pool is full. */
+  origin: "local" | "remote";
   /** Last height at which it may be included. */
-  readonly heightMax: number;
+  heightMax: number;
   /** How often a proposer had to leave it out. */
   strikes: number;
 };

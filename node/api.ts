@@ -3,10 +3,11 @@ import type { Address, Digest } from "../base/brand.ts";
 import { accept, refuse, type Outcome } from "../base/outcome.ts";
 import type { ReplicaStatus } from "../consensus/replicaOptions.ts";
 import { emptyAccount } from "../ledger/accounts.ts";
-import type { Executor } from "../ledger/execute.ts";
+import { blockContextOf, type Executor } from "../ledger/execute.ts";
 import type { Registry } from "../ledger/registry.ts";
 import type { Json } from "../ledger/schema.ts";
 import type { StateReader } from "../ledger/state.ts";
+import type { StateTaskAnswer, StateTaskName, StateTaskRequest } from "../ledger/stateTasks.ts";
 import type {
   AccountInfo,
   BlockHead,
@@ -19,14 +20,17 @@ import type {
   QueryRefusal,
   StateRefusal,
   SyncStatus,
+  TaskRefusal,
   TransactionLookup,
   WaitRefusal,
 } from "../rpc/api.ts";
 import { PrunedError } from "../store/failures.ts";
 import type { Chain } from "./chain.ts";
 import type { DiskStore } from "./diskStore.ts";
+import type { EvidencePool } from "./evidencePool.ts";
 import { headContext, type HeadState } from "./headState.ts";
 import type { Reads } from "./reads.ts";
+import type { StateThreads } from "./stateThreads.ts";
 import { pendingAccount, type TransactionPool } from "./transactionPool.ts";
 import type { Waiters } from "./waiters.ts";
 
@@ -39,7 +43,9 @@ export type ApiParts = {
   readonly head: HeadState;
   readonly reads: Reads;
   readonly pool: TransactionPool;
+  readonly evidence: EvidencePool;
   readonly waiters: Waiters;
+  readonly threads: StateThreads;
   readonly metrics: MetricsRegistry;
   readonly build: BuildInfo;
   readonly address: Address;
@@ -70,6 +76,7 @@ export function createApi(parts: ApiParts): {
       return { address, ...pendingAccount(account, pool.pendingOf(address, account.nonce)) };
     },
     modules: () => moduleList(parts.registry),
+    runTask: (name, request, height) => runTask(parts, name, request, height),
     parameters: () =>
       Object.fromEntries(
         executor
@@ -79,6 +86,8 @@ export function createApi(parts: ApiParts): {
       ),
     submit: (submissions) => pool.submit(submissions, "local"),
     waitCommitted: (hash, options) => waitCommitted({ reads, pool, waiters }, hash, options),
+    pendingEvidence: () => parts.evidence.pending(),
+    submitEvidence: (evidence, reporter) => parts.evidence.add(evidence, reporter),
     syncStatus: () => syncStatus(parts),
     peers: (): readonly PeerInfo[] => [],
     health: (): Health => {
@@ -193,6 +202,26 @@ function stateReads(
       });
     },
   };
+}
+
+/** Hands a task to the threads; of a state that is being pruned nothing half is told. */
+async function runTask<N extends StateTaskName>(
+  parts: ApiParts,
+  name: N,
+  request: StateTaskRequest<N>,
+  height: number | null,
+): Promise<Outcome<StateTaskAnswer<N>, TaskRefusal>> {
+  const { executor, reads, chain, threads } = parts;
+  const state = height === null ? null : stateAt(parts, height);
+  if (state !== null && !state.ok) return state;
+  const { header } = (height === null ? null : reads.headAtHeight(height)) ?? chain.head;
+  const parent = reads.headAtHeight(header.height - 1)?.header ?? header;
+  const block = blockContextOf(header, parent);
+  const job = { name, request, root: header.stateRoot, chain: executor.chain, block };
+  const outcome = await threads.run(job);
+  if (outcome.ok) return outcome;
+  const { refusal } = outcome;
+  return refuse(refusal.code === "pruned" ? stateRefusal(parts, "pruned", header.height) : refusal);
 }
 
 function stateAt(parts: ApiParts, height: number): Outcome<StateReader, StateRefusal> {

@@ -57,6 +57,8 @@ export type BuildRequest = {
   readonly nowMs: number;
   readonly candidates: Iterable<Verified<Transaction>>;
   readonly transactionsMax: number;
+  /** Encoded reports that wait for a block. */
+  readonly evidence: readonly Uint8Array[];
 };
 
 /** What `build` made. */
@@ -190,7 +192,12 @@ export class Chain {
     const transactions = await this.#recover(body.transactions);
     if (transactions === null || !this.#isHeld(pending)) return { valid: false };
     const executed = await this.#metrics.timedUntil("execute", async () =>
-      this.#executor.executeBlock({ reader, block: blockContextOf(header, parent), transactions }),
+      this.#executor.executeBlock({
+        reader,
+        block: blockContextOf(header, parent),
+        transactions,
+        evidence: body.evidence,
+      }),
     );
     if (!executed.ok || !this.#isHeld(pending)) return { valid: false };
     const result = executed.value;
@@ -248,6 +255,7 @@ export class Chain {
         block: { ...draft, randomness: parent.randomness },
         candidates: rules.epochEnded ? [] : request.candidates,
         transactionsMax: request.transactionsMax,
+        evidence: request.evidence,
       }),
     );
     const { result } = built;
@@ -259,7 +267,7 @@ export class Chain {
       timeoutCertificate: request.timeoutCertificate,
       epochProof: request.epochProof,
       randomnessSignature,
-      evidence: [],
+      evidence: built.evidence,
       checkpointCertificate: null,
     };
     const header: Header = this.#metrics.timed("roots", () => ({

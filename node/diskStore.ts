@@ -49,6 +49,11 @@ const receiptBytesMax = 16_777_216;
 /** Blocks that lost, forgotten in one go at the start. */
 const orphansMax = 100_000;
 
+/** Where a data folder has its key-value store. */
+export function storeFolder(dataFolder: string): string {
+  return join(dataFolder, "store");
+}
+
 /** How a store is opened. */
 export type DiskStoreOptions = {
   readonly folder: string;
@@ -97,7 +102,7 @@ export class DiskStore implements ChainStore {
   /** Opens the folder, or makes it with the genesis state in it. */
   static async open(options: DiskStoreOptions): Promise<DiskStore> {
     makeFolder(options.folder);
-    const keyValue = await openLevel(join(options.folder, "store"));
+    const keyValue = await openLevel(storeFolder(options.folder), { shared: true });
     try {
       await checkFormat(keyValue, options.genesis.names.hash);
       const tree = await openStateTree(keyValue, {

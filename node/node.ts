@@ -19,9 +19,10 @@ import { createApi } from "./api.ts";
 import { buildInfo } from "./build.ts";
 import { Chain, type CommittedBlock } from "./chain.ts";
 import type { Config } from "./config.ts";
-import { DiskStore } from "./diskStore.ts";
+import { DiskStore, storeFolder } from "./diskStore.ts";
+import { EvidencePool, type Judge } from "./evidencePool.ts";
 import type { GenesisNames, GenesisSource } from "./genesis.ts";
-import { HeadState } from "./headState.ts";
+import { headContext, HeadState } from "./headState.ts";
 import { Health } from "./health.ts";
 import { Host, hostFailure } from "./host.ts";
 import type { ValidatorKeys } from "./keys.ts";
@@ -30,6 +31,7 @@ import { NodeMetrics } from "./metrics.ts";
 import { connectionsMaxOf, openFilesMax } from "./openFiles.ts";
 import { Reads } from "./reads.ts";
 import { openSafety, type OpenedSafety } from "./safety.ts";
+import { StateThreads } from "./stateThreads.ts";
 import { startPoint } from "./startPoint.ts";
 import { TransactionJournal } from "./transactionJournal.ts";
 import { TransactionPool } from "./transactionPool.ts";
@@ -142,9 +144,10 @@ export class LedgerNode {
   }
 
   async #stop(): Promise<void> {
-    const { host, world, waiters, recoverPool, journal, store, safety } = this.#parts;
+    const { host, world, waiters, recoverPool, journal, store, safety, threads } = this.#parts;
     waiters.stop();
     await this.#server?.stop();
+    await threads.stop();
     world.stop();
     await host.stop();
     await recoverPool.stop();
@@ -164,6 +167,7 @@ type Parts = {
   readonly world: NodeWorld;
   readonly waiters: Waiters;
   readonly recoverPool: RecoverPool;
+  readonly threads: StateThreads;
   readonly journal: TransactionJournal;
   readonly safety: OpenedSafety | null;
   readonly point: ReturnType<typeof startPoint>;
@@ -199,16 +203,18 @@ type Base = {
   readonly executor: Executor;
   readonly chain: Chain;
   readonly headState: HeadState;
+  readonly evidence: EvidencePool;
   readonly reads: Reads;
   readonly waiters: Waiters;
   readonly recoverPool: RecoverPool;
+  readonly threads: StateThreads;
 };
 
 /** Wires the parts in the order of the arrows. */
 async function assemble(options: AssembleOptions): Promise<Opened> {
   const { config, keys, log, genesis, store } = options;
   const base = createBase(options, (encoded) => pool.recoverBlock(encoded));
-  const { metrics, chain, waiters, recoverPool } = base;
+  const { metrics, chain, waiters, recoverPool, threads } = base;
   const failed = once((error: unknown) => options.events.onFailure(hostFailure(error)));
   const { pool, journal, payloads } = await openPool(options, base, {
     change: (pending) => {
@@ -254,9 +260,10 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
     status: () => replica.status,
     unhealthy: () => health.reason(),
   });
-  watchParts(metrics, { pool, waiters, host, recoverPool, store });
+  watchParts(metrics, { pool, waiters, host, recoverPool, store, threads });
   const point = startPoint({ store, chain, record: safety?.record ?? null });
-  const parts = { store, chain, pool, host, world, waiters, recoverPool, journal, safety, point };
+  const running = { host, world, waiters, recoverPool, threads };
+  const parts = { ...running, store, chain, pool, journal, safety, point };
   const onThrow = (error: unknown): void => {
     if (isDiskFailure(error)) failed(error);
   };
@@ -266,20 +273,24 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
 }
 
 function createBase(
-  { genesis, store, log }: AssembleOptions,
+  { config, genesis, store, log }: AssembleOptions,
   recover: TransactionPool["recoverBlock"],
 ): Base {
   const metrics = new NodeMetrics();
   const executor = createExecutor(coreRegistry, genesis.chain);
   const { head, epoch, epochRoot } = store;
   const chain = new Chain({ executor, store, metrics, recover, head, epoch, epochRoot });
+  const judge: Judge = (report) =>
+    executor.judge(chain.headState(), headContext(chain.head), report);
   return {
     metrics,
     executor,
     chain,
     headState: new HeadState(chain, executor),
+    evidence: new EvidencePool(judge, () => {}),
     reads: new Reads(store, genesis.chain),
     waiters: new Waiters(),
+    threads: new StateThreads({ folder: storeFolder(config.dataFolder) }),
     recoverPool: new RecoverPool({
       onFailure: (error) => log.warn("a signature thread died", { error: error.message }),
     }),
@@ -337,14 +348,15 @@ async function openOwnSafety(options: AssembleOptions): Promise<OpenedSafety | n
 
 function worldFacts(
   { config, genesis, log }: AssembleOptions,
-  { chain, reads }: Base,
+  { chain, reads, evidence }: Base,
 ): Pick<
   WorldOptions,
-  "genesis" | "chain" | "outbound" | "pace" | "transactionsMax" | "epochProof" | "log"
+  "genesis" | "chain" | "evidence" | "outbound" | "pace" | "transactionsMax" | "epochProof" | "log"
 > {
   return {
     genesis: genesis.hash,
     chain,
+    evidence,
     outbound: noOutbound,
     pace: {
       intervalMsMin: config.consensus.blockIntervalMsMin,
@@ -368,6 +380,8 @@ function onCommitted(
   const { hash, block, transactions } = committed;
   parts.reads.onCommitted(committed);
   parts.pool.onCommitted({ height: block.header.height, transactions });
+  const holdsEvidence = block.body.evidence.length > 0;
+  parts.evidence.onCommitted({ epoch: block.header.epoch, holdsEvidence });
   for (const transaction of transactions) {
     parts.waiters.settle(transaction.hash, { code: "committed" });
   }
@@ -432,9 +446,9 @@ function countCommit(metrics: NodeMetrics, { block, transactions }: CommittedBlo
 
 function watchParts(
   metrics: NodeMetrics,
-  parts: Pick<Parts, "pool" | "waiters" | "host" | "recoverPool" | "store">,
+  parts: Pick<Parts, "pool" | "waiters" | "host" | "recoverPool" | "store" | "threads">,
 ): void {
-  const { pool, waiters, host, recoverPool, store } = parts;
+  const { pool, waiters, host, recoverPool, store, threads } = parts;
   metrics.watch("ledger_mempool_transactions", "Pending transactions.", () => pool.size);
   metrics.watch("ledger_mempool_bytes", "Bytes of pending transactions.", () => pool.sizeBytes);
   metrics.watch("ledger_waiting_clients", "Clients that wait for a commit.", () => waiters.count);
@@ -444,6 +458,7 @@ function watchParts(
     "Signatures that wait to be recovered.",
     () => recoverPool.claimsQueued,
   );
+  metrics.watch("ledger_state_jobs", "Calls that run or wait.", () => threads.count);
   metrics.watch("ledger_state_cache_bytes", "Cached trie nodes.", () => store.usage().cacheBytes);
 }
 

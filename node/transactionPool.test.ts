@@ -137,4 +137,15 @@ describe("transaction pool", () => {
     expect(written).toContain(bytesToHex(recordOf(send)).slice(2));
     await first;
   });
+
+  it("promises what came from elsewhere first to whoever submits it here", async () => {
+    const { pool } = await open({ baseFee: 1n });
+    const send = sendOf(1n);
+    await pool.submit([send], "remote");
+    expect(readFileSync(join(folder, "journal")).length).toBe(0);
+    const [twin] = await pool.submit([send], "local");
+    expect(twin?.ok === true && twin.value.state).toBe("pending");
+    const restarted = await open({ baseFee: 1n });
+    expect(await restarted.pool.restore(restarted.payloads)).toBe(1);
+  });
 });

@@ -125,7 +125,7 @@ export class TransactionPool {
   /** Admits transactions; the answers have their order. */
   async submit(submissions: readonly Submission[], origin: Origin): Promise<readonly Verdict[]> {
     const candidates = this.#metrics.timed("decode", () =>
-      submissions.map((submission) => this.#decode(submission)),
+      submissions.map((submission) => this.#decode(submission, origin)),
     );
     await this.#verifyAndAdd(candidates, origin);
     if (candidates.some(({ verdict }) => verdict?.ok === true && verdict.value.state === "new")) {
@@ -148,15 +148,13 @@ export class TransactionPool {
     });
   }
 
-  #decode({ envelope, raw }: Submission): Candidate {
+  #decode({ envelope, raw }: Submission, origin: Origin): Candidate {
     const decoded =
       envelope === "ethereum" ? decodeEthereum(raw, this.#chain) : decodeNative(raw, this.#chain);
     if (!decoded.ok) return { unverified: null, verdict: this.#refused(decoded.refusal) };
     const unverified = decoded.value;
     const { hash } = unverified;
-    if (this.#mempool.has(hash)) {
-      return { unverified, verdict: accept({ hash, state: "pending" }) };
-    }
+    if (this.#mempool.has(hash)) return { unverified, verdict: this.#twin(unverified, origin) };
     if (this.#view.isCommitted(hash)) {
       return { unverified, verdict: accept({ hash, state: "committed" }) };
     }
@@ -201,7 +199,7 @@ export class TransactionPool {
       return this.#refused({ code: "signatureInvalid", detail });
     }
     // A twin of the same group may have come first.
-    if (this.#mempool.has(hash)) return accept({ hash, state: "pending" });
+    if (this.#mempool.has(hash)) return this.#twin(unverified, origin);
     const again = origin === "journalled";
     const admitted = again ? admission.checkAgain(transaction) : admission.check(transaction);
     if (!admitted.ok) return this.#refusedOf(hash, admitted.refusal, origin);
@@ -214,6 +212,13 @@ export class TransactionPool {
     this.#onRemovals(added.value);
     if (origin === "local") this.#write(hash, unverified.encoded);
     return accept({ hash, state: "new" });
+  }
+
+  /** It is pending. What came from elsewhere first is promised to its sender from now on too. */
+  #twin({ hash, encoded }: UnverifiedTransaction, origin: Origin): Verdict {
+    const isNews = origin !== "remote" && this.#mempool.makeLocal(hash);
+    if (isNews && origin === "local") this.#write(hash, encoded);
+    return accept({ hash, state: "pending" });
   }
 
   /** Puts a transaction into the journal; whoever answers for it waits until that is done. */

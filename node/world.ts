@@ -1,9 +1,10 @@
 import type { Address, Digest } from "../base/brand.ts";
-import { bytesToHex } from "../base/bytes.ts";
+import { bytesToHex, zeroAddress } from "../base/bytes.ts";
 import { NodeError } from "../base/nodeError.ts";
 import { encodeStatement } from "../base/statement.ts";
 import { encodeSafetyRecord } from "../consensus/codec.ts";
 import { indexOfValidator, validatorAt, type KeyHolder } from "../consensus/committee.ts";
+import { evidenceSlot } from "../consensus/evidence.ts";
 import type { Guard } from "../consensus/guard.ts";
 import { randomnessStatement } from "../consensus/statements.ts";
 import type {
@@ -17,7 +18,9 @@ import type {
 } from "../consensus/types.ts";
 import { blsSign } from "../crypto/bls.ts";
 import type { CommitProof } from "../ledger/blockTypes.ts";
+import { refusalSentence } from "../ledger/refusal.ts";
 import type { Chain, CommittedBlock } from "./chain.ts";
+import type { EvidencePool } from "./evidencePool.ts";
 import type { Host, World } from "./host.ts";
 import type { Log } from "./log.ts";
 import type { BuildOrder, Pace } from "./proposer.ts";
@@ -157,6 +160,7 @@ export class NodeWorld implements World {
         nowMs: Date.now(),
         candidates,
         transactionsMax,
+        evidence: this.#options.evidence.forBlock(),
       });
       if (built === null) return;
       pool.onDropped(built.dropped);
@@ -210,7 +214,11 @@ export class NodeWorld implements World {
   }
 
   report(evidence: Evidence): void {
-    this.#options.log.warn("a validator broke the rules", { offence: evidence.type, evidence });
+    const { evidence: waiting, signing, log } = this.#options;
+    const added = waiting.add(evidence, signing?.address ?? zeroAddress);
+    const { epoch, view } = evidenceSlot(evidence);
+    const outcome = added.ok ? added.value : refusalSentence(added.refusal);
+    log.warn("a validator broke the rules", { offence: evidence.type, epoch, view, outcome });
   }
 
   alarm(reason: string): void {
@@ -253,6 +261,7 @@ export type WorldOptions = {
   readonly genesis: Digest;
   readonly chain: Chain;
   readonly pool: TransactionPool;
+  readonly evidence: EvidencePool;
   /** `null` for a node that only follows. */
   readonly signing: Signing | null;
   readonly outbound: Outbound;

@@ -2,10 +2,13 @@ import type { Registry } from "prom-client";
 
 import type { Address, Digest } from "../base/brand.ts";
 import type { Outcome } from "../base/outcome.ts";
+import type { Evidence } from "../consensus/types.ts";
+import type { EvidenceReport } from "../ledger/blockEvidence.ts";
 import type { Body, CommitProof, Header } from "../ledger/blockTypes.ts";
 import type { Account, StateReader } from "../ledger/state.ts";
 import type { AccountView } from "../ledger/execute.ts";
 import type { Json } from "../ledger/schema.ts";
+import type { StateTaskAnswer, StateTaskName, StateTaskRequest } from "../ledger/stateTasks.ts";
 import type { Refusal } from "../ledger/refusal.ts";
 import type { Transaction, TransactionRefusal } from "../ledger/transaction.ts";
 import type { Receipt } from "../ledger/receiptTypes.ts";
@@ -103,6 +106,15 @@ export type Submitted = {
 /** Why a transaction was not admitted; `rpc/refusals.ts` gives each code its numbers and words. */
 export type SubmitRefusal = Refusal | TransactionRefusal;
 
+/** Evidence that waits for a block. */
+export type PendingEvidence = EvidenceReport & {
+  readonly hash: Digest;
+  readonly epoch: number;
+  readonly view: number;
+  /** Holders who will be punished. */
+  readonly accused: readonly Address[];
+};
+
 /** Why a wait ended without a committed block. */
 export type WaitRefusal =
   | { readonly code: "timeout" }
@@ -143,6 +155,12 @@ export type ModuleInfo = {
   readonly operations: readonly string[];
   readonly queries: readonly { readonly name: string; readonly description: string }[];
 };
+
+/** Why a task has no answer. */
+export type TaskRefusal =
+  | StateRefusal
+  /** `detail` names the limit. */
+  | { readonly code: "busy" | "tooLong"; readonly detail: string };
 
 /** Why a module's query has no answer. */
 export type QueryRefusal =
@@ -197,6 +215,15 @@ export interface NodeApi {
     readonly parameters: unknown;
     readonly height: number | null;
   }): Outcome<Json, QueryRefusal>;
+  /**
+   * Runs a task against the state after the block of that height, `null`: the head. The task finds
+   * itself in that block; what it changes is thrown away.
+   */
+  runTask<N extends StateTaskName>(
+    name: N,
+    request: StateTaskRequest<N>,
+    height: number | null,
+  ): Promise<Outcome<StateTaskAnswer<N>, TaskRefusal>>;
   /** Chain parameters at the head by name, as plain JSON (decimal strings for amounts). */
   parameters(): Readonly<Record<string, string | number | boolean>>;
 
@@ -213,6 +240,11 @@ export interface NodeApi {
     hash: Digest,
     options: { readonly timeoutMs: number; readonly signal: AbortSignal },
   ): Promise<Outcome<CommittedTransaction, WaitRefusal>>;
+
+  /** Evidence that waits for a block, oldest first. */
+  pendingEvidence(): readonly PendingEvidence[];
+  /** Takes evidence that proves something new; gives its hash. */
+  submitEvidence(evidence: Evidence, reporter: Address): Outcome<Digest, Refusal>;
 
   syncStatus(): SyncStatus;
   peers(): readonly PeerInfo[];

@@ -256,7 +256,16 @@ export class Dispatcher {
     return { ok: false, refusal: { code: errorCodes.internal, message } };
   }
 
+  /** Never throws: an answer that has no JSON form is a bug like a method that throws. */
   #encode(called: Method, id: Id, given: boolean, answer: Answer): string | null {
+    try {
+      return this.#encodeAnswer(called, id, given, answer);
+    } catch (error) {
+      return this.#encodeAnswer(called, id, given, this.#failed(called, error));
+    }
+  }
+
+  #encodeAnswer(called: Method, id: Id, given: boolean, answer: Answer): string | null {
     this.#metrics.answered(called.name, answer.ok ? 0 : answer.refusal.code);
     if (!given) return null;
     if (!answer.ok) return errorText(id, answer.refusal);

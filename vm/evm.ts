@@ -104,8 +104,14 @@ export type EvmResult = {
   readonly burned: bigint;
 };
 
+/** What is told of a message while it runs, to whoever asks. */
+export type EvmWatch = {
+  /** All accounts and slots that became warm, those of reverted frames too [EIP-2929]. */
+  readonly onTouched?: (touched: ReadonlyMap<Address, ReadonlySet<Digest>>) => void;
+};
+
 /** Where a message runs. */
-export type EvmScene = {
+export type EvmScene = EvmWatch & {
   readonly state: StateAccess;
   readonly block: EvmBlock;
   readonly precompiles: PrecompileHost;
@@ -214,7 +220,9 @@ export class Evm {
     this.#scene.host = scene.precompiles;
     this.#history.block = scene.block;
     this.#manager.open(scene.state);
+    if (scene.onTouched !== undefined) this.#evm.journal.startReportingAccessList();
     const { result, gasUsed } = await work();
+    scene.onTouched?.(touchedOf(this.#evm.journal.accessList));
     await this.#destroy(result);
     // Empty accounts that were touched go [EIP-161]; what was warm is cold again.
     await this.#evm.journal.cleanup();
@@ -288,6 +296,17 @@ export class Evm {
       await this.#evm.journal.deleteAccount(new EvmAddress(hexToBytes(address)));
     }
   }
+}
+
+/** The library's account of what is warm: hex digits without prefix. */
+function touchedOf(
+  reported: ReadonlyMap<string, ReadonlySet<string>> | undefined,
+): ReadonlyMap<Address, ReadonlySet<Digest>> {
+  const entries = [...(reported ?? [])].map(([address, slots]) => {
+    const digests = [...slots].map((slot) => bytesToDigest(hexToBytes(slot)));
+    return [bytesToAddress(hexToBytes(address)), new Set(digests)] as const;
+  });
+  return new Map(entries);
 }
 
 function resultOf(result: EVMResult): Omit<EvmResult, "gasUsed" | "burned"> {

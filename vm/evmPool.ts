@@ -1,4 +1,4 @@
-import { createEvm, type Evm, type EvmConfig } from "./evm.ts";
+import type { Evm, EvmConfig } from "./evm.ts";
 import type { ForkName } from "./forks.ts";
 
 /** EVMs that wait for work, per configuration: as many as ever ran at once, but no more. */
@@ -24,9 +24,15 @@ export class EvmPool {
     const key = `${wanted.fork}/${wanted.chainId}`;
     const idle = this.#idle.get(key) ?? [];
     this.#idle.set(key, idle);
-    const evm = idle.pop() ?? (await createEvm({ ...wanted, precompiles: this.#precompiles }));
+    const evm = idle.pop() ?? (await this.#create(wanted));
     const result = await work(evm);
     if (idle.length < idleMax) idle.push(evm);
     return result;
+  }
+
+  /** The library is loaded when the first contract needs it: a third of an idle node's memory. */
+  async #create(wanted: { readonly fork: ForkName; readonly chainId: number }): Promise<Evm> {
+    const { createEvm } = await import("./evm.ts");
+    return createEvm({ ...wanted, precompiles: this.#precompiles });
   }
 }

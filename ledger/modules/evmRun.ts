@@ -1,7 +1,7 @@
 import { assert } from "../../base/assert.ts";
 import type { Address } from "../../base/brand.ts";
 import { moduleAddress } from "../../base/moduleAddress.ts";
-import type { Evm, EvmResult, EvmScene, EvmTransaction } from "../../vm/evm.ts";
+import type { Evm, EvmResult, EvmScene, EvmTransaction, EvmWatch } from "../../vm/evm.ts";
 import { EvmPool } from "../../vm/evmPool.ts";
 import { forkOrNull, type ForkName } from "../../vm/forks.ts";
 import type { PrecompileHost } from "../../vm/precompiles.ts";
@@ -59,8 +59,9 @@ export function mayBePrecompile(context: ReadContext, address: Address): boolean
 export function runTransaction(
   context: ModuleContext,
   transaction: EvmTransaction,
+  watch: EvmWatch = {},
 ): Promise<EvmResult> {
-  return withEvm(context, (evm, scene) => evm.run(scene, transaction));
+  return withEvm(context, (evm, scene) => evm.run({ ...scene, ...watch }, transaction));
 }
 
 /** A call of the system into a contract, which nobody pays for by gas. */

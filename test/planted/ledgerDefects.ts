@@ -29,7 +29,7 @@ export const ledgerDefects: readonly Defect[] = [
   {
     row: "E8",
     about: "a replacement need not offer more",
-    file: "ledger/mempool.ts",
+    file: "ledger/bids.ts",
     find: "next * 100n >= before * (100n + replacementBumpPercent) && next > before;",
     replace: "next * 100n >= before;",
     test: "ledger/mempool.test.ts",

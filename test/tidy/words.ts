@@ -15,8 +15,10 @@ const world: readonly RegExp[] = [
   /\bconsole\s*\./g,
   /\bWeakRef\b|\bFinalizationRegistry\b/g,
   /(?<![.\w])globalThis\b/g,
-  /\bimport\s*\(/g,
 ];
+
+/** Code that comes later. */
+const lateCode: readonly RegExp[] = [/\bimport\s*\(/g];
 
 /** Words with which another event slips in between. */
 const suspension: readonly RegExp[] = [
@@ -40,11 +42,13 @@ const local: readonly RegExp[] = [
 type Zone = { readonly files: RegExp; readonly words: readonly RegExp[] };
 
 const zones: readonly Zone[] = [
-  { files: /^(base|consensus)\//, words: [...world, ...suspension, ...local] },
+  { files: /^(base|consensus)\//, words: [...world, ...lateCode, ...suspension, ...local] },
   {
     files: /^(ledger|vm)\/|^store\/(trie|references|proof|nodes|overlay)\w*\.ts$/,
     words: [...world, ...concurrency, ...local],
   },
+  // The EVM is the same whenever it is loaded, and idle nodes do without it.
+  { files: /^(?!vm\/evmPool\.ts$)(ledger|vm|store)\//, words: lateCode },
 ];
 
 function bannedIn(file: SourceFile): readonly RegExp[] {

@@ -1,0 +1,320 @@
+import type { Address, Digest } from "../base/brand.ts";
+import {
+  bigIntToFixedBytes,
+  bytesToBigInt,
+  concatBytes,
+  emptyBytes,
+  hexToBytes,
+  textToBytes,
+} from "../base/bytes.ts";
+import { rlpBigInt } from "../base/rlp.ts";
+import { keccak256 } from "../crypto/keccak.ts";
+import { signerOf } from "../crypto/verify.ts";
+import {
+  addressField,
+  amountField,
+  bytesField,
+  recordField,
+  textField,
+  type Schema,
+} from "./schema.ts";
+import { resourceIdBytesMax } from "./thetaCodec.ts";
+import { sourceSignBytes } from "./thetaSignBytes.ts";
+import type { ThetaTransaction } from "./thetaTypes.ts";
+
+/*
+ * A voucher: what a payer signs off chain, and the only thing that a receiver needs (theta.md 3.4).
+ * Five fields say what is owed: target, amount, payment sequence, reserve sequence, resource id.
+ * The amount is cumulative within a payment sequence.
+ *
+ * There are two ways to sign the same five fields, and whoever checks takes either: the source
+ * sign bytes of a Theta service payment, and EIP-712 typed data, which any Ethereum wallet can
+ * show. The first binds the chain's name as Theta does, the second its number and its genesis hash
+ * (DESIGN 3).
+ */
+
+/** What a payer owes a receiver out of one pool. */
+export type Voucher = {
+  /** The payer: owner of the pool. */
+  readonly source: Address;
+  /** The receiver. */
+  readonly target: Address;
+  /** TFuelWei, cumulative within the payment sequence. */
+  readonly amount: bigint;
+  /** From 1, below 2^64. */
+  readonly paymentSequence: bigint;
+  /** Names the pool among those of the source, below 2^64. */
+  readonly reserveSequence: bigint;
+  /** What is paid for; at most 256 bytes of UTF-8. */
+  readonly resourceId: string;
+};
+
+/** A voucher and the payer's signature over either form: `r || s || v`, 65 bytes, v 0 or 1. */
+export type SignedVoucher = Voucher & { readonly signature: Uint8Array };
+
+/** How a voucher is signed. */
+export type VoucherForm = "theta" | "typed";
+
+/** What of a chain a voucher is bound to. */
+export type VoucherChain = {
+  /** Theta's text name. */
+  readonly name: string;
+  /** EIP-155 number. */
+  readonly id: number;
+  readonly genesisHash: Digest;
+};
+
+type ServicePayment = Extract<ThetaTransaction, { readonly type: "servicePayment" }>;
+
+const u64Max = 0xffff_ffff_ffff_ffffn;
+
+/** An unsigned integer below 2^64: sequences. */
+export const sequenceField: Schema<bigint> = {
+  description: "sequence",
+  toItem: (value) => rlpBigInt(value),
+  fromItem: (item, reader) => reader.bigInt(item, 64),
+  toJson: (value) => value.toString(),
+  fromJson: (json) => {
+    const read = amountField.fromJson(json);
+    return read === null || read.value > u64Max ? null : read;
+  },
+};
+
+/** RLP and JSON of a signed voucher, for storage, HTTP and batches. */
+export const signedVoucherSchema: Schema<SignedVoucher> = recordField({
+  source: addressField,
+  target: addressField,
+  amount: amountField,
+  paymentSequence: sequenceField,
+  reserveSequence: sequenceField,
+  resourceId: textField(resourceIdBytesMax),
+  signature: bytesField(65),
+});
+
+/** The digest that the payer signs. */
+export function voucherDigest(
+  voucher: Voucher,
+  form: VoucherForm,
+  chain: VoucherChain,
+): Uint8Array {
+  return form === "theta"
+    ? keccak256(sourceSignBytes(voucherToPayment(voucher), chain.name))
+    : typedDigest(voucher, chain);
+}
+
+/** The payer, if the signature is its own and canonical; `null` if not. */
+export function voucherPayer(signed: SignedVoucher, chain: VoucherChain): Address | null {
+  const { signature, source: address } = signed;
+  const first = { digests: [voucherDigest(signed, "theta", chain)], signature, address };
+  // The typed form is hashed only where the other one does not fit.
+  return (
+    signerOf(first) ??
+    signerOf({ digests: [voucherDigest(signed, "typed", chain)], signature, address })
+  );
+}
+
+/** Something that signs for one address, by a 32-byte digest: `r || s || v`, v 0 or 1. */
+export interface VoucherSigner {
+  readonly address: Address;
+  sign(digest: Uint8Array): Uint8Array;
+}
+
+/** Signs a voucher of the signer's own pool. */
+export function signVoucher(
+  terms: Omit<Voucher, "source">,
+  form: VoucherForm,
+  options: { readonly chain: VoucherChain; readonly signer: VoucherSigner },
+): SignedVoucher {
+  const { target, amount, paymentSequence, reserveSequence, resourceId } = terms;
+  const source = options.signer.address;
+  const voucher = { source, target, amount, paymentSequence, reserveSequence, resourceId };
+  const signature = options.signer.sign(voucherDigest(voucher, form, options.chain));
+  return { ...voucher, signature };
+}
+
+/**
+ * The signature of a wallet of Ethereum in our one form: 27 and 28 become 0 and 1; `null` if it has
+ * another size or another last byte. What it is worth is for `voucherPayer` to say.
+ */
+export function walletSignature(signature: Uint8Array): Uint8Array | null {
+  const last = signature[64] ?? 255;
+  const v = last >= 27 ? last - 27 : last;
+  if (signature.length !== 65 || v > 1) return null;
+  const canonical = signature.slice();
+  canonical[64] = v;
+  return canonical;
+}
+
+const noCoins = { thetaWei: 0n, tfuelWei: 0n };
+
+/** How a receiver settles a voucher of its own. */
+export type SettlementTerms = {
+  /** TFuelWei; the receiver pays it, out of what it gets if need be. */
+  readonly fee: bigint;
+  /** Least TFuelWei that must reach the receiver after all shares of a split rule; 0 for any. */
+  readonly targetMin: bigint;
+};
+
+/** The service payment that settles a voucher; the target has still to sign it. */
+export function settlementOf(signed: SignedVoucher, terms: SettlementTerms): ServicePayment {
+  const payment = voucherToPayment(signed);
+  return {
+    ...payment,
+    fee: { thetaWei: 0n, tfuelWei: terms.fee },
+    source: { ...payment.source, signature: signed.signature },
+    target: { ...payment.target, coins: { thetaWei: 0n, tfuelWei: terms.targetMin } },
+  };
+}
+
+/** The voucher inside a service payment. */
+export function paymentToVoucher(payment: ServicePayment): SignedVoucher {
+  const { source, target, paymentSequence, reserveSequence, resourceId } = payment;
+  return {
+    source: source.address,
+    target: target.address,
+    amount: source.coins.tfuelWei,
+    paymentSequence,
+    reserveSequence,
+    resourceId,
+    signature: source.signature,
+  };
+}
+
+/** A service payment of nothing but the voucher's fields. */
+function voucherToPayment(voucher: Voucher): ServicePayment {
+  const { source, target, amount, paymentSequence, reserveSequence, resourceId } = voucher;
+  return {
+    type: "servicePayment",
+    fee: noCoins,
+    source: {
+      address: source,
+      coins: { thetaWei: 0n, tfuelWei: amount },
+      sequence: 0n,
+      signature: emptyBytes,
+    },
+    target: { address: target, coins: noCoins, sequence: 0n, signature: emptyBytes },
+    paymentSequence,
+    reserveSequence,
+    resourceId,
+  };
+}
+
+/*
+ * EIP-712. The domain has no contract: a salt, the genesis hash, says which chain it is, so that a
+ * network that was reset does not take the vouchers of its former life.
+ */
+
+const domainFields = [
+  { name: "name", type: "string" },
+  { name: "version", type: "string" },
+  { name: "chainId", type: "uint256" },
+  { name: "salt", type: "bytes32" },
+] as const;
+
+const voucherFields = [
+  { name: "target", type: "address" },
+  { name: "amount", type: "uint256" },
+  { name: "paymentSequence", type: "uint64" },
+  { name: "reserveSequence", type: "uint64" },
+  { name: "resourceId", type: "string" },
+] as const;
+
+const domainName = "Ledger payments";
+const domainVersion = "1";
+
+/** What `eth_signTypedData_v4` takes; integers are decimal strings, so it is plain JSON. */
+export type VoucherTypedData = {
+  readonly types: {
+    readonly EIP712Domain: typeof domainFields;
+    readonly Voucher: typeof voucherFields;
+  };
+  readonly primaryType: "Voucher";
+  readonly domain: {
+    readonly name: string;
+    readonly version: string;
+    readonly chainId: number;
+    readonly salt: Digest;
+  };
+  readonly message: {
+    readonly target: Address;
+    readonly amount: string;
+    readonly paymentSequence: string;
+    readonly reserveSequence: string;
+    readonly resourceId: string;
+  };
+};
+
+/** A voucher as typed data, for a wallet to show and to sign. */
+export function voucherTypedData(voucher: Voucher, chain: VoucherChain): VoucherTypedData {
+  return {
+    types: { EIP712Domain: domainFields, Voucher: voucherFields },
+    primaryType: "Voucher",
+    domain: {
+      name: domainName,
+      version: domainVersion,
+      chainId: chain.id,
+      salt: chain.genesisHash,
+    },
+    message: {
+      target: voucher.target,
+      amount: voucher.amount.toString(),
+      paymentSequence: voucher.paymentSequence.toString(),
+      reserveSequence: voucher.reserveSequence.toString(),
+      resourceId: voucher.resourceId,
+    },
+  };
+}
+
+function typeHash(
+  name: string,
+  fields: readonly { readonly name: string; readonly type: string }[],
+): Uint8Array {
+  const list = fields.map((field) => `${field.type} ${field.name}`).join(",");
+  return keccak256(textToBytes(`${name}(${list})`));
+}
+
+const domainType = typeHash("EIP712Domain", domainFields);
+const voucherType = typeHash("Voucher", voucherFields);
+
+function textHash(text: string): Uint8Array {
+  return keccak256(textToBytes(text));
+}
+
+function word(value: bigint): Uint8Array {
+  return bigIntToFixedBytes(value, 32);
+}
+
+// A program knows one chain: its separator is hashed once, not for every voucher.
+let separator: { readonly chain: VoucherChain; readonly hash: Uint8Array } | null = null;
+
+function domainSeparator(chain: VoucherChain): Uint8Array {
+  const known = separator?.chain;
+  if (separator === null || known?.id !== chain.id || known.genesisHash !== chain.genesisHash) {
+    const hash = keccak256(
+      concatBytes(
+        domainType,
+        textHash(domainName),
+        textHash(domainVersion),
+        word(BigInt(chain.id)),
+        hexToBytes(chain.genesisHash),
+      ),
+    );
+    separator = { chain: { ...chain }, hash };
+  }
+  return separator.hash;
+}
+
+/** keccak(`19 01` || domain separator || hash of the fields) [EIP-712]. */
+function typedDigest(voucher: Voucher, chain: VoucherChain): Uint8Array {
+  const fields = keccak256(
+    concatBytes(
+      voucherType,
+      word(bytesToBigInt(hexToBytes(voucher.target))),
+      word(voucher.amount),
+      word(voucher.paymentSequence),
+      word(voucher.reserveSequence),
+      textHash(voucher.resourceId),
+    ),
+  );
+  return keccak256(concatBytes(Uint8Array.of(0x19, 0x01), domainSeparator(chain), fields));
+}
