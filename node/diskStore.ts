@@ -25,7 +25,7 @@ import {
 import { checkFormat } from "../store/format.ts";
 import type { KeyValue, KeyValueWrite } from "../store/keyValue.ts";
 import { openLevel } from "../store/level.ts";
-import { openStateTree, type StateTree } from "../store/stateTree.ts";
+import { openStateTree, type StateProof, type StateTree } from "../store/stateTree.ts";
 import { missingBlock } from "./chain.ts";
 import type { ChainStore, CommitWrite } from "./chainStore.ts";
 import type { GenesisSource } from "./genesis.ts";
@@ -161,6 +161,11 @@ export class DiskStore implements ChainStore {
 
   reader(root: Digest): StateReader {
     return this.#tree.reader(root);
+  }
+
+  /** Proofs of a module's account and of some of its keys. */
+  moduleProof(root: Digest, module: string, keys: readonly Uint8Array[]): StateProof {
+    return this.#tree.moduleProof(root, module, keys);
   }
 
   /** Whether the state of a root can be read. */

@@ -9,7 +9,7 @@ import { method } from "../dispatch.ts";
 import { errorCodes } from "../errors.ts";
 import type { JsonValue } from "../json.ts";
 import type { MethodHost } from "../methodHost.ts";
-import { anything, optional, safeNumber, shortText, thetaDigest } from "../parameters.ts";
+import { anything, hexBytesList, optional, safeNumber, shortText, thetaDigest } from "../parameters.ts";
 import { queryError } from "../refusals.ts";
 import { evidenceMethods } from "./ledgerEvidence.ts";
 
@@ -111,6 +111,28 @@ export function ledgerMethods({ node }: MethodHost): readonly Method[] {
         if (proof !== null) return accept({ block, proof: commitProofJson(proof) });
         const message = `block ${block} is not committed here, or its proof is not kept`;
         return refuse({ code: errorCodes.resourceNotFound, message });
+      },
+    }),
+    method({
+      name: "ledger.getModuleProof",
+      summary: "Merkle proofs of keys of a module at the head, with the head's own commit proof.",
+      style,
+      heavy: true,
+      parameters: { module: shortText, keys: hexBytesList },
+      call: async ({ module, keys }) => {
+        if (!node.modules().some(({ name }) => name === module)) {
+          const message = `no module ${module.slice(0, 40)}: ledger.modules lists them`;
+          return refuse({ code: errorCodes.invalidParams, message });
+        }
+        const { hash } = node.head();
+        const { accountProof, storageProofs } = node.moduleProof(module, keys);
+        const proof = await node.commitProof(hash);
+        return accept({
+          block: hash,
+          commitProof: proof === null ? null : commitProofJson(proof),
+          accountProof: accountProof.map(bytesToHex),
+          proofs: storageProofs.map((nodes) => nodes.map(bytesToHex)),
+        });
       },
     }),
     ...evidenceMethods(node),

@@ -3,9 +3,8 @@ import { assert } from "../../base/assert.ts";
 import { emptyBytes, hexToBytes } from "../../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import { decodeRlp, encodeRlp, rlpBigInt, rlpText, RlpReader } from "../../base/rlp.ts";
-import type { PoolId } from "../../ledger/pool.ts";
 import { signedVoucherSchema, type SignedVoucher, type Voucher } from "../../ledger/voucher.ts";
-import { unsettledOf, type PoolView, type Settled } from "./pool.ts";
+import { unsettledOf, type PoolId, type PoolView, type Settled } from "./pool.ts";
 
 /*
  * What a receiver knows of one pool, and its rules. Pure: time, disk and chain are the caller's.

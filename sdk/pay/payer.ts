@@ -99,6 +99,8 @@ export class Payer {
   readonly #books = new Map<bigint, PoolBook>();
   /** Newest voucher of a lane: the same request sends the same bytes. */
   readonly #newest = new WeakMap<Lane, SignedVoucher>();
+  /** Receiver and range of what came and is not kept yet. */
+  readonly #arrived = new Set<string>();
   #height = 0;
   #authorizing: Promise<void> = Promise.resolve();
 
@@ -171,8 +173,19 @@ export class Payer {
   unserved(target: Address): bigint {
     let sum = 0n;
     for (const lane of this.#lanesOf(target))
-      for (const cost of lane.unserved.values()) sum += cost;
+      for (const [range, cost] of lane.unserved)
+        if (!this.#arrived.has(`${target} ${range}`)) sum += cost;
     return sum;
+  }
+
+  /** Whether this range was paid for and is still to be brought, so that it costs nothing again. */
+  isOwed(target: Address, range: string): boolean {
+    return this.#lanesOf(target).some(({ unserved }) => unserved.has(range));
+  }
+
+  /** This range came; until `served` says that it is kept it would be asked for again. */
+  arrived(target: Address, range: string): void {
+    this.#arrived.add(`${target} ${range}`);
   }
 
   /** Names of the ranges that this receiver was paid for and did not send. */
@@ -182,6 +195,7 @@ export class Payer {
 
   /** These ranges came, and are kept: they will not be asked for again. */
   async served(target: Address, ranges: readonly string[]): Promise<void> {
+    for (const range of ranges) this.#arrived.delete(`${target} ${range}`);
     for (const [sequence, { lanes }] of this.#books) {
       const lane = lanes.get(target);
       const known = ranges.filter((range) => lane?.unserved.has(range) ?? false);

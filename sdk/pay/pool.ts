@@ -1,11 +1,13 @@
 import type { Address } from "../../base/brand.ts";
-import type { PoolId } from "../../ledger/pool.ts";
 import type { SignedVoucher, VoucherChain } from "../../ledger/voucher.ts";
 
 /*
  * What both sides of a payment ask of the chain. `nodeChain.ts` asks a node and checks its proofs;
  * tests use a chain in memory.
  */
+
+/** Which pool: its owner, and the sequence of the transaction that opened it. */
+export type PoolId = { readonly owner: Address; readonly sequence: bigint };
 
 /** A pool and what it has paid to one receiver, as of a committed height. */
 export type PoolView = {
@@ -39,13 +41,11 @@ export type Settled = {
   readonly total: bigint;
 };
 
-/** What became of one voucher that was handed in. */
-export type SettledVoucher = {
+/** A voucher on its way to be paid. */
+export type SettlementOrder = {
   readonly voucher: SignedVoucher;
-  /** TFuelWei that the pool paid for it. */
-  readonly paid: bigint;
-  /** Why it was not paid; `null` if it was. */
-  readonly refusal: string | null;
+  /** Least TFuelWei that must reach the receiver, whatever a split rule takes. */
+  readonly targetMin: bigint;
 };
 
 /** The chain, as receivers and watchers need it. */
@@ -55,8 +55,8 @@ export interface PayChain {
   height(): Promise<number>;
   /** The pool as it concerns this receiver and resource; `null` if there is none. */
   pool(id: PoolId, receiver: Address, resourceId: string): Promise<PoolView | null>;
-  /** Hands vouchers in, in this order; resolves when they are committed. */
-  settle(vouchers: readonly SignedVoucher[]): Promise<readonly SettledVoucher[]>;
+  /** Hands vouchers in, in this order; resolves when that is committed. Some may not be paid. */
+  settle(orders: readonly SettlementOrder[]): Promise<void>;
   /** Proves that these vouchers of one pool exceed its fund; resolves when it is committed. */
   slash(id: PoolId, proof: readonly SignedVoucher[]): Promise<void>;
 }

@@ -1,7 +1,6 @@
 import { assert } from "../../base/assert.ts";
 import type { Address } from "../../base/brand.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
-import type { PoolId } from "../../ledger/pool.ts";
 import { voucherPayer, type SignedVoucher } from "../../ledger/voucher.ts";
 import {
   applyRecord,
@@ -23,7 +22,7 @@ import {
   type ReceiverPolicy,
 } from "./account.ts";
 import { PayStateError } from "./errors.ts";
-import { poolOf, poolText, type PayChain, type PoolView, type SettledVoucher } from "./pool.ts";
+import { poolOf, poolText, type PayChain, type PoolId, type PoolView } from "./pool.ts";
 
 /*
  * The side that is paid. It looks at a pool by proof before it serves, keeps the best voucher on
@@ -75,6 +74,13 @@ export type AccountSummary = {
   readonly view: PoolView;
 };
 
+/** What handing in a voucher brought. */
+export type Settlement = {
+  readonly voucher: SignedVoucher;
+  /** TFuelWei that the pool paid by its record afterwards; `null` if the pool is no more. */
+  readonly paid: bigint | null;
+};
+
 /** Pools that a receiver deals with at a time. */
 export const accountsMax = 10_000;
 
@@ -99,7 +105,7 @@ export class Receiver {
   readonly #dormant = new Map<string, AccountRecord[]>();
   readonly #opening = new Map<string, Promise<Account | null>>();
   readonly #viewedMs = new Map<string, number>();
-  #settling: Promise<readonly SettledVoucher[]> | null = null;
+  #settling: Promise<readonly Settlement[]> | null = null;
   #height = 0;
   #heardMs = Number.NEGATIVE_INFINITY;
 
@@ -176,7 +182,7 @@ export class Receiver {
   }
 
   /** Hands in the best vouchers of these pools, or of all; what became of them. */
-  async settle(ids?: readonly PoolId[]): Promise<readonly SettledVoucher[]> {
+  async settle(ids?: readonly PoolId[]): Promise<readonly Settlement[]> {
     const wanted = ids?.map(poolText) ?? null;
     while (this.#settling !== null) await this.#settling.catch(() => []);
     const due = [...this.#accounts.values()]
@@ -196,7 +202,7 @@ export class Receiver {
    * To be called every few seconds: learns the height, settles what is due by amount, age or end,
    * forgets pools that are gone.
    */
-  async tick(): Promise<readonly SettledVoucher[]> {
+  async tick(): Promise<readonly Settlement[]> {
     this.#height = await this.#chain.height();
     this.#heardMs = this.#now();
     await this.#openDormant();
@@ -310,7 +316,9 @@ export class Receiver {
     if (unsettled === 0n) return false;
     const { view, unsettledSinceMs } = account;
     const isEnding = this.#height + this.policy.blocksLeftMin >= view.endHeight;
-    if (isEnding || view.isCondemned || this.#isHalfExposed(account)) return true;
+    // Other receivers draw on the same fund: who comes first is paid.
+    const isScarce = unsettled * 2n > view.fund - view.used;
+    if (isEnding || isScarce || view.isCondemned || this.#isHalfExposed(account)) return true;
     const ageMs = this.#now() - (unsettledSinceMs ?? this.#now());
     return ageMs >= this.policy.ageMsMax && unsettled >= this.policy.settleMin;
   }
@@ -320,14 +328,21 @@ export class Receiver {
     if (this.#settling === null) this.settle([id]).catch(() => undefined);
   }
 
-  async #settleAccounts(due: readonly Account[]): Promise<readonly SettledVoucher[]> {
-    const vouchers = due.map(({ best }) => {
+  async #settleAccounts(due: readonly Account[]): Promise<readonly Settlement[]> {
+    const orders = due.map((account) => {
+      const { best } = account;
       assert(best !== null, "an exposed account has a voucher");
-      return best;
+      return { voucher: best, targetMin: targetMinOf(account, best) };
     });
-    const results = await this.#chain.settle(vouchers);
+    const before = due.map(({ view }) => view.settled.total);
+    await this.#chain.settle(orders);
     for (const account of due) await this.#refresh(account);
-    return results;
+    return due.map(({ view }, i) => {
+      const voucher = orders[i]?.voucher;
+      assert(voucher !== undefined, "each account has its order");
+      const isGone = !this.#accounts.has(poolText(view.id));
+      return { voucher, paid: isGone ? null : view.settled.total - (before[i] ?? 0n) };
+    });
   }
 
   /** The voucher itself proves the cheat: settled, it condemns the pool and pays what is left. */
@@ -345,6 +360,17 @@ export class Receiver {
 
 /** Records of one dormant account that are kept: one for each range that may be asked for again. */
 const rangesKept = 128;
+
+/**
+ * All that the receiver expects, unless the pool may cover only a part: a part is better than
+ * nothing.
+ */
+function targetMinOf(account: Account, best: SignedVoucher): bigint {
+  const { view, resources } = account;
+  const unsettled = exposureOf(account);
+  if (view.isCondemned || unsettled * 2n > view.fund - view.used) return 0n;
+  return (unsettled * BigInt(resources.get(best.resourceId) ?? 0)) / 100n;
+}
 
 function isSameVoucher(a: SignedVoucher, b: SignedVoucher): boolean {
   return (

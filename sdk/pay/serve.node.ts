@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { textToBytes } from "../../base/bytes.ts";
 import type { CatalogEntry, FileCatalog } from "./catalog.node.ts";
 import type { PayGate } from "./gate.ts";
 import { manifestToJson } from "./manifest.ts";
@@ -149,7 +150,10 @@ function plain(response: ServerResponse, status: number, text: string): void {
 }
 
 function json(response: ServerResponse, status: number, body: object): void {
-  const text = JSON.stringify(body);
-  response.writeHead(status, { "content-type": "application/json" });
-  response.end(text);
+  const bytes = textToBytes(JSON.stringify(body));
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": bytes.length,
+  });
+  response.end(bytes);
 }

@@ -87,8 +87,10 @@ export class Source {
       if (response.status === 206) {
         const bytes = await bodyOf(response, chunkRange(this.manifest, index));
         if (!bytes.ok) return bytes;
-        if (await isChunk(this.manifest, index, bytes.value))
+        if (await isChunk(this.manifest, index, bytes.value)) {
+          this.#parts.payer.arrived(this.#offer.payTo, range);
           return accept({ index, bytes: bytes.value, added, range });
+        }
         return refuse({ code: "wrongBytes", index });
       }
       const again = await this.#onRefused(response, attempt);
@@ -110,8 +112,7 @@ export class Source {
     if (price.weiPerUnit > weiPerByteMax)
       return refuse({ code: "priceTooHigh", weiPerUnit: price.weiPerUnit, max: weiPerByteMax });
     const max = costOf(price, creditBytes);
-    const isOwed = payer.unservedRanges(target).includes(range);
-    const unserved = payer.unserved(target) + (isOwed ? 0n : cost);
+    const unserved = payer.unserved(target) + (payer.isOwed(target, range) ? 0n : cost);
     if (unserved > max) return refuse({ code: "creditExceeded", unserved, max });
     const payment = await payer.pay({ target, resourceId, cost, range });
     if (!payment.ok) return refuse({ code: "notPaid", refusal: payment.refusal });
