@@ -13,6 +13,7 @@ import type { Refusal } from "../ledger/refusal.ts";
 import type { Transaction, TransactionRefusal } from "../ledger/transaction.ts";
 import type { Receipt } from "../ledger/receiptTypes.ts";
 import type { StateProof } from "../store/stateTree.ts";
+import type { TraceOptions } from "../ledger/tracing/tracer.ts";
 
 // What the server needs of a node. `node/api.ts` implements it, tests use a small node in memory.
 // Whatever is read here is committed, unless the name says pending: no client sees a
@@ -244,6 +245,14 @@ export interface NodeApi {
     options: { readonly timeoutMs: number; readonly signal: AbortSignal },
   ): Promise<Outcome<CommittedTransaction, WaitRefusal>>;
 
+  /**
+   * Executes a committed block again to look into its transactions, or only the one at an index;
+   * `null`: there is no such block.
+   */
+  traceBlock(
+    hash: Digest,
+    request: { readonly only: number | null; readonly options: TraceOptions },
+  ): Promise<Outcome<StateTaskAnswer<"traceBlock">, TaskRefusal> | null>;
   /** Evidence that waits for a block, oldest first. */
   pendingEvidence(): readonly PendingEvidence[];
   /** Takes evidence that proves something new; gives its hash. */

@@ -9,7 +9,14 @@ import { method } from "../dispatch.ts";
 import { errorCodes } from "../errors.ts";
 import type { JsonValue } from "../json.ts";
 import type { MethodHost } from "../methodHost.ts";
-import { anything, hexBytesList, optional, safeNumber, shortText, thetaDigest } from "../parameters.ts";
+import {
+  anything,
+  hexBytesList,
+  optional,
+  safeNumber,
+  shortText,
+  thetaDigest,
+} from "../parameters.ts";
 import { queryError } from "../refusals.ts";
 import { evidenceMethods } from "./ledgerEvidence.ts";
 
@@ -100,6 +107,14 @@ export function ledgerMethods({ node }: MethodHost): readonly Method[] {
         return answer.ok ? answer : refuse(queryError(answer.refusal));
       },
     }),
+    ...proofMethods(node),
+    ...evidenceMethods(node),
+  ];
+}
+
+function proofMethods(node: NodeApi): readonly Method[] {
+  const style = "object";
+  return [
     method({
       name: "ledger.getCommitProof",
       summary: "Proof that a block is committed; of the newest one if no hash is given.",
@@ -135,6 +150,5 @@ export function ledgerMethods({ node }: MethodHost): readonly Method[] {
         });
       },
     }),
-    ...evidenceMethods(node),
   ];
 }

@@ -108,10 +108,7 @@ export function exposureMax({ view }: Account, policy: ReceiverPolicy): bigint {
 }
 
 /** What a voucher adds to the best one; refuses what would be worth less than it says. */
-export function incrementOf(
-  account: Account,
-  voucher: Voucher,
-): Outcome<bigint, PayRefusal> {
+export function incrementOf(account: Account, voucher: Voucher): Outcome<bigint, PayRefusal> {
   const { paymentSequence: got, amount } = voucher;
   const known = bestKnown(account);
   const expected = known.paymentSequence;
@@ -122,7 +119,10 @@ export function incrementOf(
 }
 
 /** The best voucher, or what was settled if that is beyond it: the payer may settle others himself. */
-function bestKnown({ best, view: { settled } }: Account): Pick<Settled, "paymentSequence" | "amount"> {
+function bestKnown({
+  best,
+  view: { settled },
+}: Account): Pick<Settled, "paymentSequence" | "amount"> {
   if (best === null || settled.paymentSequence > best.paymentSequence) return settled;
   const isSame = settled.paymentSequence === best.paymentSequence;
   return isSame && settled.amount > best.amount ? settled : best;
@@ -189,8 +189,7 @@ export function takeCost(
     account.ranges.set(range, resends + 1);
     return accept({ taken: 0n, isAgain: true });
   }
-  if (cost > account.balance)
-    return refuse({ code: "unpaid", cost, balance: account.balance });
+  if (cost > account.balance) return refuse({ code: "unpaid", cost, balance: account.balance });
   account.balance -= cost;
   if (range !== null) rememberRange(account, range, 0);
   return accept({ taken: cost, isAgain: false });

@@ -93,7 +93,11 @@ export class FileCatalog {
       const count = Math.ceil(sizeBytes / chunkBytes);
       const hashes = new Uint8Array(count * 32);
       for (let i = 0; i < count; i += 1) {
-        const chunk = await readAt(handle, i * chunkBytes, Math.min((i + 1) * chunkBytes, sizeBytes));
+        const chunk = await readAt(
+          handle,
+          i * chunkBytes,
+          Math.min((i + 1) * chunkBytes, sizeBytes),
+        );
         hashes.set(createHash("sha256").update(chunk).digest(), i * 32);
       }
       const manifest: Manifest = { sizeBytes, chunkBytes, hashes };

@@ -80,11 +80,11 @@ class Run {
       return { source, bytes: 0, chunks: 0, spent: 0n, failure: null, fresh: [] };
     });
     const owed = this.#owedChunks(first);
-    const order = (index: number): number => (owed.has(index) ? 1 : 0);
+    const rank = (index: number): number => (owed.has(index) ? 1 : 0);
     for (let index = chunkCount(first.manifest) - 1; index >= 0; index -= 1)
       if (!parts.sink.has(index)) this.#missing.push(index);
     // What is paid for already goes first: it is at the end, from which chunks are taken.
-    this.#missing.sort((a, b) => order(a) - order(b) || b - a);
+    this.#missing.sort((a, b) => (rank(a) === rank(b) ? b - a : rank(a) - rank(b)));
   }
 
   async work(): Promise<void> {

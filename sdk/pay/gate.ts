@@ -1,5 +1,9 @@
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
-import { signedVoucherSchema, type SignedVoucher, type VoucherChain } from "../../ledger/voucher.ts";
+import {
+  signedVoucherSchema,
+  type SignedVoucher,
+  type VoucherChain,
+} from "../../ledger/voucher.ts";
 import { exposureMax, type PayRefusal } from "./account.ts";
 import { poolOf } from "./pool.ts";
 import type { Price } from "./price.ts";
@@ -87,7 +91,12 @@ export class PayGate {
     const voucher = this.read(request.payment);
     if (!voucher.ok) return this.#require(request, 400, voucher.refusal, null);
     const { resourceId, cost, range } = request;
-    const charged = await this.#receiver.charge({ voucher: voucher.value, resourceId, cost, range });
+    const charged = await this.#receiver.charge({
+      voucher: voucher.value,
+      resourceId,
+      cost,
+      range,
+    });
     if (!charged.ok) {
       const status = charged.refusal.code === "chainSilent" ? 503 : 402;
       return this.#require(request, status, charged.refusal.code, voucher.value, charged.refusal);

@@ -345,8 +345,7 @@ function parseFile(path: string, file: Uint8Array): Parsed {
   let at = sectorSize;
   while (at < file.length) {
     const head = readHead(file, at);
-    const payload =
-      head === null || head.number !== number ? null : readPayload(file, at, head);
+    const payload = head === null || head.number !== number ? null : readPayload(file, at, head);
     if (head === null || payload === null) {
       if (number < madeWith || wasSynced(file, at, number)) throw damaged(path, at);
       break;

@@ -1,7 +1,11 @@
 import type { Address } from "../../base/brand.ts";
 import { textToAddressOrNull } from "../../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
-import { signedVoucherSchema, type SignedVoucher, type VoucherChain } from "../../ledger/voucher.ts";
+import {
+  signedVoucherSchema,
+  type SignedVoucher,
+  type VoucherChain,
+} from "../../ledger/voucher.ts";
 import { weiPerUnitMax, type Price } from "./price.ts";
 import {
   decodeHeader,

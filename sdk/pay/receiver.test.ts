@@ -72,7 +72,9 @@ test("M12 a voucher for another chain, pool, resource or target is refused", asy
   // After a reset of the network the typed form counts no more.
   const stale = signVoucher(terms, "typed", { ...by, chain: reset });
   expect(await codeOf(charge(receiver, stale))).toBe("signatureInvalid");
-  expect(await codeOf(charge(receiver, voucher(world, { reserveSequence: 2n })))).toBe("poolUnknown");
+  expect(await codeOf(charge(receiver, voucher(world, { reserveSequence: 2n })))).toBe(
+    "poolUnknown",
+  );
   expect(await codeOf(charge(receiver, voucher(world, { target: testAddress(3) })))).toBe(
     "targetWrong",
   );
@@ -155,7 +157,7 @@ test("amounts at the end of 256 bits overflow nothing", async () => {
   expect(await codeOf(charge(receiver, given))).toBe("overspent");
 });
 
-test("M1 a voucher beyond the fund is served nothing, settled in part and costs the collateral", async () => {
+test("M1 a voucher beyond the fund is paid in part and costs the collateral", async () => {
   const world = new PayWorld();
   const receiver = await world.receiver({ exposureDivisor: 4n });
   expect(await codeOf(charge(receiver, voucher(world, { amount: 60n }), 60n))).toBe("ok");
@@ -213,7 +215,7 @@ test("two requests at once cannot use one balance", async () => {
   expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
 });
 
-test("the best voucher is on the disk before anything is served, and a restart goes on from it", async () => {
+test("the best voucher is on disk before anything is served; a restart goes on", async () => {
   const world = new PayWorld();
   const receiver = await world.receiver();
   await charge(receiver, voucher(world, { amount: 25n }), 10n, "file 0-1");
@@ -246,7 +248,7 @@ test("the rewritten journal makes the same receiver", async () => {
   expect(await dormant.summaries()).toEqual(await receiver.summaries());
 });
 
-test("M8 a pool near its end, or past it, is not served from; its vouchers are settled before", async () => {
+test("M8 a pool near its end is not served from, and what it owes is settled", async () => {
   const world = new PayWorld();
   const receiver = await world.receiver();
   expect(await codeOf(charge(receiver, voucher(world)))).toBe("ok");
@@ -305,7 +307,7 @@ test("a pool that is gone is forgotten", async () => {
   expect(again.live()).toEqual([]);
 });
 
-test("whatever comes in whatever order, it serves no more than it holds good vouchers for", async () => {
+test("whatever comes, it serves no more than it is paid for in the end", async () => {
   const step = fc.record({
     amount: fc.bigInt({ min: 0n, max: 1_200n }),
     sequence: fc.bigInt({ min: 0n, max: 3n }),

@@ -207,7 +207,7 @@ export class Receiver {
     this.#heardMs = this.#now();
     await this.#openDormant();
     const due: PoolId[] = [];
-    for (const account of [...this.#accounts.values()]) {
+    for (const account of this.#accounts.values()) {
       const viewedMs = this.#viewedMs.get(poolText(account.id)) ?? 0;
       if (this.#now() - viewedMs > viewMsMax) await this.#refresh(account);
       if (this.#accounts.has(poolText(account.id)) && this.#isDue(account)) due.push(account.id);
@@ -277,14 +277,17 @@ export class Receiver {
   }
 
   #view(account: Account, view: PoolView): void {
-    assert(poolText(view.id) === poolText(account.id), "the chain answers about the pool asked for");
+    assert(
+      poolText(view.id) === poolText(account.id),
+      "the chain answers about the pool asked for",
+    );
     account.view = view;
     this.#viewedMs.set(poolText(account.id), this.#now());
     if (exposureOf(account) === 0n) account.unsettledSinceMs = null;
   }
 
   async #openDormant(): Promise<void> {
-    for (const [key, stored] of [...this.#dormant]) {
+    for (const [key, stored] of this.#dormant) {
       const [first] = stored;
       if (first === undefined) continue;
       const account = await this.#open(first.id, stored.at(-1)?.best?.resourceId ?? "");

@@ -137,7 +137,7 @@ function isCopied(): boolean {
   return from !== undefined && to !== undefined && from.equals(to);
 }
 
-test("without a voucher the answer is 402 and says what it costs, as x402 version 2 does", async () => {
+test("without a voucher the answer is 402 with an offer of x402 version 2", async () => {
   const world = richWorld();
   const { url } = await relay(world);
   const response = await fetch(url, { headers: { range: "bytes=0-99" } });

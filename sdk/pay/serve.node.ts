@@ -42,12 +42,26 @@ export type RequestHandler = (
 /** Serves the catalog's files to whoever pays. */
 export function createFileHandler(parts: FileServerParts): RequestHandler {
   return (request, response, next) => {
-    answer(parts, request, response).catch((error: unknown) => {
-      if (next !== undefined) next(error);
-      else if (response.headersSent) response.destroy();
-      else plain(response, 500, "the file cannot be read");
-    });
+    void answerOrFail(parts, { request, response, next });
   };
+}
+
+async function answerOrFail(
+  parts: FileServerParts,
+  given: {
+    readonly request: IncomingMessage;
+    readonly response: ServerResponse;
+    readonly next: ((error?: unknown) => void) | undefined;
+  },
+): Promise<void> {
+  const { request, response, next } = given;
+  try {
+    await answer(parts, request, response);
+  } catch (error) {
+    if (next !== undefined) next(error);
+    else if (response.headersSent) response.destroy();
+    else plain(response, 500, "the file cannot be read");
+  }
 }
 
 async function answer(

@@ -101,9 +101,7 @@ export class Source {
   async #ask(
     index: number,
     signal: AbortSignal,
-  ): Promise<
-    Outcome<{ response: Response; added: bigint; range: string }, SourceRefusal>
-  > {
+  ): Promise<Outcome<{ response: Response; added: bigint; range: string }, SourceRefusal>> {
     const { payer, creditBytes, weiPerByteMax, timeoutMs } = this.#parts;
     const { payTo: target, resourceId, price } = this.#offer;
     const bytes = chunkRange(this.manifest, index);

@@ -246,6 +246,11 @@ export class FakeNode implements NodeApi {
     return accept({ SortedCandidates: [] });
   }
 
+  /** Its blocks cannot be executed again. */
+  traceBlock(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   async runTask<N extends StateTaskName>(
     name: N,
     request: StateTaskRequest<N>,

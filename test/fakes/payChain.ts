@@ -2,7 +2,14 @@ import type { Address } from "../../base/brand.ts";
 import { zeroDigest } from "../../base/bytes.ts";
 import { assert } from "../../base/assert.ts";
 import { voucherPayer, type SignedVoucher, type VoucherChain } from "../../ledger/voucher.ts";
-import { poolOf, poolText, type PayChain, type PoolId, type PoolView, type Settled } from "../../sdk/pay/pool.ts";
+import {
+  poolOf,
+  poolText,
+  type PayChain,
+  type PoolId,
+  type PoolView,
+  type Settled,
+} from "../../sdk/pay/pool.ts";
 
 /*
  * Pools in memory, by the rules of the module `reserve` as far as receivers see them: settlement by
