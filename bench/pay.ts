@@ -16,9 +16,9 @@ import { calibrate, median, printCalibration, printTable, processUsage } from ".
 import { openBenchReceiver } from "./payServer.ts";
 
 /*
- * What paying costs. Vouchers per second, signed, checked and synced, against bare signatures on one
- * core; the same over HTTP between two processes; and a file of 1 GB with a voucher for each chunk
- * against the same server without payment. All on loopback, without TLS on either side.
+ * What paying costs. Vouchers per second, signed, checked and synced, against bare signatures on
+ * one core; the same over HTTP between two processes; and a file of 1 GB with a voucher for each
+ * chunk against the same server without payment. All on loopback, without TLS on either side.
  */
 
 const rounds = 3;

@@ -19,6 +19,7 @@ import {
 } from "../parameters.ts";
 import { queryError } from "../refusals.ts";
 import { evidenceMethods } from "./ledgerEvidence.ts";
+import { networkMethods } from "./ledgerNetwork.ts";
 
 function certificateJson(certificate: Certificate): JsonValue {
   return {
@@ -67,7 +68,7 @@ function modulesJson(node: NodeApi): JsonValue {
 }
 
 /** `ledger.*`: what this ledger has and Theta has not. */
-export function ledgerMethods({ node }: MethodHost): readonly Method[] {
+export function ledgerMethods({ node, ...host }: MethodHost): readonly Method[] {
   const style = "object";
   return [
     method({
@@ -109,6 +110,7 @@ export function ledgerMethods({ node }: MethodHost): readonly Method[] {
     }),
     ...proofMethods(node),
     ...evidenceMethods(node),
+    ...networkMethods({ node, ...host }),
   ];
 }
 
