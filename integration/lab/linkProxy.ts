@@ -45,7 +45,7 @@ function pass(from: Socket, to: Socket, address: string): void {
       waiting -= piece.length;
       if (waiting <= waitingBytesMax) from.resume();
       if (!to.destroyed) to.write(piece);
-    }, readyMs - Date.now());
+    }, Math.max(0, readyMs - Date.now()));
   });
   from.on("end", () => setTimeout(() => to.end(), Math.max(0, readyMs - Date.now())));
   from.on("error", () => to.destroy());
