@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { NodeError } from "../base/nodeError.ts";
+import type { Digest } from "../base/brand.ts";
 import { zeroAddress } from "../base/bytes.ts";
 import { Guard } from "../consensus/guard.ts";
 import { Replica } from "../consensus/replica.ts";
@@ -206,6 +207,7 @@ type Base = {
   readonly waiters: Waiters;
   readonly recoverPool: RecoverPool;
   readonly threads: StateThreads;
+  readonly pendingListeners: Set<(hash: Digest) => void>;
 };
 
 /** Wires the parts in the order of the arrows. */
@@ -285,6 +287,7 @@ function createBase(
     headState: new HeadState(chain, executor),
     reads: new Reads(store, genesis.chain),
     waiters: new Waiters(),
+    pendingListeners: new Set(),
     threads: new StateThreads({ folder: storeFolder(config.dataFolder) }),
     recoverPool: new RecoverPool({
       onFailure: (error) => log.warn("a signature thread died", { error: error.message }),
@@ -294,7 +297,7 @@ function createBase(
 
 async function openPool(
   { config, genesis, store, log }: AssembleOptions,
-  { recoverPool, headState, metrics, waiters }: Base,
+  { recoverPool, headState, metrics, waiters, pendingListeners }: Base,
   on: {
     readonly change: (pending: boolean) => void;
     readonly failure: (error: unknown) => void;
@@ -328,6 +331,9 @@ async function openPool(
     metrics,
     onChange: on.change,
     onAbandoned: (hash, reason) => waiters.settle(hash, { code: "abandoned", reason }),
+    onPending: (hash) => {
+      for (const listener of pendingListeners) listener(hash);
+    },
   });
   return { pool, journal, payloads };
 }
