@@ -40,6 +40,7 @@ export function createWalletProgram(world: World): Command {
   addStake(program, world);
   addQueries(program, world);
   addKeys(program, world);
+  addEvidence(program, world);
   addOthers(program, world);
   return program;
 }
@@ -263,6 +264,42 @@ function addKeys(program: Command, world: World): void {
       ...passwordFlags,
     ],
     load: async () => (await load()).exportKey,
+  });
+}
+
+function addEvidence(program: Command, world: World): void {
+  const evidence = addGroup(program, "evidence", "proofs that a validator broke the rules");
+  const load = () => import("./commands/evidence.ts");
+  addCommand(evidence, world, {
+    usage: "list",
+    summary: "evidence that waits for a block, and who was punished",
+    example: "ledgercli evidence list",
+    flags: [],
+    load: async () => (await load()).listEvidence,
+  });
+  addCommand(evidence, world, {
+    usage: "show <hash>",
+    summary: "one piece of evidence with its committee",
+    example: "ledgercli evidence show 0x27f1…41dd --output=evidence.json",
+    flags: [["--output <file>", "write it to this new file, for evidence verify"]],
+    load: async () => (await load()).showEvidence,
+  });
+  addCommand(evidence, world, {
+    usage: "verify <file>",
+    summary: "check a file offline: whom it proves guilty, or why nobody",
+    example: "ledgercli evidence verify evidence.json --committee=committee.json",
+    flags: [
+      ["--committee <file>", "committee of its epoch (default: the one in the file)"],
+      ["--genesis <hash>", "genesis hash of the chain (default: the one in the file)"],
+    ],
+    load: async () => (await load()).verifyEvidenceFile,
+  });
+  addCommand(evidence, world, {
+    usage: "submit <file>",
+    summary: "hand a file's evidence to the node",
+    example: "ledgercli evidence submit evidence.json --reporter=2E83…43bab",
+    flags: [["--reporter <address>", "who is paid for it (default: nobody, all is burned)"]],
+    load: async () => (await load()).submitEvidence,
   });
 }
 

@@ -26,9 +26,11 @@ import type {
   TransactionLookup,
   WaitRefusal,
 } from "../rpc/api.ts";
+import type { Network } from "../p2p/network.ts";
 import { PrunedError } from "../store/failures.ts";
 import type { Chain } from "./chain.ts";
 import type { DiskStore } from "./diskStore.ts";
+import type { EvidencePool } from "./evidencePool.ts";
 import { headContext, type HeadState } from "./headState.ts";
 import { readLogs } from "./logReads.ts";
 import type { Reads } from "./reads.ts";
@@ -45,6 +47,7 @@ export type ApiParts = {
   readonly head: HeadState;
   readonly reads: Reads;
   readonly pool: TransactionPool;
+  readonly evidence: EvidencePool;
   readonly waiters: Waiters;
   readonly threads: StateThreads;
   /** Called with each transaction that becomes pending. */
@@ -53,6 +56,8 @@ export type ApiParts = {
   readonly build: BuildInfo;
   readonly address: Address;
   readonly status: () => ReplicaStatus;
+  /** `null` where the node is alone. */
+  readonly network: Pick<Network, "self" | "peers"> | null;
   /** Why the node should not be sent work; `null` if it should. */
   readonly unhealthy: () => string | null;
 };
@@ -92,8 +97,16 @@ export function createApi(parts: ApiParts): {
       ),
     submit: (submissions) => pool.submit(submissions, "local"),
     waitCommitted: (hash, options) => waitCommitted({ reads, pool, waiters }, hash, options),
+    traceBlock: (hash, request) => traceBlock(parts, hash, request),
+    pendingEvidence: () => parts.evidence.pending(),
+    submitEvidence: (evidence, reporter) => parts.evidence.add(evidence, reporter),
     syncStatus: () => syncStatus(parts),
-    peers: (): readonly PeerInfo[] => [],
+    peers: () =>
+      (parts.network?.peers() ?? []).map(({ peer, address, direction }): PeerInfo => ({
+        id: peer,
+        address,
+        direction,
+      })),
     health: (): Health => {
       const reason = parts.unhealthy();
       return { ok: reason === null, reason };
@@ -168,9 +181,10 @@ function identity({
   build,
   metrics,
   address,
+  network,
 }: ApiParts): Pick<NodeApi, "chain" | "build" | "metrics" | "address" | "peerId"> {
   const { name, id, genesisHash } = executor.chain;
-  return { chain: { name, id, genesisHash }, build, metrics, address, peerId: "" };
+  return { chain: { name, id, genesisHash }, build, metrics, address, peerId: network?.self ?? "" };
 }
 
 function blockReads({
@@ -255,6 +269,31 @@ async function runTask<N extends StateTaskName>(
   if (outcome.ok) return outcome;
   const { refusal } = outcome;
   return refuse(refusal.code === "pruned" ? stateRefusal(parts, "pruned", header.height) : refusal);
+}
+
+/** On the state of the block's parent, where it was executed first. */
+async function traceBlock(
+  parts: ApiParts,
+  hash: Digest,
+  { only, options }: Parameters<NodeApi["traceBlock"]>[1],
+): ReturnType<NodeApi["traceBlock"]> {
+  const { executor, reads, threads } = parts;
+  const found = reads.verifiedBlock(hash);
+  if (found === null) return null;
+  const { header, transactions } = found;
+  const parent = reads.headAtHeight(header.height - 1);
+  if (parent === null) return accept(accept([])); // Genesis.
+  const state = stateAt(parts, parent.header.height);
+  if (!state.ok) return state;
+  const request = { transactions, only, options };
+  const block = blockContextOf(header, parent.header);
+  const root = parent.header.stateRoot;
+  const job = { name: "traceBlock", request, root, chain: executor.chain, block } as const;
+  const outcome = await threads.run(job);
+  if (outcome.ok) return outcome;
+  const { refusal } = outcome;
+  const { height } = parent.header;
+  return refuse(refusal.code === "pruned" ? stateRefusal(parts, "pruned", height) : refusal);
 }
 
 function stateAt(parts: ApiParts, height: number): Outcome<StateReader, StateRefusal> {

@@ -61,6 +61,7 @@ export class TransactionPool {
   readonly #onChange: (hasWork: boolean) => void;
   readonly #onAbandoned: (hash: Digest, reason: string) => void;
   readonly #onPending: (hash: Digest) => void;
+  readonly #onAccepted: (hashes: readonly Digest[]) => void;
   readonly #abandoned = new Map<Digest, string>();
   /** Local transactions whose journal record is under way. */
   readonly #unwritten = new Map<Digest, Promise<void>>();
@@ -80,6 +81,8 @@ export class TransactionPool {
     readonly onAbandoned: (hash: Digest, reason: string) => void;
     /** A transaction was added. */
     readonly onPending: (hash: Digest) => void;
+    /** Transactions of this node's own clients came in: others are to hear of them. */
+    readonly onAccepted?: (hashes: readonly Digest[]) => void;
   }) {
     this.#chain = options.chain;
     this.#mempool = options.mempool;
@@ -90,6 +93,7 @@ export class TransactionPool {
     this.#onChange = options.onChange;
     this.#onAbandoned = options.onAbandoned;
     this.#onPending = options.onPending;
+    this.#onAccepted = options.onAccepted ?? (() => {});
   }
 
   get size(): number {
@@ -102,6 +106,11 @@ export class TransactionPool {
 
   get(hash: Digest): Verified<Transaction> | null {
     return this.#mempool.get(hash);
+  }
+
+  /** Whether a transaction is here, or was: then it need not be fetched. */
+  knows(hash: Digest): boolean {
+    return this.#mempool.has(hash) || this.#abandoned.has(hash) || this.#view.isCommitted(hash);
   }
 
   /**
@@ -137,9 +146,11 @@ export class TransactionPool {
       submissions.map((submission) => this.#decode(submission, origin)),
     );
     await this.#verifyAndAdd(candidates, origin);
-    if (candidates.some(({ verdict }) => verdict?.ok === true && verdict.value.state === "new")) {
-      this.#onChange(true);
-    }
+    const added = candidates.flatMap(({ verdict }) =>
+      verdict?.ok === true && verdict.value.state === "new" ? [verdict.value.hash] : [],
+    );
+    if (added.length > 0) this.#onChange(true);
+    if (added.length > 0 && origin === "local") this.#onAccepted(added);
     if (origin === "local") await this.#writtenOf(candidates);
     return candidates.map(({ verdict }) => verdict ?? refuse(busy));
   }
@@ -373,7 +384,7 @@ const busy: SubmitRefusal = {
 };
 
 /** The raw form of a block's encoding. */
-function submissionOf(encoded: Uint8Array): Submission {
+export function submissionOf(encoded: Uint8Array): Submission {
   return encoded[0] === nativePrefix
     ? { envelope: "native", raw: encoded.subarray(1) }
     : { envelope: "ethereum", raw: encoded };

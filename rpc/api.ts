@@ -2,6 +2,8 @@ import type { Registry } from "prom-client";
 
 import type { Address, Digest } from "../base/brand.ts";
 import type { Outcome } from "../base/outcome.ts";
+import type { Evidence } from "../consensus/types.ts";
+import type { EvidenceReport } from "../ledger/blockEvidence.ts";
 import type { Body, CommitProof, Header } from "../ledger/blockTypes.ts";
 import type { Account, StateReader } from "../ledger/state.ts";
 import type { AccountView } from "../ledger/execute.ts";
@@ -10,6 +12,7 @@ import type { StateTaskAnswer, StateTaskName, StateTaskRequest } from "../ledger
 import type { Refusal } from "../ledger/refusal.ts";
 import type { Transaction, TransactionRefusal } from "../ledger/transaction.ts";
 import type { Log, Receipt } from "../ledger/receiptTypes.ts";
+import type { TraceOptions } from "../ledger/tracing/tracer.ts";
 
 // What the server needs of a node. `node/api.ts` implements it, tests use a small node in memory.
 // Whatever is read here is committed, unless the name says pending: no client sees a
@@ -103,6 +106,15 @@ export type Submitted = {
 
 /** Why a transaction was not admitted; `rpc/refusals.ts` gives each code its numbers and words. */
 export type SubmitRefusal = Refusal | TransactionRefusal;
+
+/** Evidence that waits for a block. */
+export type PendingEvidence = EvidenceReport & {
+  readonly hash: Digest;
+  readonly epoch: number;
+  readonly view: number;
+  /** Holders who will be punished. */
+  readonly accused: readonly Address[];
+};
 
 /** Why a wait ended without a committed block. */
 export type WaitRefusal =
@@ -282,6 +294,19 @@ export interface NodeApi {
     hash: Digest,
     options: { readonly timeoutMs: number; readonly signal: AbortSignal },
   ): Promise<Outcome<CommittedTransaction, WaitRefusal>>;
+
+  /**
+   * Executes a committed block again to look into its transactions, or only the one at an index;
+   * `null`: there is no such block.
+   */
+  traceBlock(
+    hash: Digest,
+    request: { readonly only: number | null; readonly options: TraceOptions },
+  ): Promise<Outcome<StateTaskAnswer<"traceBlock">, TaskRefusal> | null>;
+  /** Evidence that waits for a block, oldest first. */
+  pendingEvidence(): readonly PendingEvidence[];
+  /** Takes evidence that proves something new; gives its hash. */
+  submitEvidence(evidence: Evidence, reporter: Address): Outcome<Digest, Refusal>;
 
   syncStatus(): SyncStatus;
   peers(): readonly PeerInfo[];

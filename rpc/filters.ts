@@ -20,13 +20,15 @@ export type Filter =
 
 type Entry = { readonly filter: Filter; readonly weight: number; usedMs: number };
 
+type Added = { readonly name: string } | { readonly full: "filtersMax" | "filterTermsMax" };
+
 /** A new name that nobody can guess: whoever knows a filter or a subscription can end it. */
 export function randomName(): string {
   return bytesToHex(randomBytes(16));
 }
 
 /**
- * Filters of HTTP clients, who poll. A filter holds a place in the chain and no results, so one that
+ * Filters of HTTP clients, who poll. A filter holds a place in the chain and no results: one that
  * is never polled costs what its terms cost; after `filterIdleMs` it is forgotten.
  */
 export class Filters {
@@ -46,9 +48,7 @@ export class Filters {
   }
 
   /** The filter's name, or the limit that has no room for it. */
-  add(
-    filter: Filter,
-  ): { readonly name: string } | { readonly full: "filtersMax" | "filterTermsMax" } {
+  add(filter: Filter): Added {
     this.#expire();
     const { filtersMax, filterTermsMax } = this.#limits;
     const weight = weightOf(filter);

@@ -143,7 +143,9 @@ function tooMany({ code, max, height }: LogRefusal, { from }: LogFilter): RpcErr
   const unit = code === "logsMax" ? "results" : "receipts";
   return {
     code: errorCodes.limitExceeded,
-    message: `query ${what} ${max} ${unit} (limit ${limit}). Try with this block range [${range.join(", ")}].`,
+    message:
+      `query ${what} ${max} ${unit} (limit ${limit}). ` +
+      `Try with this block range [${range.join(", ")}].`,
     data: { limit, max, fromBlock: range[0] ?? "", toBlock: range[1] ?? "" },
   };
 }

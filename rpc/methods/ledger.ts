@@ -11,6 +11,7 @@ import type { JsonValue } from "../json.ts";
 import type { MethodHost } from "../methodHost.ts";
 import { anything, optional, safeNumber, shortText, thetaDigest } from "../parameters.ts";
 import { queryError } from "../refusals.ts";
+import { evidenceMethods } from "./ledgerEvidence.ts";
 
 function certificateJson(certificate: Certificate): JsonValue {
   return {
@@ -112,5 +113,6 @@ export function ledgerMethods({ node }: MethodHost): readonly Method[] {
         return refuse({ code: errorCodes.resourceNotFound, message });
       },
     }),
+    ...evidenceMethods(node),
   ];
 }

@@ -3,9 +3,12 @@ import { Registry } from "prom-client";
 import type { Address, Digest } from "../../base/brand.ts";
 import { emptyBytes, zeroAddress, zeroDigest } from "../../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
+import { evidenceSlot, isContradiction } from "../../consensus/evidence.ts";
+import type { Evidence } from "../../consensus/types.ts";
 import { emptyKeccak, keccakDigest } from "../../crypto/keccak.ts";
 import { signersOf } from "../../crypto/verify.ts";
 import { emptyAccount } from "../../ledger/accounts.ts";
+import { evidenceHash } from "../../ledger/blockEvidence.ts";
 import type { CommitProof, Header } from "../../ledger/blockTypes.ts";
 import { decodeEthereum, decodeNative } from "../../ledger/decode.ts";
 import { decodeEthereumEnvelope } from "../../ledger/ethereumCodec.ts";
@@ -13,6 +16,7 @@ import { blockContextOf, type AccountView } from "../../ledger/execute.ts";
 import { blockHash, headerVersion } from "../../ledger/header.ts";
 import { emptyRoot } from "../../ledger/orderedRoot.ts";
 import type { Receipt } from "../../ledger/receiptTypes.ts";
+import type { Refusal } from "../../ledger/refusal.ts";
 import { coreRegistry } from "../../ledger/runtime.ts";
 import type { Json } from "../../ledger/schema.ts";
 import type { StateReader } from "../../ledger/state.ts";
@@ -34,6 +38,7 @@ import type {
   Health,
   LogFilter,
   NodeApi,
+  PendingEvidence,
   QueryRefusal,
   StateRefusal,
   Submission,
@@ -264,9 +269,15 @@ export class FakeNode implements NodeApi {
     const { module, query } = request;
     if (module !== "stake")
       return refuse({ code: "unknownModule", detail: `there is no module ${module}` });
+    if (query === "offences") return accept([]);
     if (query !== "candidates")
       return refuse({ code: "unknownQuery", detail: `stake has no query ${query}` });
     return accept({ SortedCandidates: [] });
+  }
+
+  /** Its blocks cannot be executed again. */
+  traceBlock(): Promise<null> {
+    return Promise.resolve(null);
   }
 
   async runTask<N extends StateTaskName>(
@@ -292,6 +303,22 @@ export class FakeNode implements NodeApi {
 
   parameters(): ReturnType<NodeApi["parameters"]> {
     return { "chain.blockGasMax": "30000000" };
+  }
+
+  readonly #evidence: PendingEvidence[] = [];
+
+  pendingEvidence(): readonly PendingEvidence[] {
+    return this.#evidence;
+  }
+
+  /** Takes whatever contradicts itself: a node in memory has no committee. */
+  submitEvidence(evidence: Evidence, reporter: Address): Outcome<Digest, Refusal> {
+    if (!isContradiction(evidence)) {
+      return refuse({ code: "evidenceFalse", got: "noContradiction", expected: "a contradiction" });
+    }
+    const hash = evidenceHash(evidence);
+    this.#evidence.push({ hash, evidence, reporter, ...evidenceSlot(evidence), accused: [] });
+    return accept(hash);
   }
 
   async submit(
