@@ -5,7 +5,6 @@ import { Replica } from "../../consensus/replica.ts";
 import { emptySafetyRecord } from "../../consensus/rules.ts";
 import type {
   BlockSummary,
-  CommitProofSummary,
   Effect,
   EpochInfo,
   ExecutionResult,
@@ -19,7 +18,7 @@ import { SimDisk, startPoint, type Disk } from "./disk.ts";
 import { linkOf, type SimBlock } from "./fakeLedger.ts";
 import type { Prng } from "./prng.ts";
 import { stubAddress, stubAggregate, stubKey, stubSign } from "./stubs.ts";
-import { isProposalRight, isTimeoutRight, isVoteRight } from "./inbound.ts";
+import { Inbound } from "./inbound.ts";
 import type { Wire } from "./wire.ts";
 import type { Plant, World } from "./world.ts";
 
@@ -32,9 +31,6 @@ const timing = { shortMs: 1_000, longMs: 4_000, msMax: 20_000 };
 const blockIntervalMsMin = 20;
 const blockIntervalMsIdle = 2_000;
 const executionUsMax = 5_000;
-
-/** Least time between two questions for a commit proof. */
-const askIntervalUs = 500_000;
 
 /** Blocks in memory that are not on disk; the oldest go first. */
 const looseBlocksMax = 512;
@@ -61,7 +57,7 @@ export class SimNode {
   /** Views entered in its life. */
   views = 0;
   #steps = 0;
-  #askedUs = -askIntervalUs;
+  readonly #inbound: Inbound;
   /** Cleared by the liveness phase. */
   mayCrash = true;
 
@@ -75,6 +71,7 @@ export class SimNode {
     this.disk = new SimDisk(this.#epoch, emptySafetyRecord(this.#epoch));
     this.#offsetMs = dice.between(-clockOffsetMsMax, clockOffsetMsMax) + clockOffsetMsMax;
     this.#guard = this.#newGuard();
+    this.#inbound = new Inbound(this, world);
   }
 
   get isUp(): boolean {
@@ -135,6 +132,7 @@ export class SimNode {
 
   /** Loses everything that is not on disk. */
   crash(): void {
+    this.#world.observe({ node: this, type: "crashed" });
     this.#replica = null;
     this.#incarnation += 1;
     this.#loose = new Map();
@@ -157,7 +155,8 @@ export class SimNode {
     });
   }
 
-  get #nowMs(): number {
+  /** Its own clock. */
+  get nowMs(): number {
     return Math.floor(this.#world.nowUs() / 1_000) + this.#offsetMs;
   }
 
@@ -304,7 +303,7 @@ export class SimNode {
     const delayUs = Math.floor(delayMs * this.#dice.between(950, 1_050));
     this.#later(delayUs, () => {
       // Who only follows sends no timeouts that others could answer, so it asks.
-      if (this.#replica?.status.isActive === false) this.#askForProof();
+      if (this.#replica?.status.isActive === false) this.#inbound.askForProof();
       this.deliver({ type: "timerFired", timer });
     });
   }
@@ -332,14 +331,14 @@ export class SimNode {
         epochProof: effect.epochProofRequired
           ? (this.disk.epochProofs.get(epoch.epoch - 1) ?? null)
           : null,
-        timestampMs: Math.max(parentMs + 1, this.#nowMs),
+        timestampMs: Math.max(parentMs + 1, this.nowMs),
         proposer: this.identity,
         payload: isEmpty ? "" : `work ${this.id}/${this.#world.nowUs()}`,
       });
-      this.#keep(block);
+      this.keep(block);
       const result = this.#world.ledger.execute(epoch, block, parentState);
       this.#results.set(block.summary.hash, result);
-      const nowMs = this.#nowMs;
+      const nowMs = this.nowMs;
       this.deliver({ type: "proposalBuilt", block: block.summary, result, nowMs });
     });
   }
@@ -386,7 +385,8 @@ export class SimNode {
     return block;
   }
 
-  #keep(block: SimBlock): void {
+  /** Keeps a block in memory. */
+  keep(block: SimBlock): void {
     this.#loose.set(block.summary.hash, block);
     for (const hash of this.#loose.keys()) {
       if (this.#loose.size <= looseBlocksMax) break;
@@ -407,87 +407,19 @@ export class SimNode {
     this.#world.send(this.id, "all", { type: "fetch", hash, from: this.id });
   }
 
-  // Messages from outside: verified here, at the border.
+  // Messages from outside.
 
   receive(wire: Wire): void {
-    if (!this.isUp) return;
-    const { verifier } = this.#world;
-    switch (wire.type) {
-      case "vote": {
-        if (!isVoteRight(wire.vote, this.#epoch, verifier)) return;
-        const vote = wire.vote as Verified<typeof wire.vote>;
-        return this.deliver({ type: "voteReceived", vote });
-      }
-      case "timeout":
-        return this.#receiveTimeout(wire);
-      case "proposal":
-        return this.#receiveProposal(wire);
-      case "fetch": {
-        const block = this.block(wire.hash);
-        if (block !== null) this.#world.send(this.id, [wire.from], { type: "block", block });
-        return;
-      }
-      case "block": {
-        const { block } = wire;
-        if (!verifier.isBlock(block, this.#epoch, this.#previousOf(this.#epoch))) return;
-        if (!(this.#replica?.wants(block.summary.hash) ?? false)) return;
-        this.#keep(block);
-        return this.deliver({
-          type: "blockFetched",
-          block: block.summary as Verified<BlockSummary>,
-        });
-      }
-      case "ask": {
-        const { epochProofs, newestProof } = this.disk;
-        const proof = epochProofs.get(wire.epoch) ?? newestProof;
-        if (proof !== null) this.#world.send(this.id, [wire.from], { type: "proof", proof });
-        return;
-      }
-      case "proof":
-        return this.#receiveProof(wire.proof);
-      default:
-        unreachable(wire);
-    }
+    if (this.isUp) this.#inbound.receive(wire);
   }
 
-  #previousOf(epoch: EpochInfo): EpochInfo | null {
-    return this.disk.epochs.get(epoch.epoch - 1) ?? null;
+  /** Whether the replica asked for this block. */
+  wants(hash: Digest): boolean {
+    return this.#replica?.wants(hash) ?? false;
   }
 
-  #receiveTimeout(wire: Extract<Wire, { readonly type: "timeout" }>): void {
-    const { timeout } = wire.timeout;
-    const { verifier } = this.#world;
-    const epoch = this.disk.epochs.get(timeout.epoch);
-    if (epoch === undefined) return this.#askForProof();
-    if (!isTimeoutRight(wire.timeout, epoch, verifier)) return;
-    const verified = wire.timeout as Verified<typeof wire.timeout>;
-    this.deliver({ type: "timeoutReceived", timeout: verified });
-  }
-
-  #receiveProposal(wire: Extract<Wire, { readonly type: "proposal" }>): void {
-    const { summary } = wire.block;
-    if (summary.epoch === this.#epoch.epoch + 1 && summary.epochProof !== null) {
-      this.#receiveProof(summary.epochProof);
-    }
-    if (summary.epoch !== this.#epoch.epoch || !this.isUp) return;
-    const { verifier } = this.#world;
-    if (!isProposalRight(wire, this.#epoch, this.#previousOf(this.#epoch), verifier)) return;
-    this.#keep(wire.block);
-    const proposal = wire.proposal as Verified<typeof wire.proposal>;
-    this.deliver({ type: "proposalReceived", proposal, nowMs: this.#nowMs });
-  }
-
-  /** Someone is in a later epoch, or says so: the answer is a proof, so a lie costs one message. */
-  #askForProof(): void {
-    const nowUs = this.#world.nowUs();
-    if (nowUs < this.#askedUs + askIntervalUs) return;
-    this.#askedUs = nowUs;
-    this.#world.send(this.id, "all", { type: "ask", epoch: this.#epoch.epoch, from: this.id });
-  }
-
-  #receiveProof(proof: CommitProofSummary): void {
-    if (!this.#world.verifier.isCertificate(proof.certificate, this.#epoch)) return;
-    const verified = proof as Verified<typeof proof>;
-    this.deliver({ type: "commitProofReceived", proof: verified });
+  /** View of the highest certificate that the replica knows. */
+  get highView(): number {
+    return this.#replica?.status.highCertificate.view ?? 0;
   }
 }
