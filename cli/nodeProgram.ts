@@ -65,9 +65,10 @@ export function createNodeProgram(world: World): Command {
   });
   addNodeCommand(program, world, {
     usage: "devnet",
-    summary: "run a private network of one validator with funded accounts",
-    example: "ledger devnet",
+    summary: "run a private network with funded accounts, one process for each validator",
+    example: "ledger devnet --validators=4",
     flags: [
+      ["--validators <count>", "how many validators", "1"],
       ...settingFlags,
       ["--eth-port <port>", "second port, where Ethereum tools look (setting rpc.secondPort)"],
       [

@@ -24,6 +24,7 @@ import type {
   TransactionLookup,
   WaitRefusal,
 } from "../rpc/api.ts";
+import type { Network } from "../p2p/network.ts";
 import { PrunedError } from "../store/failures.ts";
 import type { Chain } from "./chain.ts";
 import type { DiskStore } from "./diskStore.ts";
@@ -50,6 +51,8 @@ export type ApiParts = {
   readonly build: BuildInfo;
   readonly address: Address;
   readonly status: () => ReplicaStatus;
+  /** `null` where the node is alone. */
+  readonly network: Pick<Network, "self" | "peers"> | null;
   /** Why the node should not be sent work; `null` if it should. */
   readonly unhealthy: () => string | null;
 };
@@ -89,7 +92,12 @@ export function createApi(parts: ApiParts): {
     pendingEvidence: () => parts.evidence.pending(),
     submitEvidence: (evidence, reporter) => parts.evidence.add(evidence, reporter),
     syncStatus: () => syncStatus(parts),
-    peers: (): readonly PeerInfo[] => [],
+    peers: () =>
+      (parts.network?.peers() ?? []).map(({ peer, address, direction }): PeerInfo => ({
+        id: peer,
+        address,
+        direction,
+      })),
     health: (): Health => {
       const reason = parts.unhealthy();
       return { ok: reason === null, reason };
@@ -123,9 +131,10 @@ function identity({
   build,
   metrics,
   address,
+  network,
 }: ApiParts): Pick<NodeApi, "chain" | "build" | "metrics" | "address" | "peerId"> {
   const { name, id, genesisHash } = executor.chain;
-  return { chain: { name, id, genesisHash }, build, metrics, address, peerId: "" };
+  return { chain: { name, id, genesisHash }, build, metrics, address, peerId: network?.self ?? "" };
 }
 
 function blockReads({

@@ -130,6 +130,13 @@ export class DiskStore implements ChainStore {
     return this.#epoch;
   }
 
+  /** An epoch that began here, the running one included; `null` if it is not known. */
+  epochInfo(epoch: number): EpochInfo | null {
+    if (epoch === this.#epoch.epoch) return this.#epoch;
+    const bytes = this.#blocks.record(`${epochRecord}/${epoch}`);
+    return bytes === null ? null : decodeEpoch(bytes);
+  }
+
   /** Header of the running epoch's root. */
   get epochRoot(): Header {
     const header = this.committedHeader(this.#epoch.root);
@@ -203,6 +210,7 @@ export class DiskStore implements ChainStore {
     const writes = [
       ...this.#tree.commitWrites(height, stateRoot),
       ...dead,
+      ...(write.isStored ? [] : blockWrites({ height, hash }, encodedBlock(block))),
       ...commitBlockWrites({
         height,
         hash,
@@ -210,7 +218,7 @@ export class DiskStore implements ChainStore {
         transactions: write.transactions.map((transaction) => transaction.hash),
         proof: encodeCommitProof(proof),
       }),
-      ...(epoch === null ? [] : [recordWrite(epochRecord, encodeEpoch(epoch))]),
+      ...(epoch === null ? [] : epochWrites(epoch)),
     ];
     await this.#keyValue.write(writes, { sync: true });
     this.#tree.committed();
@@ -289,10 +297,16 @@ async function writeGenesis(keyValue: KeyValue, tree: StateTree, genesis: Genesi
       transactions: [],
       proof: new Uint8Array(0),
     }),
-    recordWrite(epochRecord, encodeEpoch(epoch)),
+    ...epochWrites(epoch),
   ];
   await keyValue.write(writes, { sync: true });
   tree.committed();
+}
+
+/** The running epoch, and the same under its number: old signatures are checked against it. */
+function epochWrites(epoch: EpochInfo): readonly KeyValueWrite[] {
+  const bytes = encodeEpoch(epoch);
+  return [recordWrite(epochRecord, bytes), recordWrite(`${epochRecord}/${epoch.epoch}`, bytes)];
 }
 
 async function forgetOrphans(keyValue: KeyValue, blocks: BlockStore): Promise<void> {

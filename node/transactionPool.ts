@@ -60,6 +60,7 @@ export class TransactionPool {
   readonly #metrics: NodeMetrics;
   readonly #onChange: (hasWork: boolean) => void;
   readonly #onAbandoned: (hash: Digest, reason: string) => void;
+  readonly #onAccepted: (hashes: readonly Digest[]) => void;
   readonly #abandoned = new Map<Digest, string>();
   /** Local transactions whose journal record is under way. */
   readonly #unwritten = new Map<Digest, Promise<void>>();
@@ -77,6 +78,8 @@ export class TransactionPool {
     /** Something came in, or the last one left. */
     readonly onChange: (hasWork: boolean) => void;
     readonly onAbandoned: (hash: Digest, reason: string) => void;
+    /** Transactions of this node's own clients came in: others are to hear of them. */
+    readonly onAccepted?: (hashes: readonly Digest[]) => void;
   }) {
     this.#chain = options.chain;
     this.#mempool = options.mempool;
@@ -86,6 +89,7 @@ export class TransactionPool {
     this.#metrics = options.metrics;
     this.#onChange = options.onChange;
     this.#onAbandoned = options.onAbandoned;
+    this.#onAccepted = options.onAccepted ?? (() => {});
   }
 
   get size(): number {
@@ -98,6 +102,11 @@ export class TransactionPool {
 
   get(hash: Digest): Verified<Transaction> | null {
     return this.#mempool.get(hash);
+  }
+
+  /** Whether a transaction is here, or was: then it need not be fetched. */
+  knows(hash: Digest): boolean {
+    return this.#mempool.has(hash) || this.#abandoned.has(hash) || this.#view.isCommitted(hash);
   }
 
   /**
@@ -128,9 +137,11 @@ export class TransactionPool {
       submissions.map((submission) => this.#decode(submission, origin)),
     );
     await this.#verifyAndAdd(candidates, origin);
-    if (candidates.some(({ verdict }) => verdict?.ok === true && verdict.value.state === "new")) {
-      this.#onChange(true);
-    }
+    const added = candidates.flatMap(({ verdict }) =>
+      verdict?.ok === true && verdict.value.state === "new" ? [verdict.value.hash] : [],
+    );
+    if (added.length > 0) this.#onChange(true);
+    if (added.length > 0 && origin === "local") this.#onAccepted(added);
     if (origin === "local") await this.#writtenOf(candidates);
     return candidates.map(({ verdict }) => verdict ?? refuse(busy));
   }
@@ -363,7 +374,7 @@ const busy: SubmitRefusal = {
 };
 
 /** The raw form of a block's encoding. */
-function submissionOf(encoded: Uint8Array): Submission {
+export function submissionOf(encoded: Uint8Array): Submission {
   return encoded[0] === nativePrefix
     ? { envelope: "native", raw: encoded.subarray(1) }
     : { envelope: "ethereum", raw: encoded };

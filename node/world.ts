@@ -54,6 +54,8 @@ export class NodeWorld implements World {
   readonly #options: WorldOptions;
   readonly #proposer: Proposer;
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** Blocks that are being built or executed. */
+  readonly #running = new Set<Promise<void>>();
   #host: Host | null = null;
 
   constructor(options: WorldOptions) {
@@ -76,11 +78,18 @@ export class NodeWorld implements World {
     this.#proposer.onWork();
   }
 
-  stop(): void {
+  /** A block of another came in. */
+  onBlock(isEmpty: boolean): void {
+    this.#proposer.onBlock(isEmpty);
+  }
+
+  /** Starts nothing any more; resolves when blocks under way are built and executed. */
+  async stop(): Promise<void> {
     this.#proposer.stop();
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     this.#host = null;
+    await Promise.all(this.#running);
   }
 
   storeBlock(block: Digest): Promise<void> {
@@ -183,7 +192,10 @@ export class NodeWorld implements World {
 
   /** Runs work whose failure ends the node: it touches state or disk. */
   #run(work: () => Promise<void>): void {
-    work().catch((error: unknown) => this.#options.onFailure(error));
+    const running: Promise<void> = work()
+      .catch((error: unknown) => this.#options.onFailure(error))
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
   }
 
   async commit(effect: Parameters<World["commit"]>[0]): Promise<void> {
