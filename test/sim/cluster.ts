@@ -248,7 +248,8 @@ export class Cluster {
     for (const target of targets) {
       if (target === from) continue;
       for (const delayUs of this.#network.route(from, target)) {
-        this.#queue.push(delayUs, () => this.#arrive(from, target, wire));
+        const arriving = this.#network.damage(wire);
+        this.#queue.push(delayUs, () => this.#arrive(from, target, arriving));
       }
     }
   }

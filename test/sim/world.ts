@@ -50,6 +50,7 @@ export type Observation = { readonly node: SimNode } & (
   | { readonly type: "entered"; readonly views: number }
   | { readonly type: "heard"; readonly statement: Heard }
   | { readonly type: "crashed" }
+  | { readonly type: "fellSilent"; readonly reason: string }
 );
 
 /** What tests replace to plant a bug in every node; the program itself has no such switch. */

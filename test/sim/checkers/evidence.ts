@@ -104,7 +104,8 @@ export class EvidenceChecker {
 
   #checkDue(node: SimNode): void {
     const memory = this.#memories.get(node.id);
-    if (memory === undefined) return;
+    // What waits for a slow disk was heard, and not looked at yet.
+    if (memory === undefined || node.queued > 0) return;
     for (const [holder, { atUs, why }] of memory.due) {
       if (this.#world.nowUs() < atUs || memory.reported.has(holder)) continue;
       this.#world.fail("unreported", `node ${node.id} says nothing of ${why}`);
