@@ -7,6 +7,7 @@ import { decodeReport } from "./blockEvidence.ts";
 import { chargeOf, costMaxOf, type Charge } from "./fees.ts";
 import { runDueJobs } from "./jobs.ts";
 import { Journal, type Checkpoint } from "./journal.ts";
+import { JournalReader } from "./journalReader.ts";
 import { judge } from "./judge.ts";
 import type { Applied, BlockContext, Call, Chain, OperationDefinition } from "./module.ts";
 import { notApplied } from "./module.ts";
@@ -18,9 +19,10 @@ import type { Receipt } from "./receiptTypes.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Registry } from "./registry.ts";
 import { decodeWith } from "./schema.ts";
-import type { StateReader } from "./state.ts";
+import type { StateChanges, StateReader } from "./state.ts";
 import type { Transaction } from "./transaction.ts";
 import { Workspace } from "./workspace.ts";
+import type { EvmTracer } from "../vm/tracer.ts";
 
 /** A transaction that may be in the block, read and priced. */
 type Prepared = {
@@ -47,11 +49,12 @@ export class BlockExecution {
   readonly #transactionBytesMax: number;
   readonly #transactionGasMax: bigint;
   readonly #tipShare: bigint;
+  readonly #root: Digest;
   #bytes = 0;
   #gasUsed = 0n;
   #burned = 0n;
   #tips = 0n;
-  #begun = false;
+  #begun: boolean;
   /** Where what follows the transactions began: evidence and jobs. */
   #closing: Checkpoint | null = null;
   #finished = false;
@@ -63,9 +66,14 @@ export class BlockExecution {
       readonly chain: Chain;
       readonly block: BlockContext;
       readonly parameters: Parameters;
+      readonly tracer?: EvmTracer;
+      /** The state is of within the block already: its beginning is not to be done again. */
+      readonly begun?: true;
     },
   ) {
     const { parameters } = facts;
+    this.#root = facts.reader.root;
+    this.#begun = facts.begun === true;
     this.#registry = registry;
     this.#journal = new Journal(facts.reader);
     this.#workspace = new Workspace(this.#journal, registry, facts);
@@ -87,12 +95,22 @@ export class BlockExecution {
     };
   }
 
+  /** The state at this point of the block. */
+  get state(): StateReader {
+    return new JournalReader(this.#journal, this.#root);
+  }
+
+  /** What the block has changed up to here. */
+  get changes(): StateChanges {
+    return this.#journal.changes();
+  }
+
   /** Executes a transaction if it is valid here and now. */
   tryTransaction(
     transaction: Verified<Transaction>,
   ): Outcome<Receipt, Refusal> | Promise<Outcome<Receipt, Refusal>> {
     assert(this.#closing === null, "transactions come before evidence");
-    this.#beginBlock();
+    this.begin();
     const prepared = this.#prepare(transaction, this.#workspace.block.baseFee);
     if ("code" in prepared) return refuse(prepared);
     const sequence = sequenceFault(this.#journal, transaction);
@@ -157,7 +175,7 @@ export class BlockExecution {
   }
 
   #close(): Checkpoint {
-    this.#beginBlock();
+    this.begin();
     this.#closing ??= this.#journal.checkpoint();
     return this.#closing;
   }
@@ -188,8 +206,8 @@ export class BlockExecution {
     };
   }
 
-  /** Not in the constructor: an execution that only admits transactions is no block. */
-  #beginBlock(): void {
+  /** Does what precedes the first transaction; not in the constructor, because admission is no block. */
+  begin(): void {
     if (this.#begun) return;
     this.#begun = true;
     for (const module of this.#registry.modules) module.hooks?.onBlockBegin?.(this.#workspace);

@@ -8,6 +8,7 @@ import type { Refusal } from "./refusal.ts";
 import type { Json, Schema } from "./schema.ts";
 import type { PrecompileFrame } from "../vm/precompiles.ts";
 import type { StateAccess } from "../vm/stateAccess.ts";
+import type { EvmTracer } from "../vm/tracer.ts";
 import type { Account, StateReader } from "./state.ts";
 import type { Signer, Transaction } from "./transaction.ts";
 
@@ -102,6 +103,8 @@ export interface ModuleContext extends ReadContext {
   readonly accounts: (key: ModuleKey) => AccountState;
   /** All that contracts run on: only for modules that own accounts. */
   readonly contracts: (key: ModuleKey) => StateAccess;
+  /** Who looks into contracts as they run; nobody in a block. */
+  readonly tracer: EvmTracer | null;
   /** Becomes a committed log of the module's reserved address, unless the operation is refused. */
   emit<T>(event: EventDefinition<T>, value: T): void;
   /**

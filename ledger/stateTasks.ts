@@ -1,6 +1,7 @@
 import { createAccessList } from "./accessList.ts";
 import { estimateGas } from "./estimate.ts";
 import { simulate, type TaskScene } from "./simulate.ts";
+import { traceBlock, traceCall } from "./tracing/tasks.ts";
 
 /*
  * What a node may be asked to run against a committed state, beside consensus and without writing.
@@ -8,7 +9,13 @@ import { simulate, type TaskScene } from "./simulate.ts";
  */
 
 /** Tasks by name: each gets the state it runs against and a request. */
-export const stateTasks = { simulate, estimateGas, createAccessList } as const;
+export const stateTasks = {
+  simulate,
+  estimateGas,
+  createAccessList,
+  traceBlock,
+  traceCall,
+} as const;
 
 /** The name of a task. */
 export type StateTaskName = keyof typeof stateTasks;

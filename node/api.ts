@@ -1,6 +1,9 @@
+import { readFile } from "node:fs/promises";
 import type { Registry as MetricsRegistry } from "prom-client";
 import type { Address, Digest } from "../base/brand.ts";
+import { bytesToBigInt, emptyBytes } from "../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../base/outcome.ts";
+import type { KeyHolder } from "../consensus/committee.ts";
 import type { ReplicaStatus } from "../consensus/replicaOptions.ts";
 import { emptyAccount } from "../ledger/accounts.ts";
 import { blockContextOf, type Executor } from "../ledger/execute.ts";
@@ -10,6 +13,7 @@ import type { StateReader } from "../ledger/state.ts";
 import type { StateTaskAnswer, StateTaskName, StateTaskRequest } from "../ledger/stateTasks.ts";
 import type {
   AccountInfo,
+  AccountProof,
   BlockHead,
   BuildInfo,
   CommittedTransaction,
@@ -30,6 +34,7 @@ import type { Chain } from "./chain.ts";
 import type { DiskStore } from "./diskStore.ts";
 import type { EvidencePool } from "./evidencePool.ts";
 import { headContext, type HeadState } from "./headState.ts";
+import { readLogs } from "./logReads.ts";
 import type { Reads } from "./reads.ts";
 import type { StateThreads } from "./stateThreads.ts";
 import { pendingAccount, type TransactionPool } from "./transactionPool.ts";
@@ -47,12 +52,21 @@ export type ApiParts = {
   readonly evidence: EvidencePool;
   readonly waiters: Waiters;
   readonly threads: StateThreads;
+  /** Called with each transaction that becomes pending. */
+  readonly pendingListeners: Set<(hash: Digest) => void>;
   readonly metrics: MetricsRegistry;
   readonly build: BuildInfo;
   readonly address: Address;
   readonly status: () => ReplicaStatus;
   /** `null` where the node is alone. */
   readonly network: Pick<Network, "self" | "peers"> | null;
+  readonly genesisPath: string;
+  /** Addresses of the network for new nodes. */
+  readonly addresses: () => readonly string[];
+  /** Whether a validator's node is connected, or is this one. */
+  readonly isConnected: (validator: KeyHolder) => boolean;
+  /** How far the node is on its way to the others; `null` when it follows. */
+  readonly catchUp: () => { readonly height: number; readonly target: number } | null;
   /** Why the node should not be sent work; `null` if it should. */
   readonly unhealthy: () => string | null;
 };
@@ -65,7 +79,7 @@ export function createApi(parts: ApiParts): {
   readonly api: NodeApi;
   readonly announce: (block: BlockHead) => void;
 } {
-  const { chain, head, reads, pool, waiters, executor } = parts;
+  const { head, reads, pool, waiters, executor } = parts;
   const listeners = new Set<(block: BlockHead) => void>();
   const api: NodeApi = {
     ...identity(parts),
@@ -73,6 +87,9 @@ export function createApi(parts: ApiParts): {
     ...stateReads(parts),
     transaction: (hash) => Promise.resolve(lookUp(parts, hash)),
     pendingHashes: (limit) => pool.hashes(limit),
+    pendingTransactions: (limit) => pool.transactions(limit),
+    proof: (address, slots, height) => proofOf(parts, address, slots, height),
+    logs: (filter, limits) => readLogs(parts, filter, limits),
     nextBaseFee: () => head.baseFee(),
     pendingAccount: (address) => {
       const account = head.admission().account(address);
@@ -89,40 +106,101 @@ export function createApi(parts: ApiParts): {
       ),
     submit: (submissions) => pool.submit(submissions, "local"),
     waitCommitted: (hash, options) => waitCommitted({ reads, pool, waiters }, hash, options),
+    traceBlock: (hash, request) => traceBlock(parts, hash, request),
     pendingEvidence: () => parts.evidence.pending(),
     submitEvidence: (evidence, reporter) => parts.evidence.add(evidence, reporter),
     syncStatus: () => syncStatus(parts),
+    ...networkReads(parts),
+    health: (): Health => {
+      const reason = parts.unhealthy();
+      return { ok: reason === null, reason };
+    },
+    onCommitted: (listener) => added(listeners, listener),
+    onPending: (listener) => added(parts.pendingListeners, listener),
+  };
+  const announce = (block: BlockHead): void => {
+    for (const listener of listeners) listener(block);
+  };
+  return { api, announce };
+}
+
+function syncStatus({ status, catchUp, chain }: ApiParts): SyncStatus {
+  const { epoch, view, highCertificate } = status();
+  const joining = catchUp();
+  const tip = chain.heldHeader(highCertificate.block);
+  return {
+    syncing: joining !== null,
+    heightHighest: Math.max(chain.head.header.height, joining?.target ?? 0),
+    epoch,
+    view,
+    tipHash: tip === null ? chain.head.hash : highCertificate.block,
+    tipHeight: tip?.height ?? chain.head.header.height,
+  };
+}
+
+function networkReads(
+  parts: ApiParts,
+): Pick<NodeApi, "peers" | "addresses" | "committee" | "genesisFile"> {
+  return {
     peers: () =>
       (parts.network?.peers() ?? []).map(({ peer, address, direction }): PeerInfo => ({
         id: peer,
         address,
         direction,
       })),
-    health: (): Health => {
-      const reason = parts.unhealthy();
-      return { ok: reason === null, reason };
+    addresses: () => parts.addresses(),
+    committee: () => {
+      const { epoch, lastHeight, committee } = parts.chain.epoch;
+      const validators = committee.validators.map((validator) => ({
+        ...validator,
+        connected: parts.isConnected(validator),
+      }));
+      return { epoch, lastHeight, validators };
     },
-    onCommitted: (listener) => {
-      if (listeners.size < listenersMax) listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    genesisFile: () => readFile(parts.genesisPath, "utf8"),
   };
-  const announce = (block: BlockHead): void => {
-    for (const listener of listeners) listener(block);
-  };
-  return { api, announce };
+}
 
-  function syncStatus({ status }: ApiParts): SyncStatus {
-    const { epoch, view, highCertificate } = status();
-    const tip = chain.heldHeader(highCertificate.block);
+function added<T>(listeners: Set<T>, listener: T): () => void {
+  if (listeners.size < listenersMax) listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+function proofOf(
+  parts: ApiParts,
+  address: Address,
+  slots: readonly Digest[],
+  height: number | null,
+): Outcome<AccountProof, StateRefusal> {
+  const { store, head } = parts;
+  const state = height === null ? accept(head.reader()) : stateAt(parts, height);
+  if (!state.ok) return state;
+  const { value: reader } = state;
+  const read = (): AccountProof => {
+    const { accountProof, storageProofs } = store.proof(reader.root, address, slots);
     return {
-      syncing: false,
-      heightHighest: chain.head.header.height,
-      epoch,
-      view,
-      tipHash: tip === null ? chain.head.hash : highCertificate.block,
-      tipHeight: tip?.height ?? chain.head.header.height,
+      account: reader.account(address),
+      accountProof,
+      slots: slots.map((slot, i) => ({
+        word: bytesToBigInt(reader.storage(address, slot) ?? emptyBytes),
+        proof: storageProofs[i] ?? [],
+      })),
     };
+  };
+  return readOrPruned(parts, height, () => accept(read()));
+}
+
+/** Reads that run into a height being pruned answer that it is gone, never half. */
+function readOrPruned<T, R>(
+  parts: ApiParts,
+  height: number | null,
+  read: () => Outcome<T, R>,
+): Outcome<T, R | StateRefusal> {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof PrunedError)) throw error;
+    return refuse(stateRefusal(parts, "pruned", height ?? parts.chain.head.header.height));
   }
 }
 
@@ -160,25 +238,13 @@ function stateReads(
   const { head, executor, reads, registry, chain } = parts;
   const at = (height: number | null): Outcome<StateReader, StateRefusal> =>
     height === null ? accept(head.reader()) : stateAt(parts, height);
-  /** Reads that run into a height being pruned answer that it is gone, never half. */
-  const orPruned = <T, R>(
-    height: number | null,
-    read: () => Outcome<T, R>,
-  ): Outcome<T, R | StateRefusal> => {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof PrunedError)) throw error;
-      return refuse(stateRefusal(parts, "pruned", height ?? chain.head.header.height));
-    }
-  };
   return {
     state: () => head.reader(),
     stateAt: at,
     account: (address, height) => {
       const state = at(height);
       if (!state.ok) return state;
-      return orPruned(height, () => {
+      return readOrPruned(parts, height, () => {
         const account = state.value.account(address);
         const block = height === null ? chain.head : reads.headAtHeight(height);
         const context = headContext(block ?? chain.head);
@@ -203,7 +269,7 @@ function stateReads(
         const detail = `expected ${definition.parameters.description}`;
         return refuse<QueryRefusal>({ code: "parametersInvalid", detail });
       }
-      return orPruned<Json, QueryRefusal>(height, () => {
+      return readOrPruned<Json, QueryRefusal>(parts, height, () => {
         const block = height === null ? chain.head : reads.headAtHeight(height);
         const context = executor.open(state.value, headContext(block ?? chain.head));
         const answer = definition.answer(context, read.value);
@@ -231,6 +297,31 @@ async function runTask<N extends StateTaskName>(
   if (outcome.ok) return outcome;
   const { refusal } = outcome;
   return refuse(refusal.code === "pruned" ? stateRefusal(parts, "pruned", header.height) : refusal);
+}
+
+/** On the state of the block's parent, where it was executed first. */
+async function traceBlock(
+  parts: ApiParts,
+  hash: Digest,
+  { only, options }: Parameters<NodeApi["traceBlock"]>[1],
+): ReturnType<NodeApi["traceBlock"]> {
+  const { executor, reads, threads } = parts;
+  const found = reads.verifiedBlock(hash);
+  if (found === null) return null;
+  const { header, transactions } = found;
+  const parent = reads.headAtHeight(header.height - 1);
+  if (parent === null) return accept(accept([])); // Genesis.
+  const state = stateAt(parts, parent.header.height);
+  if (!state.ok) return state;
+  const request = { transactions, only, options };
+  const block = blockContextOf(header, parent.header);
+  const root = parent.header.stateRoot;
+  const job = { name: "traceBlock", request, root, chain: executor.chain, block } as const;
+  const outcome = await threads.run(job);
+  if (outcome.ok) return outcome;
+  const { refusal } = outcome;
+  const { height } = parent.header;
+  return refuse(refusal.code === "pruned" ? stateRefusal(parts, "pruned", height) : refusal);
 }
 
 function stateAt(parts: ApiParts, height: number): Outcome<StateReader, StateRefusal> {

@@ -14,7 +14,7 @@ import { coreRegistry } from "../ledger/runtime.ts";
 import type { BlockHead, NodeApi } from "../rpc/api.ts";
 import { rpcLimitsDefault } from "../rpc/limits.ts";
 import { RpcServer } from "../rpc/server.ts";
-import { createApi } from "./api.ts";
+import { createApi, type ApiParts } from "./api.ts";
 import { buildInfo } from "./build.ts";
 import { Chain, type CommittedBlock } from "./chain.ts";
 import type { Config } from "./config.ts";
@@ -139,8 +139,8 @@ export class LedgerNode {
     this.#isRunning = true;
     const { pool, recoverPool, chain, peering } = this.#parts;
     recoverPool.start();
-    await peering?.start();
-    await this.#begin();
+    if (peering === null) await beginConsensus(this.#parts);
+    else await peering.start();
     const restored = await pool.restore(this.#unsubmitted);
     if (restored > 0) this.#log.info("pending transactions restored", { count: restored });
     await this.#server?.start();
@@ -150,14 +150,6 @@ export class LedgerNode {
       height: chain.head.header.height,
       data: this.#config.dataFolder,
     });
-  }
-
-  /** Begins consensus where the chain is now. */
-  async #begin(): Promise<void> {
-    const { engine, signer, store, chain } = this.#parts;
-    await signer.open();
-    const record = signer.recordAt(chain.epoch);
-    engine.start(startPoint({ store, chain, record }), signer.signing);
   }
 
   /** Answers what is under way, stops proposing, closes files. */
@@ -195,6 +187,16 @@ type Parts = {
   readonly signer: Signer;
 };
 
+/** Begins consensus where the chain is now. */
+async function beginConsensus(
+  parts: Pick<Parts, "engine" | "signer" | "store" | "chain">,
+): Promise<void> {
+  const { engine, signer, store, chain } = parts;
+  await signer.open();
+  const record = signer.recordAt(chain.epoch);
+  engine.start(startPoint({ store, chain, record }), signer.signing);
+}
+
 type Opened = {
   readonly config: Config;
   readonly secondPortOptional: boolean;
@@ -231,6 +233,7 @@ type Base = {
   readonly waiters: Waiters;
   readonly recoverPool: RecoverPool;
   readonly threads: StateThreads;
+  readonly pendingListeners: Set<(hash: Digest) => void>;
 };
 
 /** Wires the parts in the order of the arrows. */
@@ -251,6 +254,11 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
     () => performance.now(),
     () => pool.size > 0,
   );
+  const committed = (blocks: readonly CommittedBlock[]): void => {
+    for (const block of blocks) onCommitted(options, { ...base, pool, announce }, block);
+    health.onCommitted();
+    pool.compactJournal().catch(failed);
+  };
   const peering = await openPeering(options, { ...base, pool, failed });
   const engine = new Engine({
     replica: replicaOptions(options),
@@ -258,11 +266,7 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
       ...worldFacts(options, base),
       outbound: peering?.outbound ?? noOutbound,
       pool,
-      onCommitted: (blocks) => {
-        for (const block of blocks) onCommitted(options, { ...base, pool, announce }, block);
-        health.onCommitted();
-        pool.compactJournal().catch(failed);
-      },
+      onCommitted: committed,
       onAlarm: (reason) => {
         health.onAlarm(reason);
         log.error("the chain cannot be followed any more", { reason });
@@ -270,8 +274,9 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
       onFailure: failed,
     },
   });
-  peering?.attach(engine);
   const signer = new Signer({ ...options, allowMissing: options.allowMissingSafetyFile });
+  const begin = (): Promise<void> => beginConsensus({ engine, signer, store, chain });
+  peering?.attach({ engine, begin, onCommitted: committed });
   // With others the chain is followed first: what may be signed depends on how far it is.
   if (peering === null) await signer.open();
   const { api, announce } = createApi({
@@ -284,8 +289,8 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
     build: buildInfo(),
     address: keys?.address ?? zeroAddress,
     status: () => engine.status,
-    unhealthy: () => health.reason() ?? peering?.peers.quorumFault() ?? null,
-    network: peering?.peers.network ?? null,
+    unhealthy: () => peering?.fault() ?? health.reason(),
+    ...networkFacts(options, peering),
   });
   watchParts(metrics, { pool, waiters, engine, recoverPool, store, threads });
   restoreBlocks(store, chain);
@@ -317,6 +322,7 @@ function createBase(
     evidence: new EvidencePool(judge, () => {}),
     reads: new Reads(store, genesis.chain),
     waiters: new Waiters(),
+    pendingListeners: new Set(),
     threads: new StateThreads({ folder: storeFolder(config.dataFolder) }),
     recoverPool: new RecoverPool({
       onFailure: (error) => log.warn("a signature thread died", { error: error.message }),
@@ -326,7 +332,7 @@ function createBase(
 
 async function openPool(
   { config, genesis, store, log }: AssembleOptions,
-  { recoverPool, headState, metrics, waiters }: Base,
+  { recoverPool, headState, metrics, waiters, pendingListeners }: Base,
   on: {
     readonly change: (pending: boolean) => void;
     readonly accepted: (hashes: readonly Digest[]) => void;
@@ -361,6 +367,9 @@ async function openPool(
     metrics,
     onChange: on.change,
     onAbandoned: (hash, reason) => waiters.settle(hash, { code: "abandoned", reason }),
+    onPending: (hash) => {
+      for (const listener of pendingListeners) listener(hash);
+    },
     onAccepted: on.accepted,
   });
   return { pool, journal, payloads };
@@ -432,6 +441,22 @@ function replicaOptions({ config, keys, reviewers = [] }: AssembleOptions): Repl
     isReviewed: reviewers.length > 0,
     hash: keccak256,
     aggregate,
+  };
+}
+
+/** What the API tells of the network. */
+function networkFacts(
+  { config, keys }: AssembleOptions,
+  peering: Peering | null,
+): Pick<ApiParts, "network" | "catchUp" | "genesisPath" | "addresses" | "isConnected"> {
+  const own = (): readonly string[] => peering?.peers.network.addresses() ?? [];
+  return {
+    network: peering?.peers.network ?? null,
+    catchUp: () => peering?.progress ?? null,
+    genesisPath: config.genesisPath,
+    addresses: () => [...own(), ...config.p2p.peers],
+    isConnected: ({ address, blsKey }) =>
+      address === keys?.address || (peering?.peers.validators.of(blsKey).length ?? 0) > 0,
   };
 }
 

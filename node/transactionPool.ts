@@ -60,10 +60,16 @@ export class TransactionPool {
   readonly #metrics: NodeMetrics;
   readonly #onChange: (hasWork: boolean) => void;
   readonly #onAbandoned: (hash: Digest, reason: string) => void;
+  readonly #onPending: (hash: Digest) => void;
   readonly #onAccepted: (hashes: readonly Digest[]) => void;
   readonly #abandoned = new Map<Digest, string>();
   /** Local transactions whose journal record is under way. */
   readonly #unwritten = new Map<Digest, Promise<void>>();
+  /** Blocks whose signers are being recovered ahead. */
+  readonly #prepared = new WeakMap<
+    readonly Uint8Array[],
+    Promise<readonly Verified<Transaction>[] | null>
+  >();
   /** The journal's newest group, and what it holds. */
   #writing: { readonly written: Promise<void>; readonly hashes: Digest[] } | null = null;
   #isCompacting = false;
@@ -78,6 +84,8 @@ export class TransactionPool {
     /** Something came in, or the last one left. */
     readonly onChange: (hasWork: boolean) => void;
     readonly onAbandoned: (hash: Digest, reason: string) => void;
+    /** A transaction was added. */
+    readonly onPending: (hash: Digest) => void;
     /** Transactions of this node's own clients came in: others are to hear of them. */
     readonly onAccepted?: (hashes: readonly Digest[]) => void;
   }) {
@@ -89,6 +97,7 @@ export class TransactionPool {
     this.#metrics = options.metrics;
     this.#onChange = options.onChange;
     this.#onAbandoned = options.onAbandoned;
+    this.#onPending = options.onPending;
     this.#onAccepted = options.onAccepted ?? (() => {});
   }
 
@@ -118,12 +127,17 @@ export class TransactionPool {
 
   /** At most `limit` hashes, oldest first. */
   hashes(limit: number): readonly Digest[] {
-    const hashes: Digest[] = [];
-    for (const { hash } of this.#mempool.transactions()) {
-      if (hashes.length >= limit) break;
-      hashes.push(hash);
+    return this.transactions(limit).map(({ hash }) => hash);
+  }
+
+  /** At most `limit` pending transactions, oldest first. */
+  transactions(limit: number): readonly Transaction[] {
+    const transactions: Transaction[] = [];
+    for (const transaction of this.#mempool.transactions()) {
+      if (transactions.length >= limit) break;
+      transactions.push(transaction);
     }
-    return hashes;
+    return transactions;
   }
 
   /** Next nonce of an account and the TFuelWei that pending transactions may take from it. */
@@ -222,6 +236,7 @@ export class TransactionPool {
     this.#abandoned.delete(hash);
     this.#onRemovals(added.value);
     if (origin === "local") this.#write(hash, unverified.encoded);
+    this.#onPending(hash);
     return accept({ hash, state: "new" });
   }
 
@@ -260,11 +275,22 @@ export class TransactionPool {
     return refuse(refusal);
   }
 
+  /** Begins what `recoverBlock` will be asked for with this very list, so that it waits less. */
+  prepare(encoded: readonly Uint8Array[]): void {
+    if (encoded.length > 0) this.#prepared.set(encoded, this.#recoverBlock(encoded));
+  }
+
   /**
    * Verified transactions of a block, from the pool where it has them; `null` if one does not
    * verify.
    */
-  async recoverBlock(
+  recoverBlock(encoded: readonly Uint8Array[]): Promise<readonly Verified<Transaction>[] | null> {
+    const prepared = this.#prepared.get(encoded);
+    this.#prepared.delete(encoded);
+    return prepared ?? this.#recoverBlock(encoded);
+  }
+
+  async #recoverBlock(
     encoded: readonly Uint8Array[],
   ): Promise<readonly Verified<Transaction>[] | null> {
     const decoded = encoded.map((bytes) => decodeEncoded(bytes, this.#chain));

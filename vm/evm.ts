@@ -25,8 +25,10 @@ import {
   type PrecompileScene,
   type PrecompileSpec,
 } from "./precompiles.ts";
+import { evmLogs } from "./logs.ts";
 import type { EvmLog, StateAccess } from "./stateAccess.ts";
 import { StateManager } from "./stateManager.ts";
+import { attachTracer, type EvmTracer } from "./tracer.ts";
 import { floorGasOf, intrinsicGasOf } from "./transactionGas.ts";
 
 /*
@@ -108,6 +110,8 @@ export type EvmResult = {
 export type EvmWatch = {
   /** All accounts and slots that became warm, those of reverted frames too [EIP-2929]. */
   readonly onTouched?: (touched: ReadonlyMap<Address, ReadonlySet<Digest>>) => void;
+  /** Sees frames and instructions; costs nothing where there is nobody. */
+  readonly tracer?: EvmTracer;
 };
 
 /** Where a message runs. */
@@ -221,7 +225,9 @@ export class Evm {
     this.#history.block = scene.block;
     this.#manager.open(scene.state);
     if (scene.onTouched !== undefined) this.#evm.journal.startReportingAccessList();
+    const detach = scene.tracer === undefined ? null : attachTracer(this.#evm, scene.tracer);
     const { result, gasUsed } = await work();
+    detach?.();
     scene.onTouched?.(touchedOf(this.#evm.journal.accessList));
     await this.#destroy(result);
     // Empty accounts that were touched go [EIP-161]; what was warm is cold again.
@@ -316,11 +322,7 @@ function resultOf(result: EVMResult): Omit<EvmResult, "gasUsed" | "burned"> {
     ok: exceptionError === undefined,
     failure: exceptionError?.error ?? "",
     returnData: returnValue,
-    logs: (exceptionError === undefined ? (logs ?? []) : []).map(([address, topics, data]) => ({
-      address: bytesToAddress(address),
-      topics: topics.map((topic) => bytesToDigest(topic)),
-      data,
-    })),
+    logs: evmLogs(exceptionError === undefined ? (logs ?? []) : []),
     contractAddress: created === undefined ? null : bytesToAddress(created.bytes),
   };
 }

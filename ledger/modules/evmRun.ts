@@ -139,6 +139,7 @@ function sceneOf(context: ModuleContext, state: StateAccess, host: PrecompileHos
   return {
     state,
     precompiles: host,
+    ...(context.tracer === null ? {} : { tracer: context.tracer }),
     block: {
       number: block.height,
       timestampSeconds: Math.floor(block.timestampMs / 1_000),
