@@ -89,8 +89,9 @@ async function deploy({ reader, writer }: ReturnType<typeof clients>): Promise<A
   const hash = await writer.deployContract({ abi, bytecode, args: [5n], value: 9n });
   const receipt = await reader.waitForTransactionReceipt({ hash });
   expect(receipt.status).toBe("success");
-  if (receipt.contractAddress == null) throw new Error("no contract");
-  return receipt.contractAddress;
+  const created = receipt.contractAddress ?? null;
+  if (created === null) throw new Error("no contract");
+  return created;
 }
 
 describe("viem", () => {
