@@ -21,10 +21,10 @@ import { calibrate, median, printCalibration, printTable, processUsage } from ".
  * for the other's compaction. The same changes, and the same root in the end. The peer gets its
  * fastest setting: our keccak, a node cache, one checkpoint and one synced batch a block; it
  * reads the nodes that ours wrote. Both have read a block's accounts just before they update
- * them, as an executor does; that is a column of its own. "archive" keeps every height, "pruning"
- * the newest four.
+ * them, as an executor does; that is a column of its own. Archives keep every height; ours prunes
+ * to the newest four, the peer to the newest one. Each is compared with the peer that does as much.
  *
- *   npm run bench -- trie [--accounts 1000000] [--updates 4000] [--blocks 6]
+ *   npm run bench -- trie [--accounts 1000000] [--updates 4000] [--blocks 20]
  */
 
 type Settings = { readonly accounts: number; readonly updates: number; readonly blocks: number };
@@ -199,7 +199,7 @@ class PeerDatabase {
 
 type Peer = { readonly trie: MerklePatriciaTrie; readonly counter: PeerDatabase };
 
-async function openPeer(keyValue: KeyValue, root: Digest): Promise<Peer> {
+async function openPeer(keyValue: KeyValue, root: Digest, useNodePruning: boolean): Promise<Peer> {
   const counter = new PeerDatabase(keyValue);
   const hash = (bytes: Uint8Array): Uint8Array => {
     counter.hashes += 1;
@@ -210,6 +210,7 @@ async function openPeer(keyValue: KeyValue, root: Digest): Promise<Peer> {
     root: hexToBytes(root),
     useKeyHashing: true,
     useKeyHashingFunction: hash,
+    useNodePruning,
     valueEncoding: "view" as never,
     cacheSize: 100_000,
   });
@@ -266,8 +267,15 @@ function row(name: string, costs: readonly Cost[], peerUs: number): string[] {
 
 const head = ["", "updates", "µs/read", "µs/update", "range", "hashes", "bytes", "of peer"];
 
-type Side = "peer" | "archive" | "pruning";
+type Side = "peerArchive" | "peerPruning" | "archive" | "pruning";
 type Kind = "uniform" | "zipf";
+
+const sides: readonly Side[] = ["peerArchive", "archive", "peerPruning", "pruning"];
+
+function isSide(text: string): text is Side {
+  return (sides as readonly string[]).includes(text);
+}
+
 type Result = { readonly costs: readonly Cost[]; readonly root: string };
 
 /** Blocks before the clock starts: code gets warm, and pruning gets as far behind as it stays. */
@@ -285,16 +293,18 @@ async function measureSide(
   const recent = { type: "recent", heights: 4, every: 0 } as const;
   const retention = side === "pruning" ? recent : ({ type: "archive" } as const);
   const tree = await openStateTree(keyValue, { retention, cacheBytes });
-  if (side !== "peer") await tree.learn();
-  const peer = await openPeer(keyValue, tree.newest?.root ?? emptyRoot);
+  const isPeer = side === "peerArchive" || side === "peerPruning";
+  if (!isPeer) await tree.learn();
+  const peer = await openPeer(keyValue, tree.newest?.root ?? emptyRoot, side === "peerPruning");
   const costs: Cost[] = [];
   for (let block = 0; block < settings.blocks + warmUpBlocks; block += 1) {
     const changes = changesOf(draw(), BigInt(block + 1) * 10n ** 17n);
-    const cost =
-      side === "peer" ? await commitPeer(peer, changes) : await commitOurs(keyValue, tree, changes);
+    const cost = isPeer
+      ? await commitPeer(peer, changes)
+      : await commitOurs(keyValue, tree, changes);
     if (block >= warmUpBlocks) costs.push(cost);
   }
-  const root = side === "peer" ? bytesToHex(peer.trie.root()) : (tree.newest?.root ?? "");
+  const root = isPeer ? bytesToHex(peer.trie.root()) : (tree.newest?.root ?? "");
   await keyValue.close();
   console.log(JSON.stringify({ costs, root } satisfies Result));
 }
@@ -314,7 +324,6 @@ function runChild(folder: string, flags: readonly string[], settings: Settings):
 
 /** Alternates the sides, each `rounds` times, and checks that all come to the same root. */
 function compare(folder: string, kind: Kind, settings: Settings): void {
-  const sides: readonly Side[] = ["peer", "archive", "pruning"];
   const costs = new Map<Side, Cost[]>(sides.map((side) => [side, []]));
   const roots = new Set<string>();
   for (let round = 0; round < rounds; round += 1) {
@@ -327,13 +336,14 @@ function compare(folder: string, kind: Kind, settings: Settings): void {
   }
   if (roots.size !== 1) throw new Error("the roots differ");
   const of = (side: Side): Cost[] => costs.get(side) ?? [];
-  const peerUs = median(of("peer").map((cost) => cost.cpuUs / cost.updates));
+  const usOf = (side: Side): number => median(of(side).map((cost) => cost.cpuUs / cost.updates));
   printTable(
     [kind, ...head.slice(1)],
     [
-      row("@ethereumjs/mpt", of("peer"), peerUs),
-      row("ours, archive", of("archive"), peerUs),
-      row("ours, pruning", of("pruning"), peerUs),
+      row("@ethereumjs/mpt", of("peerArchive"), usOf("peerArchive")),
+      row("ours", of("archive"), usOf("peerArchive")),
+      row("@ethereumjs/mpt, pruning", of("peerPruning"), usOf("peerPruning")),
+      row("ours, pruning", of("pruning"), usOf("peerPruning")),
     ],
   );
 }
@@ -384,11 +394,11 @@ export async function run(flags: readonly string[]): Promise<void> {
   const settings = {
     accounts: numberFlag(flags, "accounts", 1_000_000),
     updates: numberFlag(flags, "updates", 4_000),
-    blocks: numberFlag(flags, "blocks", 6),
+    blocks: numberFlag(flags, "blocks", 20),
   };
   const folder = textFlag(flags, "folder");
   const side = textFlag(flags, "side");
-  if (folder !== "" && (side === "peer" || side === "archive" || side === "pruning")) {
+  if (folder !== "" && isSide(side)) {
     const kind = textFlag(flags, "kind") === "zipf" ? "zipf" : "uniform";
     await measureSide(folder, side, kind, settings);
   } else if (folder !== "") await readAll(folder, settings.accounts);

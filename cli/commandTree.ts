@@ -17,6 +17,12 @@ export class Flags {
     return typeof value === "string" ? value : undefined;
   }
 
+  /** The values of a flag that takes several. */
+  list(name: string): readonly string[] {
+    const value = this.#values[name];
+    return Array.isArray(value) ? value.map(String) : [];
+  }
+
   /** Whether a flag without a value was given. */
   has(name: string): boolean {
     return this.#values[name] === true;

@@ -68,6 +68,9 @@ export function requiredFlag(flag: string, value: string | undefined): string {
   return value;
 }
 
+/** Largest gas limit that is read. */
+export const gasMax: bigint = (1n << 63n) - 1n;
+
 /** Largest sequence: Theta's are 64 bits wide. */
 export const sequenceMax: bigint = (1n << 64n) - 1n;
 

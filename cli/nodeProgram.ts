@@ -56,27 +56,7 @@ export function createNodeProgram(world: World): Command {
     ],
     load: async () => (await import("./commands/nodeStart.ts")).startCommand,
   });
-  addNodeCommand(program, world, {
-    usage: "init",
-    summary: "make a node folder: keys, genesis of a network of one, configuration",
-    example: "ledger init --config=./node --chain=mynet",
-    flags: [configFlag, ["--chain <name>", "name of the chain", "privatenet"], ...passwordFlags],
-    load: async () => (await import("./commands/nodeInit.ts")).initCommand,
-  });
-  addNodeCommand(program, world, {
-    usage: "devnet",
-    summary: "run a private network of one validator with funded accounts",
-    example: "ledger devnet",
-    flags: [
-      ...settingFlags,
-      ["--eth-port <port>", "second port, where Ethereum tools look (setting rpc.secondPort)"],
-      [
-        "--block-time <ms>",
-        "time between blocks when idle (setting consensus.blockIntervalMsIdle)",
-      ],
-    ],
-    load: async () => (await import("./commands/nodeDevnet.ts")).devnetCommand,
-  });
+  addMakers(program, world);
   addNodeCommand(program, world, {
     usage: "check",
     summary: "check the data folder of a stopped node: blocks, indexes, reference counts",
@@ -92,6 +72,51 @@ export function createNodeProgram(world: World): Command {
     load: async () => (await import("./commands/nodeVersion.ts")).nodeVersion,
   });
   return program;
+}
+
+/** The commands that make folders and networks. */
+function addMakers(program: Command, world: World): void {
+  addNodeCommand(program, world, {
+    usage: "init",
+    summary: "make a node folder: keys, genesis of a network of one, configuration",
+    example: "ledger init --config=./node --chain=mynet",
+    flags: [
+      configFlag,
+      ["--chain <name>", "name of the chain", "privatenet"],
+      ["--join <url>", "follow the network of the node with this RPC URL: no keys are made"],
+      ...passwordFlags,
+    ],
+    load: async () => (await import("./commands/nodeInit.ts")).initCommand,
+  });
+  addNodeCommand(program, world, {
+    usage: "devnet",
+    summary: "run a private network with funded accounts, one process for each validator",
+    example: "ledger devnet --validators=4",
+    flags: [
+      ["--validators <count>", "how many validators", "1"],
+      ...settingFlags,
+      ["--eth-port <port>", "second port, where Ethereum tools look (setting rpc.secondPort)"],
+      [
+        "--block-time <ms>",
+        "time between blocks when idle (setting consensus.blockIntervalMsIdle)",
+      ],
+    ],
+    load: async () => (await import("./commands/nodeDevnet.ts")).devnetCommand,
+  });
+  addNodeCommand(program, world, {
+    usage: "testnet",
+    summary: "write the folders of a new network: genesis, keys and peers of each validator",
+    example: "ledger testnet --validators=7 --output=./net --hosts=a,b,c,d,e,f,g",
+    flags: [
+      ["--validators <count>", "how many validators", "4"],
+      ["--output <dir>", "folder to write node1, node2, … into"],
+      ["--chain <name>", "name of the chain", "testnet"],
+      ["--hosts <list>", "machine of each node, by commas; without it all run on this one"],
+      ["--p2p-port <port>", "port for other nodes; the first one without --hosts", "16890"],
+      ...passwordFlags,
+    ],
+    load: async () => (await import("./commands/nodeTestnet.ts")).testnetCommand,
+  });
 }
 
 function addNodeCommand(parent: Command, world: World, declaration: Declaration<NodeAction>): void {

@@ -37,9 +37,12 @@ export function createWalletProgram(world: World): Command {
     .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError();
   addTransactions(program, world);
+  addContracts(program, world);
   addStake(program, world);
   addQueries(program, world);
+  addPeers(program, world);
   addKeys(program, world);
+  addEvidence(program, world);
   addOthers(program, world);
   return program;
 }
@@ -58,6 +61,14 @@ function addTransactions(program: Command, world: World): void {
       ...transactionFlags,
     ],
     load: async () => (await import("./commands/transfer.ts")).sendCommand,
+  });
+  addCommand(tx, world, {
+    usage: "smart_contract",
+    alias: "smart-contract",
+    summary: "call a contract, or create one",
+    example: "ledgercli tx smart_contract --from=2E83…43bab --to=5c31…1337 --gas_limit=50000",
+    flags: [...callFlags, ...transactionFlags.filter(([flag]) => !flag.startsWith("--fee"))],
+    load: async () => (await import("./commands/smartContract.ts")).smartContractCommand,
   });
   const purpose = [
     "--purpose <number>",
@@ -102,6 +113,77 @@ function addTransactions(program: Command, world: World): void {
       ...transactionFlags,
     ],
     load: async () => (await import("./commands/staking.ts")).distributeCommand,
+  });
+}
+
+const callFlags: FlagList = [
+  ["--from <address>", "account that calls"],
+  ["--to <address>", "contract; without it one is created"],
+  ["--value <amount>", "TFUEL to send along", "0"],
+  ["--gas-price <amount>", "TFUEL per gas", "4000000000000wei"],
+  ["--gas-limit <number>", "most gas that it may use"],
+  ["--data <hex>", "call data, or init code", ""],
+];
+
+const interfaceFlags: FlagList = [
+  ["--abi <file>", "artifact, ABI or source: names functions, events and errors"],
+  ["--contract <name>", "contract of that file, where it has several"],
+];
+
+/** What a contract's transaction takes: its fee is the gas limit's at twice the price asked. */
+const contractFlags: FlagList = [
+  ["--from <address>", "account that pays; its key must be in the wallet folder"],
+  ["--value <amount>", "TFUEL to send along", "0"],
+  ["--gas-limit <number>", "most gas that it may use (default: estimated)"],
+  ["--chain <name>", "chain to sign for (default: the node's)"],
+  ["--seq <number>", "sequence (default: looked up, pending transactions counted)"],
+  ...passwordFlags,
+];
+
+function addContracts(program: Command, world: World): void {
+  const call = addGroup(program, "call", "dry runs");
+  addCommand(call, world, {
+    usage: "smart_contract",
+    alias: "smart-contract",
+    summary: "run a contract without a transaction; nothing changes",
+    example: "ledgercli call smart_contract --from=2E83…43bab --to=5c31…1337 --gas_limit=50000",
+    flags: [
+      ...callFlags,
+      ["--chain <name>", "no effect: nothing is signed"],
+      ["--seq <number>", "sequence (default: looked up)"],
+    ],
+    load: async () => (await import("./commands/smartContract.ts")).callSmartContractCommand,
+  });
+  const contract = addGroup(program, "contract", "contracts by their interface");
+  const load = () => import("./commands/contract.ts");
+  addCommand(contract, world, {
+    usage: "deploy <file>",
+    summary: "compile Solidity, or take an artifact, and create the contract",
+    example: "ledgercli contract deploy Token.sol --from=2E83…43bab --args Gold 1000",
+    flags: [
+      ["--args <values...>", "what the constructor takes"],
+      ["--contract <name>", "contract of the file, where it has several"],
+      ...contractFlags,
+    ],
+    load: async () => (await load()).deployCommand,
+  });
+  addCommand(contract, world, {
+    usage: "call <address> <signature> [args...]",
+    summary: "ask a contract",
+    example: "ledgercli contract call 5c31…1337 'balanceOf(address)(uint256)' 2E83…43bab",
+    flags: [
+      ["--from <address>", "caller"],
+      ["--value <amount>", "TFUEL to send along", "0"],
+      ...interfaceFlags,
+    ],
+    load: async () => (await load()).callCommand,
+  });
+  addCommand(contract, world, {
+    usage: "send <address> <signature> [args...]",
+    summary: "send a transaction to a contract",
+    example: "ledgercli contract send 5c31…1337 'SetValue(uint256)' 3 --from=2E83…43bab",
+    flags: [...contractFlags, ...interfaceFlags],
+    load: async () => (await load()).sendCommand,
   });
 }
 
@@ -187,6 +269,7 @@ function addPlainQueries(query: Command, world: World): void {
     ["version", "version of the node"],
     ["guardian", "guardian key of the node"],
     ["pending", "hashes of pending transactions"],
+    ["validators", "the committee of the running epoch"],
   ] as const) {
     addCommand(query, world, {
       usage: name,
@@ -205,6 +288,16 @@ function addPlainQueries(query: Command, world: World): void {
       ["--no-skip-edge-node", "show elite edge nodes too"],
     ],
     load: async () => (await load()).peersQuery,
+  });
+}
+
+function addPeers(program: Command, world: World): void {
+  addCommand(program, world, {
+    usage: "peers",
+    summary: "nodes that are connected to the node, one a line",
+    example: "ledgercli peers",
+    flags: [],
+    load: async () => (await import("./commands/query.ts")).listPeers,
   });
 }
 
@@ -263,6 +356,42 @@ function addKeys(program: Command, world: World): void {
       ...passwordFlags,
     ],
     load: async () => (await load()).exportKey,
+  });
+}
+
+function addEvidence(program: Command, world: World): void {
+  const evidence = addGroup(program, "evidence", "proofs that a validator broke the rules");
+  const load = () => import("./commands/evidence.ts");
+  addCommand(evidence, world, {
+    usage: "list",
+    summary: "evidence that waits for a block, and who was punished",
+    example: "ledgercli evidence list",
+    flags: [],
+    load: async () => (await load()).listEvidence,
+  });
+  addCommand(evidence, world, {
+    usage: "show <hash>",
+    summary: "one piece of evidence with its committee",
+    example: "ledgercli evidence show 0x27f1…41dd --output=evidence.json",
+    flags: [["--output <file>", "write it to this new file, for evidence verify"]],
+    load: async () => (await load()).showEvidence,
+  });
+  addCommand(evidence, world, {
+    usage: "verify <file>",
+    summary: "check a file offline: whom it proves guilty, or why nobody",
+    example: "ledgercli evidence verify evidence.json --committee=committee.json",
+    flags: [
+      ["--committee <file>", "committee of its epoch (default: the one in the file)"],
+      ["--genesis <hash>", "genesis hash of the chain (default: the one in the file)"],
+    ],
+    load: async () => (await load()).verifyEvidenceFile,
+  });
+  addCommand(evidence, world, {
+    usage: "submit <file>",
+    summary: "hand a file's evidence to the node",
+    example: "ledgercli evidence submit evidence.json --reporter=2E83…43bab",
+    flags: [["--reporter <address>", "who is paid for it (default: nobody, all is burned)"]],
+    load: async () => (await load()).submitEvidence,
   });
 }
 

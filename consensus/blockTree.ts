@@ -91,14 +91,6 @@ export class BlockTree {
     return this.#certificates.get(hash) ?? null;
   }
 
-  /** Another block's certificate of the same view, if one was seen: proof of a fault. */
-  conflictWith(certificate: Certificate): Certificate | null {
-    for (const held of this.#certificates.values()) {
-      if (held.view === certificate.view && held.block !== certificate.block) return held;
-    }
-    return null;
-  }
-
   /** Remembers a certificate; one for each block is enough. */
   addCertificate(certificate: Certificate): void {
     if (!this.#certificates.has(certificate.block)) {

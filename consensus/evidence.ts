@@ -136,6 +136,25 @@ export function accusedBy(evidence: Evidence): readonly number[] {
   }
 }
 
+/** Where the offence was: the later slot where there are two. */
+export function evidenceSlot(evidence: Evidence): Slot {
+  switch (evidence.type) {
+    case "doubleVote":
+      return slotOf(evidence.first.vote);
+    case "doubleProposal":
+    case "doubleTimeout":
+      return slotOf(evidence.first.statement);
+    case "timeoutDeniesVote":
+      return slotOf(evidence.timeout.statement);
+    case "conflictingCertificates":
+      return slotOf(evidence.first);
+  }
+}
+
+function slotOf({ epoch, view }: Slot): Slot {
+  return { epoch, view };
+}
+
 function isSameSlot(a: Slot, b: Slot): boolean {
   return a.epoch === b.epoch && a.view === b.view;
 }

@@ -38,6 +38,11 @@ export class Guard {
     this.#sign = sign;
   }
 
+  /** The newest record on disk; `null` before the first. */
+  get record(): SafetyRecord | null {
+    return this.#record;
+  }
+
   /** Tells that a record is on disk: at the start, and after each `persist`. */
   onPersisted(record: SafetyRecord): void {
     if (this.#record !== null) this.#contradiction ??= contradictionOf(this.#record, record);

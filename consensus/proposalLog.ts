@@ -1,9 +1,9 @@
-import type { Evidence, SignedProposal } from "./types.ts";
+import type { SignedProposal } from "./types.ts";
 
-/** Distinct signed blocks looked at for one view: the second is evidence, more say nothing new. */
+/** Distinct signed blocks looked at for one view: a leader that sends more hurts only itself. */
 const proposalsPerViewMax = 2;
 
-/** Signed proposals are remembered for this many views, to notice equivocation. */
+/** Signed proposals are remembered for this many views. */
 export const proposalViewsMax = 64;
 
 /** The first signed blocks of each recent view of one epoch. */
@@ -15,22 +15,14 @@ export class ProposalLog {
     return this.#seen.size;
   }
 
-  /** Says whether the block is to be looked at, and what it proves against its signer. */
-  add(signed: SignedProposal): {
-    readonly isAdmitted: boolean;
-    readonly evidence: Evidence | null;
-  } {
+  /** Says whether the block is to be looked at. */
+  add(signed: SignedProposal): boolean {
     const { view, block } = signed.statement;
     const seen = this.#seen.get(view) ?? [];
-    if (seen.some((other) => other.statement.block === block)) {
-      return { isAdmitted: false, evidence: null };
-    }
-    const first = seen.find((other) => other.signer === signed.signer);
-    const evidence =
-      first === undefined ? null : ({ type: "doubleProposal", first, second: signed } as const);
-    const isAdmitted = seen.length < proposalsPerViewMax;
-    if (isAdmitted) this.#seen.set(view, [...seen, signed]);
-    return { isAdmitted, evidence };
+    const isKnown = seen.some((other) => other.statement.block === block);
+    if (isKnown || seen.length >= proposalsPerViewMax) return false;
+    this.#seen.set(view, [...seen, signed]);
+    return true;
   }
 
   /** Forgets views below this one. */

@@ -16,7 +16,6 @@ import type {
   CommitProofSummary,
   Effect,
   EpochInfo,
-  Evidence,
   Input,
   Message,
   Proposal,
@@ -28,6 +27,7 @@ import type {
 } from "./types.ts";
 import { isWellFormed, type ValidityContext } from "./validity.ts";
 import { Voter } from "./voter.ts";
+import { Witness, type Testimony } from "./witness.ts";
 
 /*
  * Two-chain HotStuff with timeout certificates (Jolteon, DiemBFT v4) as one step function: facts
@@ -52,7 +52,7 @@ export class Replica {
   /** Proposals of the current view that may be voted for, in order of arrival. */
   #candidates: Digest[] = [];
   readonly #proposals = new ProposalLog();
-  readonly #reported = new Set<string>();
+  readonly #witness = new Witness();
   #ownTimeout: SignedTimeout | null = null;
   /** View whose proposal was asked for; 0 for none. */
   #askedView = 0;
@@ -90,6 +90,7 @@ export class Replica {
         wanted: this.#missing.wanted.size,
         votes: this.#tally.size,
         proposals: this.#proposals.size,
+        testimony: this.#witness.size,
       },
     };
   }
@@ -200,7 +201,7 @@ export class Replica {
     this.#committer = new Committer(rules);
     this.#candidates = [];
     this.#proposals.clear();
-    this.#reported.clear();
+    this.#witness.clear();
     this.#ownTimeout = null;
     this.#askedView = 0;
     this.#effects.push({ type: "startEpoch", epoch });
@@ -256,10 +257,9 @@ export class Replica {
     if (timeout.epoch > this.#epoch.epoch) return;
     this.#onTimeoutCertificate(timeout.entryCertificate);
     this.#onCertificate(timeout.highCertificate);
-    const { isNew, evidence } = this.#tally.addTimeout(signed);
-    this.#report(evidence, signer);
+    this.#see({ type: "timeout", timeout: signed });
     const { view } = this.#pacemaker;
-    if (!isNew || timeout.view !== view) return;
+    if (!this.#tally.addTimeout(signed) || timeout.view !== view) return;
     const certificate = this.#tally.timeoutCertificateFor(view);
     if (certificate !== null) return this.#onTimeoutCertificate(certificate);
     const { committee } = this.#epoch;
@@ -287,11 +287,9 @@ export class Replica {
 
   #onCertificate(certificate: Certificate): void {
     const { epoch, view, block } = certificate;
-    if (epoch !== this.#epoch.epoch || view === 0 || view < this.#tree.committed.view) return;
-    const conflict = this.#tree.conflictWith(certificate);
-    if (conflict !== null) {
-      this.#report({ type: "conflictingCertificates", first: conflict, second: certificate }, view);
-    }
+    if (epoch !== this.#epoch.epoch || view === 0) return;
+    this.#see({ type: "certificate", certificate });
+    if (view < this.#tree.committed.view) return;
     this.#tree.addCertificate(certificate);
     if (view > this.#highCertificate.view) this.#highCertificate = certificate;
     this.#enter(view + 1, null);
@@ -329,14 +327,13 @@ export class Replica {
   #onProposal(proposal: Proposal, nowMs: number): void {
     const { block, signer, signature } = proposal;
     const { epoch, view, hash } = block;
-    if (epoch !== this.#epoch.epoch || view <= this.#tree.committed.view) return;
+    if (epoch !== this.#epoch.epoch) return;
+    const signed = { statement: { epoch, view, block: hash }, signer, signature };
+    this.#see({ type: "proposal", proposal: signed });
+    if (view <= this.#tree.committed.view) return;
     this.#onCertificate(block.parentCertificate);
     this.#onTimeoutCertificate(block.timeoutCertificate);
-    const signed = { statement: { epoch, view, block: hash }, signer, signature };
-    if (view + proposalViewsMax < this.#pacemaker.view) return;
-    const { isAdmitted, evidence } = this.#proposals.add(signed);
-    this.#report(evidence, signer);
-    if (!isAdmitted) return;
+    if (view + proposalViewsMax < this.#pacemaker.view || !this.#proposals.add(signed)) return;
     // The parent's own time is compared where the parent is held.
     const { clockDriftMsMax } = this.#options;
     const { timestampMs } = block;
@@ -457,6 +454,7 @@ export class Replica {
       case "proposal": {
         const proposal = { statement: signable.statement, signer, signature };
         if (proposal.statement.epoch !== this.#epoch.epoch) return;
+        this.#see({ type: "proposal", proposal });
         return this.#send({ type: "proposal", proposal });
       }
       default:
@@ -472,6 +470,7 @@ export class Replica {
   #sendVote(vote: SignedVote): void {
     const node = this.#tree.get(vote.vote.block);
     if (vote.vote.epoch !== this.#epoch.epoch || node === null) return;
+    this.#see({ type: "vote", vote });
     const index = this.#tree.leaderAfter(node, vote.vote.view + 1);
     if (index === this.#voter.index) return this.#onVote(vote);
     const message = { type: "vote", vote } as const;
@@ -479,21 +478,19 @@ export class Replica {
   }
 
   #onVote(signed: SignedVote): void {
-    const { vote, signer } = signed;
-    if (vote.epoch !== this.#epoch.epoch || vote.view <= this.#tree.committed.view) return;
-    const { isNew, evidence } = this.#tally.addVote(signed);
-    this.#report(evidence, signer);
-    if (!isNew || this.#tree.certificateOf(vote.block) !== null) return;
+    const { vote } = signed;
+    if (vote.epoch !== this.#epoch.epoch) return;
+    this.#see({ type: "vote", vote: signed });
+    if (vote.view <= this.#tree.committed.view || !this.#tally.addVote(signed)) return;
+    if (this.#tree.certificateOf(vote.block) !== null) return;
     const certificate = this.#tally.certificateFor(vote);
     if (certificate !== null) this.#onCertificate(certificate);
   }
 
-  /** Reports each offence once an epoch. `subject` is the signer, or the view of certificates. */
-  #report(evidence: Evidence | null, subject: number): void {
-    if (evidence === null) return;
-    const id = `${evidence.type}/${subject}`;
-    if (this.#reported.has(id)) return;
-    this.#reported.add(id);
-    this.#effects.push({ type: "report", evidence });
+  /** Remembers a verified statement of this epoch, and reports what it contradicts. */
+  #see(testimony: Testimony): void {
+    for (const evidence of this.#witness.see(testimony)) {
+      this.#effects.push({ type: "report", evidence });
+    }
   }
 }

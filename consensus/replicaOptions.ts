@@ -38,5 +38,7 @@ export type ReplicaStatus = {
     readonly wanted: number;
     readonly votes: number;
     readonly proposals: number;
+    /** Statements and certificates kept to be held against liars. */
+    readonly testimony: number;
   };
 };

@@ -3,9 +3,7 @@ import type { Rules } from "./rules.ts";
 import type {
   Certificate,
   Committee,
-  Evidence,
   SignedTimeout,
-  SignedTimeoutStatement,
   SignedVote,
   TimeoutCertificate,
   Vote,
@@ -32,11 +30,6 @@ function isSameVote(a: Vote, b: Vote): boolean {
   return a.view === b.view && a.block === b.block && a.parentView === b.parentView;
 }
 
-function statementOf({ timeout, signer, signature }: SignedTimeout): SignedTimeoutStatement {
-  const { epoch, view, highCertificate } = timeout;
-  return { statement: { epoch, view, highView: highCertificate.view }, signer, signature };
-}
-
 /**
  * Votes and timeouts of one epoch. Holds the newest vote and the newest timeout of each validator
  * and nothing else, so that no one can fill it: whoever signs for far views only hides itself.
@@ -59,40 +52,24 @@ export class Tally {
     return this.#votes.size + this.#timeouts.size;
   }
 
-  /** Takes a vote of this epoch; says whether it was new, and what it proves against its signer. */
-  addVote(signed: SignedVote): { readonly isNew: boolean; readonly evidence: Evidence | null } {
+  /** Takes a vote of this epoch; says whether it was new. */
+  addVote(signed: SignedVote): boolean {
     const { vote, signer } = signed;
-    if (this.#committee.validators[signer] === undefined) return { isNew: false, evidence: null };
+    if (this.#committee.validators[signer] === undefined) return false;
     const before = this.#votes.get(signer);
-    if (before !== undefined && before.vote.view >= vote.view) {
-      const isDouble = before.vote.view === vote.view && !isSameVote(before.vote, vote);
-      const evidence = { type: "doubleVote", first: before, second: signed } as const;
-      return { isNew: false, evidence: isDouble ? evidence : null };
-    }
+    if (before !== undefined && before.vote.view >= vote.view) return false;
     this.#votes.set(signer, signed);
-    return { isNew: true, evidence: this.#denial(signer) };
+    return true;
   }
 
-  /**
-   * Takes a timeout of this epoch; says whether it was new, and what it proves against its signer.
-   */
-  addTimeout(signed: SignedTimeout): {
-    readonly isNew: boolean;
-    readonly evidence: Evidence | null;
-  } {
+  /** Takes a timeout of this epoch; says whether it was new. */
+  addTimeout(signed: SignedTimeout): boolean {
     const { timeout, signer } = signed;
-    if (this.#committee.validators[signer] === undefined) return { isNew: false, evidence: null };
+    if (this.#committee.validators[signer] === undefined) return false;
     const before = this.#timeouts.get(signer);
-    if (before !== undefined && before.timeout.view >= timeout.view) {
-      const isDouble =
-        before.timeout.view === timeout.view &&
-        before.timeout.highCertificate.view !== timeout.highCertificate.view;
-      const first = statementOf(before);
-      const evidence = { type: "doubleTimeout", first, second: statementOf(signed) } as const;
-      return { isNew: false, evidence: isDouble ? evidence : null };
-    }
+    if (before !== undefined && before.timeout.view >= timeout.view) return false;
     this.#timeouts.set(signer, signed);
-    return { isNew: true, evidence: this.#denial(signer) };
+    return true;
   }
 
   /** The certificate of what this vote is for, if a quorum stands. */
@@ -137,15 +114,5 @@ export class Tally {
     return [...this.#timeouts.values()]
       .filter((held) => held.timeout.view === view)
       .sort((a, b) => a.signer - b.signer);
-  }
-
-  /** A timeout of view w denies a vote of a view up to w that rests on a higher certificate. */
-  #denial(signer: number): Evidence | null {
-    const vote = this.#votes.get(signer);
-    const signed = this.#timeouts.get(signer);
-    if (vote === undefined || signed === undefined) return null;
-    const { view, highCertificate } = signed.timeout;
-    if (vote.vote.view > view || vote.vote.parentView <= highCertificate.view) return null;
-    return { type: "timeoutDeniesVote", vote, timeout: statementOf(signed) };
   }
 }

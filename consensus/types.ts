@@ -127,7 +127,7 @@ export type BlockSummary = Slot & {
   readonly timeoutCertificate: TimeoutCertificate | null;
   /** The commit proof of the epoch's root, present in the first blocks of an epoch above 0. */
   readonly epochProof: CommitProofSummary | null;
-  /** Whether it carries no transactions; required of descendants of an epoch's last block. */
+  /** Whether it carries neither transactions nor evidence, as after an epoch's last block. */
   readonly isEmpty: boolean;
   /** Hash of the next committee: set in an epoch's last block and nowhere else. */
   readonly nextCommitteeHash: Digest | null;

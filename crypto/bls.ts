@@ -143,6 +143,26 @@ export function verifyAggregateDiffering(
   return keys.length === messages.length && backend.verifyDiffering(keys, messages, signature);
 }
 
+/**
+ * Whether `signature` aggregates, for each group, a signature over its message by each of its keys;
+ * `false` too where a key is no point. Keys need proofs of possession.
+ */
+export function verifyGroups(
+  groups: readonly { readonly keys: readonly Uint8Array[]; readonly message: Uint8Array }[],
+  signature: Uint8Array,
+): boolean {
+  const keys: BlsPublicKey[] = [];
+  const messages: Uint8Array[] = [];
+  for (const group of groups) {
+    const parsed = group.keys.map(parseBlsPublicKey).filter((key) => key !== null);
+    const sum = parsed.length === group.keys.length ? aggregatePublicKeys(parsed) : null;
+    if (sum === null) return false;
+    keys.push(sum);
+    messages.push(group.message);
+  }
+  return verifyAggregateDiffering(keys, messages, signature);
+}
+
 /** What a proof of possession is for: one key of one holder on one chain. */
 export type BlsProofSubject = {
   readonly holder: Address;

@@ -88,7 +88,8 @@ export type RunOptions = {
  * The environment of a child: ours without settings of a ledger, so that a developer's do not leak
  * in.
  */
-function childEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+/** The environment of a child: ours without settings of a ledger. */
+export function childEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith("LEDGER"));
   // Hundreds of starts of one program: halves the time that each takes.
   const cache = { NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "compile") };
@@ -202,7 +203,8 @@ export async function startLedger(
   return node;
 }
 
-function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+/** Ends a process by a signal; its exit code. */
+export function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child.exitCode);
   return new Promise((done) => {
     child.once("exit", (code) => done(code));

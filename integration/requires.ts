@@ -11,8 +11,11 @@ import { join } from "node:path";
  * which command would run it.
  */
 
-/** `mount`: root on Linux, allowed to mount a tmpfs. `strace`: Linux with that program. */
-export type Need = "mount" | "strace";
+/**
+ * `mount`: root on Linux, allowed to mount a tmpfs. `strace`: Linux with that program.
+ * `namespaces`: root on Linux, allowed to make network namespaces, with `ip` and `nft`.
+ */
+export type Need = "mount" | "strace" | "namespaces";
 
 /** The part of vitest's test context that is used here. */
 type Skipping = { readonly skip: (note?: string) => never };
@@ -33,8 +36,23 @@ function missing(need: Need): string | null {
     case "mount":
       return mayMount() ? null : "needs root and mounts: sudo env PATH=$PATH npm run integration";
     case "strace":
-      return hasStrace() ? null : "needs strace: sudo apt-get install -y strace";
+      return hasProgram("strace", "-V", "strace")
+        ? null
+        : "needs strace: sudo apt-get install -y strace";
+    case "namespaces":
+      return mayMakeHosts()
+        ? null
+        : "needs root, iproute2 and nftables: sudo env PATH=$PATH npm run campaign -- lab";
   }
+}
+
+function mayMakeHosts(): boolean {
+  if (process.getuid?.() !== 0) return false;
+  if (!hasProgram("ip", "-V", "iproute2") || !hasProgram("nft", "-v", "nftables")) return false;
+  const name = `lab${process.pid}t`;
+  const made = works("ip", ["netns", "add", name]);
+  if (made) works("ip", ["netns", "del", name]);
+  return made;
 }
 
 function mayMount(): boolean {
@@ -46,12 +64,13 @@ function mayMount(): boolean {
   return mounted;
 }
 
-function hasStrace(): boolean {
-  if (works("strace", ["-V"])) return true;
+/** Whether a program runs, installed from its Debian package if need be. */
+function hasProgram(program: string, versionFlag: string, debianPackage: string): boolean {
+  if (works(program, [versionFlag])) return true;
   if (process.getuid?.() !== 0) return false;
   works("apt-get", ["update"], installMsMax);
-  if (!works("apt-get", ["install", "-y", "strace"], installMsMax)) return false;
-  return works("strace", ["-V"]);
+  if (!works("apt-get", ["install", "-y", debianPackage], installMsMax)) return false;
+  return works(program, [versionFlag]);
 }
 
 /** Ends a test here unless the machine has what it needs. */

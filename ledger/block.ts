@@ -29,8 +29,8 @@ export const blockTransactionsMax = 65_536;
 /** Pieces of evidence in one block. */
 export const blockEvidenceMax = 64;
 
-/** Bytes of one piece of evidence: two proposals with their certificates. */
-export const evidenceBytesMax = 64 * 1024;
+/** Bytes of one piece of evidence: the largest is two certificates with full bitmaps. */
+export const evidenceBytesMax = 1_024;
 
 /** Bytes of a checkpoint certificate: two for each of 2^14 guardians, and the rest. */
 export const checkpointCertificateBytesMax = 64 * 1024;

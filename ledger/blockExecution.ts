@@ -3,9 +3,12 @@ import type { Address, Digest, Verified } from "../base/brand.ts";
 import { zeroDigest } from "../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../base/outcome.ts";
 import { emptyAccount, hasCode, nonceMax, withBalance } from "./accounts.ts";
+import { decodeReport } from "./blockEvidence.ts";
 import { chargeOf, costMaxOf, type Charge } from "./fees.ts";
 import { runDueJobs } from "./jobs.ts";
 import { Journal, type Checkpoint } from "./journal.ts";
+import { JournalReader } from "./journalReader.ts";
+import { judge } from "./judge.ts";
 import type { Applied, BlockContext, Call, Chain, OperationDefinition } from "./module.ts";
 import { notApplied } from "./module.ts";
 import { recordBurned } from "./modules/bank.ts";
@@ -16,9 +19,10 @@ import type { Receipt } from "./receiptTypes.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Registry } from "./registry.ts";
 import { decodeWith } from "./schema.ts";
-import type { StateReader } from "./state.ts";
+import type { StateChanges, StateReader } from "./state.ts";
 import type { Transaction } from "./transaction.ts";
 import { Workspace } from "./workspace.ts";
+import type { EvmTracer } from "../vm/tracer.ts";
 
 /** A transaction that may be in the block, read and priced. */
 type Prepared = {
@@ -52,11 +56,14 @@ export class BlockExecution {
   readonly #transactionBytesMax: number;
   readonly #transactionGasMax: bigint;
   readonly #tipShare: bigint;
+  readonly #root: Digest;
   #bytes = 0;
   #gasUsed = 0n;
   #burned = 0n;
   #tips = 0n;
-  #begun = false;
+  #begun: boolean;
+  /** Where what follows the transactions began: evidence and jobs. */
+  #closing: Checkpoint | null = null;
   #finished = false;
 
   constructor(
@@ -66,9 +73,14 @@ export class BlockExecution {
       readonly chain: Chain;
       readonly block: BlockContext;
       readonly parameters: Parameters;
+      readonly tracer?: EvmTracer;
+      /** The state is of within the block already: its beginning is not to be done again. */
+      readonly begun?: true;
     },
   ) {
     const { parameters } = facts;
+    this.#root = facts.reader.root;
+    this.#begun = facts.begun === true;
     this.#registry = registry;
     this.#journal = new Journal(facts.reader);
     this.#workspace = new Workspace(this.#journal, registry, facts);
@@ -90,12 +102,22 @@ export class BlockExecution {
     };
   }
 
+  /** The state at this point of the block. */
+  get state(): StateReader {
+    return new JournalReader(this.#journal, this.#root);
+  }
+
+  /** What the block has changed up to here. */
+  get changes(): StateChanges {
+    return this.#journal.changes();
+  }
+
   /** Executes a transaction if it is valid here and now. */
   tryTransaction(
     transaction: Verified<Transaction>,
   ): Outcome<Receipt, Refusal> | Promise<Outcome<Receipt, Refusal>> {
-    assert(!this.#finished, "the block is finished");
-    this.#beginBlock();
+    assert(this.#closing === null, "transactions come before evidence");
+    this.begin();
     const prepared = this.#prepare(transaction, this.#workspace.block.baseFee);
     if ("code" in prepared) return refuse(prepared);
     const sequence = sequenceFault(this.#journal, transaction);
@@ -160,17 +182,39 @@ export class BlockExecution {
     return refusal;
   }
 
+  /** Punishes whom a piece of evidence proves guilty; a refused one leaves no trace. */
+  tryEvidence(encoded: Uint8Array): Outcome<null, Refusal> {
+    assert(!this.#finished, "the block is finished");
+    this.#close();
+    const report = decodeReport(encoded);
+    if (!report.ok) {
+      return refuse({ code: "evidenceMalformed", got: report.refusal.code, expected: "a report" });
+    }
+    const { modules } = this.#registry;
+    const judged = judge(modules, this.#workspace, report.value);
+    if (!judged.ok) return judged;
+    for (const offence of judged.value) {
+      for (const module of modules) module.hooks?.onEvidence?.(this.#workspace, offence);
+    }
+    return accept(null);
+  }
+
+  #close(): Checkpoint {
+    this.begin();
+    this.#closing ??= this.#journal.checkpoint();
+    return this.#closing;
+  }
+
   /** Pays the proposer, runs jobs, names the next committee if `epochLast`. */
   finish(options: { readonly epochLast: boolean; readonly jobsMax: number }): ExecutionResult {
     assert(!this.#finished, "the block is finished");
-    this.#beginBlock();
+    const checkpoint = this.#close();
     this.#finished = true;
     const { block } = this.#workspace;
     const toProposer = (this.#tips * this.#tipShare) / 10_000n;
     if (toProposer > 0n) this.#giveTo(block.proposer, toProposer);
     const burned = this.#burned + this.#tips - toProposer;
     if (burned > 0n) recordBurned(this.#workspace, { thetaWei: 0n, tfuelWei: burned });
-    const checkpoint = this.#journal.checkpoint();
     runDueJobs(this.#workspace, this.#registry, options.jobsMax);
     const nextCommittee = options.epochLast
       ? selectCommittee(this.#registry, this.#workspace, block.epoch + 1)
@@ -187,8 +231,8 @@ export class BlockExecution {
     };
   }
 
-  /** Not in the constructor: an execution that only admits transactions is no block. */
-  #beginBlock(): void {
+  /** Does what precedes the first transaction; not in the constructor, because admission is no block. */
+  begin(): void {
     if (this.#begun) return;
     this.#begun = true;
     for (const module of this.#registry.modules) module.hooks?.onBlockBegin?.(this.#workspace);

@@ -58,6 +58,7 @@ test("a block with an invalid transaction is refused whole; a proposer leaves it
     block,
     candidates: transactions,
     transactionsMax: 10,
+    evidence: [],
   });
   expect(built.included).toEqual([transactions[0], transactions[2]]);
   expect(built.dropped.map(({ refusal }) => refusal.code)).toEqual(["sequenceTooHigh"]);
@@ -76,8 +77,9 @@ test("limits of a block: count, gas, bytes", async () => {
     candidates: readonly Verified<Transaction>[],
     transactionsMax: number,
   ): Promise<number> => {
-    const input = { reader: network.state, block: network.next(), candidates, transactionsMax };
-    return (await network.executor.buildBlock(input)).included.length;
+    const offered = { candidates, transactionsMax, evidence: [] };
+    const place = { reader: network.state, block: network.next() };
+    return (await network.executor.buildBlock({ ...place, ...offered })).included.length;
   };
   const sends = Array.from({ length: 700 }, (_, i) => send(network, "alice", "bob", BigInt(i + 1)));
   expect(await build(sends, 5)).toBe(5);
@@ -105,6 +107,7 @@ test("a block beyond its epoch's last carries no transactions", async () => {
     reader: network.state,
     block,
     transactions,
+    evidence: [],
   });
   expect(refused.ok ? null : refused.refusal.refusal.code).toBe("epochEnded");
   const built = await network.executor.buildBlock({
@@ -112,6 +115,7 @@ test("a block beyond its epoch's last carries no transactions", async () => {
     block,
     candidates: transactions,
     transactionsMax: 10,
+    evidence: [],
   });
   expect([built.included.length, built.result.nextCommittee]).toEqual([0, null]);
 });

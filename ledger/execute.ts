@@ -2,16 +2,19 @@ import { assert } from "../base/assert.ts";
 import type { Address, Digest, Verified } from "../base/brand.ts";
 import { equalBytes, zeroAddress, zeroDigest } from "../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../base/outcome.ts";
+import { blockEvidenceMax } from "./block.ts";
 import { BlockExecution } from "./blockExecution.ts";
 import { nextBaseFee } from "./fees.ts";
 import { Journal } from "./journal.ts";
+import { judge } from "./judge.ts";
 import { balanceOf } from "./modules/bank.ts";
 import { chainKey, chainParametersKey, decodeParameters } from "./modules/chain.ts";
 import type { Registry } from "./registry.ts";
 import { Workspace } from "./workspace.ts";
 import type { Committee } from "../consensus/types.ts";
+import type { EvidenceReport } from "./blockEvidence.ts";
 import type { Header } from "./blockTypes.ts";
-import type { BlockContext, Chain, ReadContext } from "./module.ts";
+import type { BlockContext, Chain, Offence, ReadContext } from "./module.ts";
 import type { Parameters } from "./parameters.ts";
 import type { Receipt } from "./receiptTypes.ts";
 import type { Refusal } from "./refusal.ts";
@@ -23,7 +26,7 @@ export type ExecutionResult = {
   readonly changes: StateChanges;
   /** One per transaction, in order. */
   readonly receipts: readonly Receipt[];
-  /** What jobs logged, if anything; its receipt follows the others in the receipts root. */
+  /** What evidence and jobs logged, if anything; follows the others in the receipts root. */
   readonly jobReceipt: Receipt | null;
   readonly gasUsed: bigint;
   /** Of all receipts, 256 bytes. */
@@ -34,7 +37,10 @@ export type ExecutionResult = {
   readonly nextCommittee: Committee | null;
 };
 
-/** Why a block may not be executed; `index` of the transaction, -1 for the block itself. */
+/**
+ * Why a block may not be executed; `index` of the transaction, -1 for the block itself or its
+ * evidence.
+ */
 export type BlockRefusal = { readonly index: number; readonly refusal: Refusal };
 
 /** What a header must say, from its parent and the parent's state. */
@@ -62,6 +68,8 @@ export type BuiltBlock = {
     readonly transaction: Verified<Transaction>;
     readonly refusal: Refusal;
   }[];
+  /** Encoded reports of the body. */
+  readonly evidence: readonly Uint8Array[];
   readonly result: ExecutionResult;
 };
 
@@ -107,6 +115,8 @@ export interface Executor {
     readonly reader: StateReader;
     readonly block: BlockContext;
     readonly transactions: readonly Verified<Transaction>[];
+    /** Encoded reports, in the order of the body. */
+    readonly evidence: readonly Uint8Array[];
   }): Promise<Outcome<ExecutionResult, BlockRefusal>>;
   /**
    * Takes candidates in order until gas, bytes or `transactionsMax` are used up; leaves out the
@@ -117,7 +127,15 @@ export interface Executor {
     readonly block: BlockContext;
     readonly candidates: Iterable<Verified<Transaction>>;
     readonly transactionsMax: number;
+    /** Encoded reports; those that are refused now are left out. */
+    readonly evidence: readonly Uint8Array[];
   }): Promise<BuiltBlock>;
+  /** Whether a report could be in the next block; `block` is that block as far as it is known. */
+  judge(
+    reader: StateReader,
+    block: BlockContext,
+    report: EvidenceReport,
+  ): Outcome<readonly Offence[], Refusal>;
   /**
    * Opens a state for the admission of many transactions. `block` is the coming block as far as it
    * is known.
@@ -183,10 +201,10 @@ export function createExecutor(registry: Registry, chain: Chain): Executor {
     nextRules,
     checkHeader: (reader, parent, header) =>
       headerFault(nextRules(reader, parent, header.epoch), header),
-    executeBlock: ({ reader, block, transactions }) =>
-      executeWhole(begin(reader, block), transactions),
-    buildBlock: ({ reader, block, candidates, transactionsMax }) =>
-      buildFrom(begin(reader, block), candidates, transactionsMax),
+    executeBlock: ({ reader, block, transactions, evidence }) =>
+      executeWhole(begin(reader, block), transactions, evidence),
+    buildBlock: ({ reader, block, ...offered }) => buildFrom(begin(reader, block), offered),
+    judge: (reader, block, report) => judge(registry.modules, open(reader, block), report),
     admission: (reader, block) => {
       const { execution } = begin(reader, block);
       const context = open(reader, block);
@@ -215,26 +233,35 @@ type Execution = {
 async function executeWhole(
   started: Execution,
   transactions: readonly Verified<Transaction>[],
+  evidence: readonly Uint8Array[],
 ): Promise<Outcome<ExecutionResult, BlockRefusal>> {
   const { execution, block, parameters } = started;
-  if (transactions.length > 0 && isEpochEnded(block, parameters)) {
-    const refusal: Refusal = { code: "epochEnded", got: transactions.length, expected: 0 };
-    return refuse({ index: -1, refusal });
+  const count = transactions.length + evidence.length;
+  if (count > 0 && isEpochEnded(block, parameters)) {
+    return refuse({ index: -1, refusal: { code: "epochEnded", got: count, expected: 0 } });
   }
   for (const [index, transaction] of transactions.entries()) {
     const answer = execution.tryTransaction(transaction);
     const receipt = answer instanceof Promise ? await answer : answer;
     if (!receipt.ok) return refuse({ index, refusal: receipt.refusal });
   }
+  for (const encoded of evidence) {
+    const punished = execution.tryEvidence(encoded);
+    if (!punished.ok) return refuse({ index: -1, refusal: punished.refusal });
+  }
   return accept(finish(started));
 }
 
 async function buildFrom(
   started: Execution,
-  candidates: Iterable<Verified<Transaction>>,
-  transactionsMax: number,
+  offered: {
+    readonly candidates: Iterable<Verified<Transaction>>;
+    readonly transactionsMax: number;
+    readonly evidence: readonly Uint8Array[];
+  },
 ): Promise<BuiltBlock> {
   const { execution, block, parameters } = started;
+  const { candidates, transactionsMax } = offered;
   const included: Verified<Transaction>[] = [];
   const dropped: { transaction: Verified<Transaction>; refusal: Refusal }[] = [];
   const countMax = isEpochEnded(block, parameters) ? 0 : transactionsMax;
@@ -252,7 +279,11 @@ async function buildFrom(
     }
     if (included.length >= countMax || isFull(execution) || misfits > misfitsMax) break;
   }
-  return { included, dropped, result: finish(started) };
+  const reports = isEpochEnded(block, parameters) ? [] : offered.evidence;
+  const evidence = reports
+    .slice(0, blockEvidenceMax)
+    .filter((encoded) => execution.tryEvidence(encoded).ok);
+  return { included, dropped, evidence, result: finish(started) };
 }
 
 function finish({ execution, block, parameters }: Execution): ExecutionResult {
@@ -295,7 +326,7 @@ function committeeOf(registry: Registry, context: ReadContext): Committee {
 }
 
 /** Reads the parameters of a state; the last answer is kept, because they rarely change. */
-function createParametersReader(registry: Registry): (reader: StateReader) => Parameters {
+export function createParametersReader(registry: Registry): (reader: StateReader) => Parameters {
   let lastRecord: Uint8Array | null = null;
   let last: Parameters | null = null;
   return (reader) => {

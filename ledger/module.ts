@@ -8,6 +8,7 @@ import type { Refusal } from "./refusal.ts";
 import type { Json, Schema } from "./schema.ts";
 import type { PrecompileFrame } from "../vm/precompiles.ts";
 import type { StateAccess } from "../vm/stateAccess.ts";
+import type { EvmTracer } from "../vm/tracer.ts";
 import type { Account, StateReader } from "./state.ts";
 import type { Signer, Transaction } from "./transaction.ts";
 
@@ -102,6 +103,8 @@ export interface ModuleContext extends ReadContext {
   readonly accounts: (key: ModuleKey) => AccountState;
   /** All that contracts run on: only for modules that own accounts. */
   readonly contracts: (key: ModuleKey) => StateAccess;
+  /** Who looks into contracts as they run; nobody in a block. */
+  readonly tracer: EvmTracer | null;
   /** Becomes a committed log of the module's reserved address, unless the operation is refused. */
   emit<T>(event: EventDefinition<T>, value: T): void;
   /**
@@ -242,7 +245,10 @@ export type Offence = {
   readonly offender: Address;
   readonly epoch: number;
   readonly view: number;
+  /** Who is paid for it; the zero address for nobody. */
   readonly reporter: Address;
+  /** Hash of the evidence. */
+  readonly evidence: Digest;
 };
 
 /** A contract that is code of this program (DESIGN 4). */
@@ -277,7 +283,12 @@ export type Module = {
   readonly hooks?: {
     /** Before the first transaction of a block. What it does cannot be refused. */
     onBlockBegin?(context: ModuleContext): void;
+    /** At the end of the block that holds the evidence, before jobs. It cannot be refused. */
     onEvidence?(context: ModuleContext, offence: Offence): void;
+    /** The committee of an epoch while its stakes can be slashed; else `null`. */
+    committeeOf?(context: ReadContext, epoch: number): Committee | null;
+    /** Whether somebody was punished for this epoch already: once is enough. */
+    isPunished?(context: ReadContext, offence: Pick<Offence, "offender" | "epoch">): boolean;
     /**
      * Names and remembers the committee of `epoch`, at the end of the one before; one module has
      * it.

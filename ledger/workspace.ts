@@ -21,12 +21,14 @@ import type { Registry } from "./registry.ts";
 import { encodeWith } from "./schema.ts";
 import type { Account } from "./state.ts";
 import type { StateAccess } from "../vm/stateAccess.ts";
+import type { EvmTracer } from "../vm/tracer.ts";
 
 /** A journal as modules see it: each only its own part, by the right of its key. */
 export class Workspace implements ModuleContext {
   readonly chain: Chain;
   readonly block: BlockContext;
   readonly parameters: Parameters;
+  readonly tracer: EvmTracer | null;
   readonly #journal: Journal;
   readonly #registry: Registry;
   readonly #states = new Map<ModuleKey, ModuleState>();
@@ -39,11 +41,13 @@ export class Workspace implements ModuleContext {
       readonly chain: Chain;
       readonly block: BlockContext;
       readonly parameters: Parameters;
+      readonly tracer?: EvmTracer;
     },
   ) {
     this.chain = facts.chain;
     this.block = facts.block;
     this.parameters = facts.parameters;
+    this.tracer = facts.tracer ?? null;
     this.#journal = journal;
     this.#registry = registry;
     this.#accountState = {

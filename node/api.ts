@@ -1,12 +1,15 @@
+import { readFile } from "node:fs/promises";
 import type { Registry as MetricsRegistry } from "prom-client";
 import type { Address, Digest } from "../base/brand.ts";
 import { accept, refuse, type Outcome } from "../base/outcome.ts";
+import type { KeyHolder } from "../consensus/committee.ts";
 import type { ReplicaStatus } from "../consensus/replicaOptions.ts";
 import { emptyAccount } from "../ledger/accounts.ts";
-import type { Executor } from "../ledger/execute.ts";
+import { blockContextOf, type Executor } from "../ledger/execute.ts";
 import type { Registry } from "../ledger/registry.ts";
 import type { Json } from "../ledger/schema.ts";
 import type { StateReader } from "../ledger/state.ts";
+import type { StateTaskAnswer, StateTaskName, StateTaskRequest } from "../ledger/stateTasks.ts";
 import type {
   AccountInfo,
   BlockHead,
@@ -19,14 +22,18 @@ import type {
   QueryRefusal,
   StateRefusal,
   SyncStatus,
+  TaskRefusal,
   TransactionLookup,
   WaitRefusal,
 } from "../rpc/api.ts";
+import type { Network } from "../p2p/network.ts";
 import { PrunedError } from "../store/failures.ts";
 import type { Chain } from "./chain.ts";
 import type { DiskStore } from "./diskStore.ts";
+import type { EvidencePool } from "./evidencePool.ts";
 import { headContext, type HeadState } from "./headState.ts";
 import type { Reads } from "./reads.ts";
+import type { StateThreads } from "./stateThreads.ts";
 import { pendingAccount, type TransactionPool } from "./transactionPool.ts";
 import type { Waiters } from "./waiters.ts";
 
@@ -39,11 +46,22 @@ export type ApiParts = {
   readonly head: HeadState;
   readonly reads: Reads;
   readonly pool: TransactionPool;
+  readonly evidence: EvidencePool;
   readonly waiters: Waiters;
+  readonly threads: StateThreads;
   readonly metrics: MetricsRegistry;
   readonly build: BuildInfo;
   readonly address: Address;
   readonly status: () => ReplicaStatus;
+  /** `null` where the node is alone. */
+  readonly network: Pick<Network, "self" | "peers"> | null;
+  readonly genesisPath: string;
+  /** Addresses of the network for new nodes. */
+  readonly addresses: () => readonly string[];
+  /** Whether a validator's node is connected, or is this one. */
+  readonly isConnected: (validator: KeyHolder) => boolean;
+  /** How far the node is on its way to the others; `null` when it follows. */
+  readonly catchUp: () => { readonly height: number; readonly target: number } | null;
   /** Why the node should not be sent work; `null` if it should. */
   readonly unhealthy: () => string | null;
 };
@@ -56,7 +74,7 @@ export function createApi(parts: ApiParts): {
   readonly api: NodeApi;
   readonly announce: (block: BlockHead) => void;
 } {
-  const { chain, head, reads, pool, waiters, executor } = parts;
+  const { head, reads, pool, waiters, executor } = parts;
   const listeners = new Set<(block: BlockHead) => void>();
   const api: NodeApi = {
     ...identity(parts),
@@ -70,6 +88,7 @@ export function createApi(parts: ApiParts): {
       return { address, ...pendingAccount(account, pool.pendingOf(address, account.nonce)) };
     },
     modules: () => moduleList(parts.registry),
+    runTask: (name, request, height) => runTask(parts, name, request, height),
     parameters: () =>
       Object.fromEntries(
         executor
@@ -79,8 +98,11 @@ export function createApi(parts: ApiParts): {
       ),
     submit: (submissions) => pool.submit(submissions, "local"),
     waitCommitted: (hash, options) => waitCommitted({ reads, pool, waiters }, hash, options),
+    traceBlock: (hash, request) => traceBlock(parts, hash, request),
+    pendingEvidence: () => parts.evidence.pending(),
+    submitEvidence: (evidence, reporter) => parts.evidence.add(evidence, reporter),
     syncStatus: () => syncStatus(parts),
-    peers: (): readonly PeerInfo[] => [],
+    ...networkReads(parts),
     health: (): Health => {
       const reason = parts.unhealthy();
       return { ok: reason === null, reason };
@@ -94,19 +116,43 @@ export function createApi(parts: ApiParts): {
     for (const listener of listeners) listener(block);
   };
   return { api, announce };
+}
 
-  function syncStatus({ status }: ApiParts): SyncStatus {
-    const { epoch, view, highCertificate } = status();
-    const tip = chain.heldHeader(highCertificate.block);
-    return {
-      syncing: false,
-      heightHighest: chain.head.header.height,
-      epoch,
-      view,
-      tipHash: tip === null ? chain.head.hash : highCertificate.block,
-      tipHeight: tip?.height ?? chain.head.header.height,
-    };
-  }
+function syncStatus({ status, catchUp, chain }: ApiParts): SyncStatus {
+  const { epoch, view, highCertificate } = status();
+  const joining = catchUp();
+  const tip = chain.heldHeader(highCertificate.block);
+  return {
+    syncing: joining !== null,
+    heightHighest: Math.max(chain.head.header.height, joining?.target ?? 0),
+    epoch,
+    view,
+    tipHash: tip === null ? chain.head.hash : highCertificate.block,
+    tipHeight: tip?.height ?? chain.head.header.height,
+  };
+}
+
+function networkReads(
+  parts: ApiParts,
+): Pick<NodeApi, "peers" | "addresses" | "committee" | "genesisFile"> {
+  return {
+    peers: () =>
+      (parts.network?.peers() ?? []).map(({ peer, address, direction }): PeerInfo => ({
+        id: peer,
+        address,
+        direction,
+      })),
+    addresses: () => parts.addresses(),
+    committee: () => {
+      const { epoch, lastHeight, committee } = parts.chain.epoch;
+      const validators = committee.validators.map((validator) => ({
+        ...validator,
+        connected: parts.isConnected(validator),
+      }));
+      return { epoch, lastHeight, validators };
+    },
+    genesisFile: () => readFile(parts.genesisPath, "utf8"),
+  };
 }
 
 function identity({
@@ -114,9 +160,10 @@ function identity({
   build,
   metrics,
   address,
+  network,
 }: ApiParts): Pick<NodeApi, "chain" | "build" | "metrics" | "address" | "peerId"> {
   const { name, id, genesisHash } = executor.chain;
-  return { chain: { name, id, genesisHash }, build, metrics, address, peerId: "" };
+  return { chain: { name, id, genesisHash }, build, metrics, address, peerId: network?.self ?? "" };
 }
 
 function blockReads({
@@ -193,6 +240,51 @@ function stateReads(
       });
     },
   };
+}
+
+/** Hands a task to the threads; of a state that is being pruned nothing half is told. */
+async function runTask<N extends StateTaskName>(
+  parts: ApiParts,
+  name: N,
+  request: StateTaskRequest<N>,
+  height: number | null,
+): Promise<Outcome<StateTaskAnswer<N>, TaskRefusal>> {
+  const { executor, reads, chain, threads } = parts;
+  const state = height === null ? null : stateAt(parts, height);
+  if (state !== null && !state.ok) return state;
+  const { header } = (height === null ? null : reads.headAtHeight(height)) ?? chain.head;
+  const parent = reads.headAtHeight(header.height - 1)?.header ?? header;
+  const block = blockContextOf(header, parent);
+  const job = { name, request, root: header.stateRoot, chain: executor.chain, block };
+  const outcome = await threads.run(job);
+  if (outcome.ok) return outcome;
+  const { refusal } = outcome;
+  return refuse(refusal.code === "pruned" ? stateRefusal(parts, "pruned", header.height) : refusal);
+}
+
+/** On the state of the block's parent, where it was executed first. */
+async function traceBlock(
+  parts: ApiParts,
+  hash: Digest,
+  { only, options }: Parameters<NodeApi["traceBlock"]>[1],
+): ReturnType<NodeApi["traceBlock"]> {
+  const { executor, reads, threads } = parts;
+  const found = reads.verifiedBlock(hash);
+  if (found === null) return null;
+  const { header, transactions } = found;
+  const parent = reads.headAtHeight(header.height - 1);
+  if (parent === null) return accept(accept([])); // Genesis.
+  const state = stateAt(parts, parent.header.height);
+  if (!state.ok) return state;
+  const request = { transactions, only, options };
+  const block = blockContextOf(header, parent.header);
+  const root = parent.header.stateRoot;
+  const job = { name: "traceBlock", request, root, chain: executor.chain, block } as const;
+  const outcome = await threads.run(job);
+  if (outcome.ok) return outcome;
+  const { refusal } = outcome;
+  const { height } = parent.header;
+  return refuse(refusal.code === "pruned" ? stateRefusal(parts, "pruned", height) : refusal);
 }
 
 function stateAt(parts: ApiParts, height: number): Outcome<StateReader, StateRefusal> {

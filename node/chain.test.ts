@@ -6,11 +6,14 @@ import type { Address, Digest, Verified } from "../base/brand.ts";
 import { bytesToAddress, zeroDigest } from "../base/bytes.ts";
 import { encodeStatement } from "../base/statement.ts";
 import { rootCertificate } from "../consensus/rules.ts";
-import { randomnessStatement } from "../consensus/statements.ts";
-import type { Certificate } from "../consensus/types.ts";
+import { randomnessStatement, signableBytes } from "../consensus/statements.ts";
+import type { Certificate, Evidence } from "../consensus/types.ts";
 import { blsSign } from "../crypto/bls.ts";
+import { keccakDigest } from "../crypto/keccak.ts";
 import { verifySigned } from "../crypto/verify.ts";
 import { addressOf, signDigest } from "../crypto/secp256k1.ts";
+import { bodyDigests } from "../ledger/block.ts";
+import { encodeReport } from "../ledger/blockEvidence.ts";
 import type { Block } from "../ledger/blockTypes.ts";
 import { decodeEncoded, decodeNative } from "../ledger/decode.ts";
 import { createExecutor } from "../ledger/execute.ts";
@@ -133,6 +136,19 @@ function signRandomness(view: number): BuildRequest["signRandomness"] {
   };
 }
 
+/** The only validator votes for two blocks in one slot. */
+function doubleVote(): Evidence {
+  const scope = { genesis: genesis.hash, scope: "" };
+  const [first, second] = [1, 2].map((name) => {
+    const block = keccakDigest(Uint8Array.of(name));
+    const vote = { epoch: 0, view: 1, block, parentView: 0 };
+    const message = signableBytes(scope, { type: "vote", vote });
+    return { vote, signer: 0, signature: blsSign(message, keys.blsSecretKey) };
+  });
+  if (first === undefined || second === undefined) throw new Error("two votes");
+  return { type: "doubleVote", first, second };
+}
+
 function requestOn(
   node: TestNode,
   parent: { readonly hash: Digest; readonly certificate: Certificate },
@@ -151,6 +167,7 @@ function requestOn(
     nowMs: 1_700_000_000_000 + view * 1_000,
     candidates,
     transactionsMax: 100,
+    evidence: [],
   };
 }
 
@@ -232,6 +249,29 @@ describe("chain", () => {
     expect(summary).not.toBeNull();
     const result = await other.chain.execute(summary?.hash ?? zeroDigest);
     expect(result).toEqual({ valid: true, nextEpoch: null });
+  });
+
+  it("punishes by evidence in a block, and refuses what proves nothing", async () => {
+    const builder = await open("a");
+    const other = await open("b");
+    const encoded = encodeReport({ evidence: doubleVote(), reporter: recipient });
+    const parent = {
+      hash: builder.chain.head.hash,
+      certificate: rootCertificate(builder.chain.epoch),
+    };
+    const request = { ...requestOn(builder, parent, 1, []), evidence: [encoded] };
+    const proposal = await builder.chain.build(request);
+    if (proposal === null) throw new Error("the parent is held");
+    const block = await stored(builder, proposal.summary.hash);
+    expect(block.body.evidence).toEqual([encoded]);
+    expect(proposal.summary.isEmpty).toBe(false);
+    const summary = other.chain.add(block);
+    const result = await other.chain.execute(summary?.hash ?? zeroDigest);
+    expect(result.valid).toBe(true);
+    const body = { ...block.body, evidence: [encoded, encoded] };
+    const wrong = { header: { ...block.header, ...bodyDigests(body) }, body };
+    const second = other.chain.add(wrong);
+    expect(await other.chain.execute(second?.hash ?? zeroDigest)).toEqual({ valid: false });
   });
 
   it("refuses a body that its header does not name, and another chain's block", async () => {

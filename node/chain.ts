@@ -57,6 +57,8 @@ export type BuildRequest = {
   readonly nowMs: number;
   readonly candidates: Iterable<Verified<Transaction>>;
   readonly transactionsMax: number;
+  /** Encoded reports that wait for a block. */
+  readonly evidence: readonly Uint8Array[];
 };
 
 /** What `build` made. */
@@ -168,6 +170,28 @@ export class Chain {
     this.#pending.set(pending.hash, pending);
   }
 
+  /** A block beyond the head; `null` if it is not held. */
+  pendingBlock(hash: Digest): Block | null {
+    return this.#pending.get(hash)?.block ?? null;
+  }
+
+  /** Its transactions; `null` if it is not held, or neither built nor executed here yet. */
+  pendingTransactions(hash: Digest): readonly Transaction[] | null {
+    return this.#pending.get(hash)?.transactions ?? null;
+  }
+
+  /** Blocks that are on disk with all their ancestors beyond the head, parents first. */
+  storedBlocks(): readonly { readonly hash: Digest; readonly block: Block }[] {
+    const reached = new Set([this.#head.hash]);
+    const stored = [...this.#pending.values()]
+      .filter(({ isStored, block }) => isStored && block.header.epoch === this.#epoch.epoch)
+      .toSorted((a, b) => a.block.header.height - b.block.header.height);
+    for (const { hash, block } of stored) {
+      if (reached.has(block.header.parentHash)) reached.add(hash);
+    }
+    return stored.filter(({ hash }) => reached.has(hash));
+  }
+
   /** Marks a block that was read back from the store, so that it is not written again. */
   markStored(hash: Digest): void {
     const pending = this.#pending.get(hash);
@@ -190,7 +214,12 @@ export class Chain {
     const transactions = await this.#recover(body.transactions);
     if (transactions === null || !this.#isHeld(pending)) return { valid: false };
     const executed = await this.#metrics.timedUntil("execute", async () =>
-      this.#executor.executeBlock({ reader, block: blockContextOf(header, parent), transactions }),
+      this.#executor.executeBlock({
+        reader,
+        block: blockContextOf(header, parent),
+        transactions,
+        evidence: body.evidence,
+      }),
     );
     if (!executed.ok || !this.#isHeld(pending)) return { valid: false };
     const result = executed.value;
@@ -248,6 +277,7 @@ export class Chain {
         block: { ...draft, randomness: parent.randomness },
         candidates: rules.epochEnded ? [] : request.candidates,
         transactionsMax: request.transactionsMax,
+        evidence: request.evidence,
       }),
     );
     const { result } = built;
@@ -259,7 +289,7 @@ export class Chain {
       timeoutCertificate: request.timeoutCertificate,
       epochProof: request.epochProof,
       randomnessSignature,
-      evidence: [],
+      evidence: built.evidence,
       checkpointCertificate: null,
     };
     const header: Header = this.#metrics.timed("roots", () => ({
@@ -305,19 +335,30 @@ export class Chain {
     hashes: readonly Digest[],
     proof: { readonly chain: readonly Digest[]; readonly certificate: CommitProof["certificate"] },
   ): Promise<readonly CommittedBlock[]> {
-    const committed = hashes.map((hash) => this.#executed(hash));
-    const headers = [...hashes.slice(0, -1), ...proof.chain].map((hash) => {
+    const headers = proof.chain.map((hash) => {
       const header = this.heldHeader(hash);
       assert(header !== null, "the blocks of a commit proof are held");
       return header;
     });
+    return this.commitProved(hashes, { headers, certificate: proof.certificate });
+  }
+
+  /** The same with a proof of the last of them whose other headers need not be held. */
+  async commitProved(
+    hashes: readonly Digest[],
+    proof: CommitProof,
+  ): Promise<readonly CommittedBlock[]> {
+    const committed = hashes.map((hash) => this.#executed(hash));
+    const before = committed.slice(0, -1).map(({ block }) => block.header);
+    const whole = { headers: [...before, ...proof.headers], certificate: proof.certificate };
     for (const [i, entry] of committed.entries()) {
-      const { certificate } = proof;
+      const isStored = this.#pending.get(entry.hash)?.isStored ?? false;
       await this.#metrics.timedUntil("store", async () =>
         this.#store.commit({
           ...entry,
-          proof: { headers: headers.slice(i), certificate },
+          proof: shortestProof(whole, i),
           epoch: this.#epochAfter(entry),
+          isStored,
         }),
       );
       this.#head = { hash: entry.hash, header: entry.block.header };
@@ -385,6 +426,20 @@ export class Chain {
     this.#epochRoot = this.#head.header;
     this.#drop([...this.#pending.values()].filter(({ block }) => block.header.epoch < epoch.epoch));
   }
+}
+
+/**
+ * The proof of one header of a longer one: up to the first two in consecutive views whose second's
+ * certificate the next header holds, else all that follow.
+ */
+function shortestProof({ headers, certificate }: CommitProof, at: number): CommitProof {
+  for (let end = at + 1; end + 1 < headers.length; end += 1) {
+    const next = headers[end + 1];
+    const isConsecutive = headers[end]?.view === (headers[end - 1]?.view ?? 0) + 1;
+    if (!isConsecutive || next === undefined) continue;
+    return { headers: headers.slice(at, end + 1), certificate: next.parentCertificate };
+  }
+  return { headers: headers.slice(at), certificate };
 }
 
 /** The failure of a store that lacks what it must hold. */

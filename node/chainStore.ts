@@ -14,6 +14,8 @@ export type CommitWrite = {
   readonly proof: CommitProof;
   /** The epoch that it begins, if it ends one. */
   readonly epoch: EpochInfo | null;
+  /** Whether `putBlock` wrote it before; a block that was not voted for here was not. */
+  readonly isStored: boolean;
 };
 
 /** What the chain needs of a store; `node/diskStore.ts` is it. */

@@ -4,6 +4,15 @@ import { parseDocument } from "yaml";
 import { z } from "zod";
 import { NodeError } from "../base/nodeError.ts";
 
+/** Most addresses in one setting. */
+const addressesMax = 256;
+
+/** A list; one address or several separated by spaces where a flag or the environment names them. */
+const addressList = z.preprocess(
+  (value) => (typeof value === "string" ? value.split(/\s+/).filter((part) => part !== "") : value),
+  z.array(z.string().startsWith("/")).max(addressesMax).default([]),
+);
+
 /**
  * A node's configuration: `config.yaml` in the folder given by `--config`. Precedence, highest
  * first: command-line flag, environment `LEDGER_<SECTION>_<KEY>`, file, default.
@@ -27,6 +36,20 @@ const schema = z.strictObject({
       secondPort: z.number().int().min(0).max(65_535).default(0),
       allowedOrigins: z.array(z.string()).default([]),
       allowedHosts: z.array(z.string()).default([]),
+    })
+    .prefault({}),
+  p2p: z
+    .strictObject({
+      /** Addresses to listen at for other nodes, e.g. `/ip4/0.0.0.0/tcp/16890`. */
+      listen: addressList,
+      /** Addresses that others are told, where they differ: behind a router, say. */
+      announce: addressList,
+      /** Nodes that are dialled for ever. Without these and `listen` there is no network. */
+      peers: addressList,
+      /** Look for nodes on the local network. */
+      mdns: z.boolean().default(false),
+      /** Most connections, inbound ones included. */
+      connectionsMax: z.number().int().min(1).max(10_000).default(128),
     })
     .prefault({}),
   consensus: z

@@ -49,6 +49,11 @@ const receiptBytesMax = 16_777_216;
 /** Blocks that lost, forgotten in one go at the start. */
 const orphansMax = 100_000;
 
+/** Where a data folder has its key-value store. */
+export function storeFolder(dataFolder: string): string {
+  return join(dataFolder, "store");
+}
+
 /** How a store is opened. */
 export type DiskStoreOptions = {
   readonly folder: string;
@@ -97,7 +102,7 @@ export class DiskStore implements ChainStore {
   /** Opens the folder, or makes it with the genesis state in it. */
   static async open(options: DiskStoreOptions): Promise<DiskStore> {
     makeFolder(options.folder);
-    const keyValue = await openLevel(join(options.folder, "store"));
+    const keyValue = await openLevel(storeFolder(options.folder), { shared: true });
     try {
       await checkFormat(keyValue, options.genesis.names.hash);
       const tree = await openStateTree(keyValue, {
@@ -123,6 +128,13 @@ export class DiskStore implements ChainStore {
   /** The epoch of the head's child. */
   get epoch(): EpochInfo {
     return this.#epoch;
+  }
+
+  /** An epoch that began here, the running one included; `null` if it is not known. */
+  epochInfo(epoch: number): EpochInfo | null {
+    if (epoch === this.#epoch.epoch) return this.#epoch;
+    const bytes = this.#blocks.record(`${epochRecord}/${epoch}`);
+    return bytes === null ? null : decodeEpoch(bytes);
   }
 
   /** Header of the running epoch's root. */
@@ -198,6 +210,7 @@ export class DiskStore implements ChainStore {
     const writes = [
       ...this.#tree.commitWrites(height, stateRoot),
       ...dead,
+      ...(write.isStored ? [] : blockWrites({ height, hash }, encodedBlock(block))),
       ...commitBlockWrites({
         height,
         hash,
@@ -205,7 +218,7 @@ export class DiskStore implements ChainStore {
         transactions: write.transactions.map((transaction) => transaction.hash),
         proof: encodeCommitProof(proof),
       }),
-      ...(epoch === null ? [] : [recordWrite(epochRecord, encodeEpoch(epoch))]),
+      ...(epoch === null ? [] : epochWrites(epoch)),
     ];
     await this.#keyValue.write(writes, { sync: true });
     this.#tree.committed();
@@ -284,10 +297,16 @@ async function writeGenesis(keyValue: KeyValue, tree: StateTree, genesis: Genesi
       transactions: [],
       proof: new Uint8Array(0),
     }),
-    recordWrite(epochRecord, encodeEpoch(epoch)),
+    ...epochWrites(epoch),
   ];
   await keyValue.write(writes, { sync: true });
   tree.committed();
+}
+
+/** The running epoch, and the same under its number: old signatures are checked against it. */
+function epochWrites(epoch: EpochInfo): readonly KeyValueWrite[] {
+  const bytes = encodeEpoch(epoch);
+  return [recordWrite(epochRecord, bytes), recordWrite(`${epochRecord}/${epoch.epoch}`, bytes)];
 }
 
 async function forgetOrphans(keyValue: KeyValue, blocks: BlockStore): Promise<void> {

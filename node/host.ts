@@ -111,6 +111,11 @@ export class Host {
     if (!this.#isDraining) this.#drained = this.#drain();
   }
 
+  /** Resolves when what was delivered so far has had its effects, those answered later aside. */
+  settled(): Promise<void> {
+    return this.#drained;
+  }
+
   /** No further effect starts; resolves when the running one has ended. */
   async stop(): Promise<void> {
     this.#stopped = true;

@@ -14,6 +14,7 @@ import {
   genesisToJson,
   ownChainIds,
   privatenet,
+  readGenesis,
   type Genesis,
 } from "../ledger/genesis.ts";
 import type { GenesisContent } from "../ledger/genesisTypes.ts";
@@ -41,30 +42,49 @@ export function chainIdOf(chainName: string): number {
   return first + ((high * 256 + low) % (last - first + 1));
 }
 
-/** The genesis of a network of one validator. */
-export function soleValidatorGenesis(options: {
+/** What a new network begins with. */
+export type NewNetwork = {
   readonly chainName: string;
   readonly kind: GenesisContent["kind"];
-  readonly keys: ValidatorKeys;
   readonly timestampMs: number;
   readonly funded: readonly { readonly address: Address; readonly coins: Coins }[];
   readonly parameters?: ReadonlyMap<string, ParameterValue>;
-}): Genesis {
-  const { keys } = options;
-  const balances = [{ address: keys.address, coins: validatorCoins }, ...options.funded];
+};
+
+/** The genesis of a network of one validator. */
+export function soleValidatorGenesis(
+  options: NewNetwork & { readonly keys: ValidatorKeys },
+): Genesis {
+  return validatorsGenesis({ ...options, validators: [options.keys] });
+}
+
+/** The genesis of a network of some validators; they share the stake that one would have. */
+export function validatorsGenesis(
+  options: NewNetwork & { readonly validators: readonly ValidatorKeys[] },
+): Genesis {
+  const { validators } = options;
+  const count = BigInt(validators.length);
+  // As much as one validator of a small network has, but no more in all than a large one needs.
+  const amount = count <= 4n ? validatorStake : (4n * validatorStake) / count;
+  const own = validators.map(({ address }) => ({ address, coins: validatorCoins }));
+  const byAddress = <T extends { readonly address: Address }>(a: T, b: T): number =>
+    a.address < b.address ? -1 : 1;
+  const sorted = validators.toSorted(byAddress);
   const content = {
     chainName: options.chainName,
     chainId: chainIdOf(options.chainName),
     kind: options.kind,
     timestampMs: options.timestampMs,
     parameters: options.parameters ?? new Map<string, ParameterValue>(),
-    balances: balances.sort((a, b) => (a.address < b.address ? -1 : 1)),
-    stakes: [{ source: keys.address, holder: keys.address, amount: validatorStake }],
+    balances: [...own, ...options.funded].sort(byAddress),
+    stakes: sorted.map(({ address }) => ({ source: address, holder: address, amount })),
   };
-  const subject = { holder: keys.address, genesis: genesisKeyDomain(content) };
-  const proof = proveBlsPossession(subject, keys.blsSecretKey);
-  const genesisKey = { holder: keys.address, blsKey: keys.blsPublicKey, proof };
-  const whole = { ...content, keys: [genesisKey] };
+  const keys = sorted.map(({ address, blsPublicKey, blsSecretKey }) => {
+    const subject = { holder: address, genesis: genesisKeyDomain(content) };
+    const proof = proveBlsPossession(subject, blsSecretKey);
+    return { holder: address, blsKey: blsPublicKey, proof };
+  });
+  const whole = { ...content, keys };
   const fault = genesisFault(whole, coreRegistry);
   if (fault !== null)
     throw new NodeError("E_GENESIS", `the chain cannot be made: ${fault.place}: ${fault.detail}`);
@@ -88,12 +108,11 @@ export async function writeNodeFolder(
     readonly password: string;
     readonly cost?: ScryptCost;
     readonly config?: readonly string[];
+    /** Its data folder may be carried to another machine before the first start. */
+    readonly isPortable?: boolean;
   },
 ): Promise<void> {
-  if (existsSync(folder) && readdirSync(folder).length > 0)
-    throw new NodeError("E_FOLDER", `${folder} is not empty`, {
-      hint: "choose another folder, or start the node that is in it: ledger start --config=DIR",
-    });
+  requireEmpty(folder);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const cost = options.cost === undefined ? {} : { cost: options.cost };
   await writeValidatorKeys(folder, options.keys, { password: options.password, ...cost });
@@ -103,6 +122,14 @@ export async function writeNodeFolder(
   await createSafetyFile(join(folder, "data"), {
     genesis: options.genesis.hash,
     publicKey: options.keys.blsPublicKey,
+    isPortable: options.isPortable ?? false,
+  });
+}
+
+function requireEmpty(folder: string): void {
+  if (!existsSync(folder) || readdirSync(folder).length === 0) return;
+  throw new NodeError("E_FOLDER", `${folder} is not empty`, {
+    hint: "choose another folder, or start the node that is in it: ledger start --config=DIR",
   });
 }
 
@@ -133,4 +160,43 @@ export async function initNode(
   options.print(`  validator ${address}`);
   options.print(`  genesis   ${genesis.hash}`);
   options.print(`next: ledger start --config=${options.folder}`);
+}
+
+/** Longest list of addresses taken from another node. */
+const joinedPeersMax = 64;
+
+/** `ledger init --join`: a node folder that follows a network; it has no keys. */
+export function initFollower(
+  options: NodeOptions & {
+    readonly folder: string;
+    readonly genesisText: string;
+    readonly peers: readonly string[];
+  },
+): void {
+  const { folder, genesisText, json, print } = options;
+  requireEmpty(folder);
+  const read = readGenesis(genesisText, coreRegistry);
+  if (!read.ok) {
+    const { place, detail } = read.refusal;
+    throw new NodeError("E_GENESIS", `the network's genesis: ${place}: ${detail}`);
+  }
+  const { hash, chain } = read.value;
+  const peers = options.peers
+    .filter((address) => /^\/[\w./:-]{1,256}$/.test(address))
+    .slice(0, joinedPeersMax);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  writeFileSync(join(folder, "genesis.json"), genesisText);
+  const lines = [
+    "genesis:",
+    `  hash: "${hash}"`,
+    "p2p:",
+    "  peers:",
+    ...peers.map((address) => `    - "${address}"`),
+  ];
+  writeFileSync(join(folder, "config.yaml"), configText(lines));
+  if (json) return print(JSON.stringify({ folder, chain: chain.name, genesis: hash, peers }));
+  print(`made ${folder} for the network "${chain.name}" (${chain.id}), with ${peers.length} peers`);
+  print(`  genesis   ${hash}`);
+  print("  compare that hash with what its operators publish: it is all that you trust them for");
+  print(`next: ledger start --config=${folder}`);
 }

@@ -13,7 +13,7 @@ import { createLog, type Log } from "./log.ts";
 import { LedgerNode } from "./node.ts";
 import type { NodeOptions } from "./options.ts";
 
-export { initNode } from "./init.ts";
+export { initFollower, initNode } from "./init.ts";
 
 /** How to start the node of a folder. */
 export type StartOptions = NodeOptions & {
@@ -39,11 +39,17 @@ export async function startNode(options: StartOptions): Promise<void> {
 }
 
 /**
- * `ledger devnet`: a private network of one validator with funded accounts; temporary unless
- * named.
+ * `ledger devnet`: a private network with funded accounts, of one validator in this process or of
+ * several in their own; temporary unless named.
  */
-export async function runDevnet(options: NodeOptions): Promise<void> {
+export async function runDevnet(
+  options: NodeOptions & { readonly validators: number },
+): Promise<void> {
   const named = options.overrides.find(([name]) => name === "data.path")?.[1];
+  if (options.validators !== 1) {
+    const { runCluster } = await import("./cluster.ts");
+    return runCluster({ ...options, folder: named === undefined ? null : String(named) });
+  }
   const { folder, password, remove } = await openDevnetFolder(
     named === undefined ? null : String(named),
   );
@@ -116,7 +122,7 @@ async function runNode(
   try {
     await node.start();
     options.afterStart(startScreen(options, node));
-    await Promise.race([aborted(signal), failure]);
+    await Promise.race([aborted(AbortSignal.any([signal, parentGone()])), failure]);
   } catch (error) {
     logFailure(log, error);
     // A failed disk also fails to close; the first failure is the one to tell.
@@ -126,6 +132,15 @@ async function runNode(
     process.off("uncaughtException", onUncaught);
   }
   await node.stop();
+}
+
+/** Aborts when the devnet that started this process ends; never for a node by itself. */
+function parentGone(): AbortSignal {
+  const gone = new AbortController();
+  if (process.channel === undefined) return gone.signal;
+  process.once("disconnect", () => gone.abort());
+  process.channel.unref();
+  return gone.signal;
 }
 
 /** What nobody caught is a bug: the state of the process is not known, so it stops. */
@@ -171,6 +186,7 @@ function startScreen(
         genesis: genesis.hash,
         rpc: `${url}/rpc`,
         urls,
+        p2p: node.peerAddresses,
         address: checksumAddress(api.address),
         height: head.header.height,
       }),
@@ -186,6 +202,7 @@ function startScreen(
   if (secondPort !== 0 && urls.length < 2)
     print(`  Ethereum   port ${secondPort} is in use by another program: take ${url}`);
   print(`  Metrics    ${url}/metrics     health ${url}/healthz`);
+  for (const address of node.peerAddresses) print(`  Peers at   ${address}`);
   print(`  Validator  ${checksumAddress(api.address)}`);
   print(`  Head       block ${head.header.height}`);
   return url;

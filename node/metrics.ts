@@ -42,6 +42,11 @@ export class NodeMetrics {
     labelNames: ["code"],
     registers: [this.registry],
   });
+  readonly checkedSignatures = new Counter({
+    name: "ledger_checked_signatures_total",
+    help: "BLS signatures of other nodes that were verified; an aggregate counts one.",
+    registers: [this.registry],
+  });
   readonly commitDelay = new Histogram({
     name: "ledger_commit_delay_seconds",
     help: "From a block's timestamp to its commit.",

@@ -1,11 +1,10 @@
 import { join } from "node:path";
 import { NodeError } from "../base/nodeError.ts";
+import type { Digest } from "../base/brand.ts";
 import { zeroAddress } from "../base/bytes.ts";
-import { Guard } from "../consensus/guard.ts";
-import { Replica } from "../consensus/replica.ts";
+import type { ReplicaOptions } from "../consensus/replicaOptions.ts";
 import { soundRules } from "../consensus/rules.ts";
-import type { EpochInfo } from "../consensus/types.ts";
-import { aggregate, blsBackend, blsSign } from "../crypto/bls.ts";
+import { aggregate, blsBackend } from "../crypto/bls.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { RecoverPool } from "../crypto/recoverPool.node.ts";
 import { secp256k1Backend } from "../crypto/secp256k1.ts";
@@ -15,26 +14,31 @@ import { coreRegistry } from "../ledger/runtime.ts";
 import type { BlockHead, NodeApi } from "../rpc/api.ts";
 import { rpcLimitsDefault } from "../rpc/limits.ts";
 import { RpcServer } from "../rpc/server.ts";
-import { createApi } from "./api.ts";
+import { createApi, type ApiParts } from "./api.ts";
 import { buildInfo } from "./build.ts";
 import { Chain, type CommittedBlock } from "./chain.ts";
 import type { Config } from "./config.ts";
-import { DiskStore } from "./diskStore.ts";
+import { DiskStore, storeFolder } from "./diskStore.ts";
+import { EvidencePool, type Judge } from "./evidencePool.ts";
 import type { GenesisNames, GenesisSource } from "./genesis.ts";
-import { HeadState } from "./headState.ts";
+import { Engine } from "./engine.ts";
+import { headContext, HeadState } from "./headState.ts";
 import { Health } from "./health.ts";
-import { Host, hostFailure } from "./host.ts";
+import { hostFailure } from "./host.ts";
 import type { ValidatorKeys } from "./keys.ts";
 import type { Log } from "./log.ts";
 import { NodeMetrics } from "./metrics.ts";
 import { connectionsMaxOf, openFilesMax } from "./openFiles.ts";
+import type { Peering } from "./peering.ts";
 import { Reads } from "./reads.ts";
-import { openSafety, type OpenedSafety } from "./safety.ts";
-import { startPoint } from "./startPoint.ts";
+import { Signer } from "./signer.ts";
+import { restoreBlocks, startPoint } from "./startPoint.ts";
+import { StateThreads } from "./stateThreads.ts";
 import { TransactionJournal } from "./transactionJournal.ts";
 import { TransactionPool } from "./transactionPool.ts";
 import { Waiters } from "./waiters.ts";
-import { NodeWorld, noOutbound, warnOfOtherKey, type Signing, type WorldOptions } from "./world.ts";
+import { countCommit, watchParts } from "./watch.ts";
+import { noOutbound, type WorldOptions } from "./world.ts";
 
 /** View timers: a network of one never needs them, but a stalled disk does. */
 const viewTimeoutMsShort = 2_000;
@@ -118,13 +122,19 @@ export class LedgerNode {
     return this.#server?.addresses ?? [];
   }
 
+  /** Where other nodes reach this one; none where there is no network. */
+  get peerAddresses(): readonly string[] {
+    return this.#parts.peering?.peers.network.addresses() ?? [];
+  }
+
   /** Restores pending transactions, begins consensus, opens the port. */
   async start(): Promise<void> {
     if (this.#isRunning) return;
     this.#isRunning = true;
-    const { pool, host, recoverPool, chain } = this.#parts;
+    const { pool, recoverPool, chain, peering } = this.#parts;
     recoverPool.start();
-    host.deliver({ type: "started", point: this.#parts.point });
+    if (peering === null) await beginConsensus(this.#parts);
+    else await peering.start();
     const restored = await pool.restore(this.#unsubmitted);
     if (restored > 0) this.#log.info("pending transactions restored", { count: restored });
     await this.#server?.start();
@@ -142,14 +152,15 @@ export class LedgerNode {
   }
 
   async #stop(): Promise<void> {
-    const { host, world, waiters, recoverPool, journal, store, safety } = this.#parts;
+    const { engine, peering, waiters, recoverPool, journal, store, signer, threads } = this.#parts;
     waiters.stop();
     await this.#server?.stop();
-    world.stop();
-    await host.stop();
+    await threads.stop();
+    await peering?.stop();
+    await engine.stop();
     await recoverPool.stop();
     await journal.close();
-    await safety?.close();
+    await signer.close();
     await store.close();
     this.#log.info("node stopped", { height: this.#parts.chain.head.header.height });
     this.#log.flush();
@@ -160,14 +171,25 @@ type Parts = {
   readonly store: DiskStore;
   readonly chain: Chain;
   readonly pool: TransactionPool;
-  readonly host: Host;
-  readonly world: NodeWorld;
+  readonly engine: Engine;
+  /** `null` where no network is configured. */
+  readonly peering: Peering | null;
   readonly waiters: Waiters;
   readonly recoverPool: RecoverPool;
+  readonly threads: StateThreads;
   readonly journal: TransactionJournal;
-  readonly safety: OpenedSafety | null;
-  readonly point: ReturnType<typeof startPoint>;
+  readonly signer: Signer;
 };
+
+/** Begins consensus where the chain is now. */
+async function beginConsensus(
+  parts: Pick<Parts, "engine" | "signer" | "store" | "chain">,
+): Promise<void> {
+  const { engine, signer, store, chain } = parts;
+  await signer.open();
+  const record = signer.recordAt(chain.epoch);
+  engine.start(startPoint({ store, chain, record }), signer.signing);
+}
 
 type Opened = {
   readonly config: Config;
@@ -199,49 +221,56 @@ type Base = {
   readonly executor: Executor;
   readonly chain: Chain;
   readonly headState: HeadState;
+  readonly evidence: EvidencePool;
   readonly reads: Reads;
   readonly waiters: Waiters;
   readonly recoverPool: RecoverPool;
+  readonly threads: StateThreads;
 };
 
 /** Wires the parts in the order of the arrows. */
 async function assemble(options: AssembleOptions): Promise<Opened> {
   const { config, keys, log, genesis, store } = options;
   const base = createBase(options, (encoded) => pool.recoverBlock(encoded));
-  const { metrics, chain, waiters, recoverPool } = base;
+  const { metrics, chain, waiters, recoverPool, threads } = base;
   const failed = once((error: unknown) => options.events.onFailure(hostFailure(error)));
   const { pool, journal, payloads } = await openPool(options, base, {
     change: (pending) => {
-      host.deliver({ type: "workChanged", pending });
-      if (!pending) return;
-      health.onWork();
-      world.onWork();
+      engine.onWork(pending);
+      if (pending) health.onWork();
     },
+    accepted: (hashes) => peering?.announce(hashes),
     failure: failed,
   });
-  const safety = await openOwnSafety(options);
-  const replica = createReplica({ config, keys, epoch: store.epoch });
   const health = new Health(
     () => performance.now(),
     () => pool.size > 0,
   );
-  const world = new NodeWorld({
-    ...worldFacts(options, base),
-    pool,
-    signing: signingOf(keys, genesis, safety),
-    onCommitted: (blocks) => {
-      for (const block of blocks) onCommitted(options, { ...base, pool, announce }, block);
-      health.onCommitted();
-      pool.compactJournal().catch(failed);
+  const committed = (blocks: readonly CommittedBlock[]): void => {
+    for (const block of blocks) onCommitted(options, { ...base, pool, announce }, block);
+    health.onCommitted();
+    pool.compactJournal().catch(failed);
+  };
+  const peering = await openPeering(options, { ...base, pool, failed });
+  const engine = new Engine({
+    replica: replicaOptions(config, keys),
+    world: {
+      ...worldFacts(options, base),
+      outbound: peering?.outbound ?? noOutbound,
+      pool,
+      onCommitted: committed,
+      onAlarm: (reason) => {
+        health.onAlarm(reason);
+        log.error("the chain cannot be followed any more", { reason });
+      },
+      onFailure: failed,
     },
-    onAlarm: (reason) => {
-      health.onAlarm(reason);
-      log.error("the chain cannot be followed any more", { reason });
-    },
-    onFailure: failed,
   });
-  const host = new Host(replica, world, failed);
-  world.attach(host);
+  const signer = new Signer({ ...options, allowMissing: options.allowMissingSafetyFile });
+  const begin = (): Promise<void> => beginConsensus({ engine, signer, store, chain });
+  peering?.attach({ engine, begin, onCommitted: committed });
+  // With others the chain is followed first: what may be signed depends on how far it is.
+  if (peering === null) await signer.open();
   const { api, announce } = createApi({
     ...base,
     registry: coreRegistry,
@@ -251,12 +280,14 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
     metrics: metrics.registry,
     build: buildInfo(),
     address: keys?.address ?? zeroAddress,
-    status: () => replica.status,
-    unhealthy: () => health.reason(),
+    status: () => engine.status,
+    unhealthy: () => peering?.fault() ?? health.reason(),
+    ...networkFacts(options, peering),
   });
-  watchParts(metrics, { pool, waiters, host, recoverPool, store });
-  const point = startPoint({ store, chain, record: safety?.record ?? null });
-  const parts = { store, chain, pool, host, world, waiters, recoverPool, journal, safety, point };
+  watchParts(metrics, { pool, waiters, engine, recoverPool, store, threads });
+  restoreBlocks(store, chain);
+  const services = { pool, waiters, recoverPool, threads, journal, signer };
+  const parts = { ...services, store, chain, engine, peering };
   const onThrow = (error: unknown): void => {
     if (isDiskFailure(error)) failed(error);
   };
@@ -266,20 +297,24 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
 }
 
 function createBase(
-  { genesis, store, log }: AssembleOptions,
+  { config, genesis, store, log }: AssembleOptions,
   recover: TransactionPool["recoverBlock"],
 ): Base {
   const metrics = new NodeMetrics();
   const executor = createExecutor(coreRegistry, genesis.chain);
   const { head, epoch, epochRoot } = store;
   const chain = new Chain({ executor, store, metrics, recover, head, epoch, epochRoot });
+  const judge: Judge = (report) =>
+    executor.judge(chain.headState(), headContext(chain.head), report);
   return {
     metrics,
     executor,
     chain,
     headState: new HeadState(chain, executor),
+    evidence: new EvidencePool(judge, () => {}),
     reads: new Reads(store, genesis.chain),
     waiters: new Waiters(),
+    threads: new StateThreads({ folder: storeFolder(config.dataFolder) }),
     recoverPool: new RecoverPool({
       onFailure: (error) => log.warn("a signature thread died", { error: error.message }),
     }),
@@ -291,6 +326,7 @@ async function openPool(
   { recoverPool, headState, metrics, waiters }: Base,
   on: {
     readonly change: (pending: boolean) => void;
+    readonly accepted: (hashes: readonly Digest[]) => void;
     readonly failure: (error: unknown) => void;
   },
 ): Promise<{
@@ -322,30 +358,22 @@ async function openPool(
     metrics,
     onChange: on.change,
     onAbandoned: (hash, reason) => waiters.settle(hash, { code: "abandoned", reason }),
+    onAccepted: on.accepted,
   });
   return { pool, journal, payloads };
 }
 
-async function openOwnSafety(options: AssembleOptions): Promise<OpenedSafety | null> {
-  const { config, genesis, keys, store, log, allowMissingSafetyFile } = options;
-  if (keys === null) return null;
-  const { epoch } = store;
-  warnOfOtherKey(log, epoch, { address: keys.address, blsKey: keys.blsPublicKey });
-  const allowMissing = allowMissingSafetyFile;
-  return openSafety(config, { genesis, keys, store, epoch, log, allowMissing });
-}
-
 function worldFacts(
   { config, genesis, log }: AssembleOptions,
-  { chain, reads }: Base,
+  { chain, reads, evidence }: Base,
 ): Pick<
   WorldOptions,
-  "genesis" | "chain" | "outbound" | "pace" | "transactionsMax" | "epochProof" | "log"
+  "genesis" | "chain" | "evidence" | "pace" | "transactionsMax" | "epochProof" | "log"
 > {
   return {
     genesis: genesis.hash,
     chain,
-    outbound: noOutbound,
+    evidence,
     pace: {
       intervalMsMin: config.consensus.blockIntervalMsMin,
       intervalMsIdle: config.consensus.blockIntervalMsIdle,
@@ -368,6 +396,8 @@ function onCommitted(
   const { hash, block, transactions } = committed;
   parts.reads.onCommitted(committed);
   parts.pool.onCommitted({ height: block.header.height, transactions });
+  const holdsEvidence = block.body.evidence.length > 0;
+  parts.evidence.onCommitted({ epoch: block.header.epoch, holdsEvidence });
   for (const transaction of transactions) {
     parts.waiters.settle(transaction.hash, { code: "committed" });
   }
@@ -379,72 +409,60 @@ function onCommitted(
 /** Most transactions of a block that this node builds; gas and bytes bound it too. */
 const blockTransactionsMax = 20_000;
 
-function createReplica(options: {
-  readonly config: Config;
-  readonly keys: ValidatorKeys | null;
-  readonly epoch: EpochInfo;
-}): Replica {
-  const { keys } = options;
-  const { consensus } = options.config;
-  return new Replica(
-    {
-      self: keys === null ? null : { address: keys.address, blsKey: keys.blsPublicKey },
-      rules: soundRules,
-      timing: {
-        shortMs: viewTimeoutMsShort,
-        longMs: viewTimeoutMsShort + 2 * consensus.blockIntervalMsIdle,
-        msMax: viewTimeoutMsMax + 2 * consensus.blockIntervalMsIdle,
-      },
-      clockDriftMsMax: consensus.clockDriftMsMax,
-      hash: keccak256,
-      aggregate,
-    },
-    options.epoch,
-  );
-}
-
-function signingOf(
-  keys: ValidatorKeys | null,
-  genesis: GenesisNames,
-  safety: OpenedSafety | null,
-): Signing | null {
-  if (keys === null || safety === null) return null;
-  const guard = new Guard({ genesis: genesis.hash, scope: "" }, keys.blsPublicKey, (message) =>
-    blsSign(message, keys.blsSecretKey),
-  );
-  if (safety.record !== null) guard.onPersisted(safety.record);
+function replicaOptions({ consensus }: Config, keys: ValidatorKeys | null): ReplicaOptions {
   return {
-    address: keys.address,
-    blsSecretKey: keys.blsSecretKey,
-    blsPublicKey: keys.blsPublicKey,
-    guard,
-    records: safety,
+    self: keys === null ? null : { address: keys.address, blsKey: keys.blsPublicKey },
+    rules: soundRules,
+    timing: {
+      shortMs: viewTimeoutMsShort,
+      longMs: viewTimeoutMsShort + 2 * consensus.blockIntervalMsIdle,
+      msMax: viewTimeoutMsMax + 2 * consensus.blockIntervalMsIdle,
+    },
+    clockDriftMsMax: consensus.clockDriftMsMax,
+    hash: keccak256,
+    aggregate,
   };
 }
 
-function countCommit(metrics: NodeMetrics, { block, transactions }: CommittedBlock): void {
-  metrics.committedBlocks.inc();
-  metrics.committedTransactions.inc(transactions.length);
-  metrics.headHeight.set(block.header.height);
-  metrics.view.set(block.header.view);
-  metrics.commitDelay.observe(Math.max(0, Date.now() - block.header.timestampMs) / 1_000);
+/** What the API tells of the network. */
+function networkFacts(
+  { config, keys }: AssembleOptions,
+  peering: Peering | null,
+): Pick<ApiParts, "network" | "catchUp" | "genesisPath" | "addresses" | "isConnected"> {
+  const own = (): readonly string[] => peering?.peers.network.addresses() ?? [];
+  return {
+    network: peering?.peers.network ?? null,
+    catchUp: () => peering?.progress ?? null,
+    genesisPath: config.genesisPath,
+    addresses: () => [...own(), ...config.p2p.peers],
+    isConnected: ({ address, blsKey }) =>
+      address === keys?.address || (peering?.peers.validators.of(blsKey).length ?? 0) > 0,
+  };
 }
 
-function watchParts(
-  metrics: NodeMetrics,
-  parts: Pick<Parts, "pool" | "waiters" | "host" | "recoverPool" | "store">,
-): void {
-  const { pool, waiters, host, recoverPool, store } = parts;
-  metrics.watch("ledger_mempool_transactions", "Pending transactions.", () => pool.size);
-  metrics.watch("ledger_mempool_bytes", "Bytes of pending transactions.", () => pool.sizeBytes);
-  metrics.watch("ledger_waiting_clients", "Clients that wait for a commit.", () => waiters.count);
-  metrics.watch("ledger_consensus_inputs_queued", "Waiting inputs.", () => host.queuedCount);
-  metrics.watch(
-    "ledger_signatures_queued",
-    "Signatures that wait to be recovered.",
-    () => recoverPool.claimsQueued,
-  );
-  metrics.watch("ledger_state_cache_bytes", "Cached trie nodes.", () => store.usage().cacheBytes);
+/** The network, where one is configured; its code is loaded only then. */
+async function openPeering(
+  { config, genesis, keys, log, store }: AssembleOptions,
+  base: Base & {
+    readonly pool: TransactionPool;
+    readonly failed: (error: unknown) => void;
+  },
+): Promise<Peering | null> {
+  const { listen, peers, mdns } = config.p2p;
+  if (listen.length === 0 && peers.length === 0 && !mdns) return null;
+  const { Peering: Network } = await import("./peering.ts");
+  const { metrics, failed } = base;
+  return Network.open({
+    ...base,
+    config,
+    genesis,
+    keys,
+    store,
+    log: log.child("p2p"),
+    onFailure: failed,
+    onChecked: (claims) => metrics.checkedSignatures.inc(claims),
+    onUnused: () => {},
+  });
 }
 
 const diskFailures: ReadonlySet<string> = new Set(["E_STORAGE", "E_DATA_CORRUPT"]);

@@ -58,6 +58,14 @@ export class Proposer {
     if (this.#order !== null) this.#decide();
   }
 
+  /** A block of another leader came in: the distance is kept from that. */
+  onBlock(isEmpty: boolean): void {
+    const nowMs = this.#ports.nowMs();
+    this.#blocksAtOnce -= 1;
+    this.#blockAtMs = nowMs;
+    if (!isEmpty) this.#filledAtMs = nowMs;
+  }
+
   /** No block is built any more. */
   stop(): void {
     this.#order = null;

@@ -21,12 +21,17 @@ export const viewCacheTransactions = 2_048;
 /** Most headers that are walked to find a commit proof: one for each view without a commit. */
 const proofWalkMax = 4_096;
 
+/** A committed block whose transactions are known to be verified. */
+export type VerifiedBlock = Omit<BlockView, "transactions"> & {
+  readonly transactions: readonly Verified<Transaction>[];
+};
+
 /** Reads of committed blocks, decoded, with the newest ones kept. */
 export class Reads {
   readonly #store: DiskStore;
   readonly #chain: ChainNames;
   /** Oldest use first. */
-  readonly #views = new Map<Digest, BlockView>();
+  readonly #views = new Map<Digest, VerifiedBlock>();
   #transactionCount = 0;
 
   constructor(store: DiskStore, chain: ChainNames) {
@@ -58,6 +63,11 @@ export class Reads {
 
   /** A committed block; `null` if no committed block has this hash. */
   blockByHash(hash: Digest): BlockView | null {
+    return this.verifiedBlock(hash);
+  }
+
+  /** The same, for whoever executes it again. */
+  verifiedBlock(hash: Digest): VerifiedBlock | null {
     const kept = this.#views.get(hash);
     if (kept !== undefined) {
       this.#keep(kept);
@@ -84,7 +94,7 @@ export class Reads {
     return transaction;
   }
 
-  #keep(view: BlockView): void {
+  #keep(view: VerifiedBlock): void {
     const before = this.#views.get(view.hash);
     if (before !== undefined) this.#forget(before);
     this.#views.set(view.hash, view);
@@ -96,7 +106,7 @@ export class Reads {
     }
   }
 
-  #forget(view: BlockView): void {
+  #forget(view: VerifiedBlock): void {
     if (this.#views.delete(view.hash)) this.#transactionCount -= view.transactions.length;
   }
 
@@ -160,6 +170,6 @@ export class Reads {
   }
 }
 
-function viewOf(parts: Omit<BlockView, "status">): BlockView {
+function viewOf(parts: Omit<VerifiedBlock, "status">): VerifiedBlock {
   return { ...parts, status: "committed" };
 }

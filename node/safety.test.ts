@@ -96,7 +96,11 @@ describe("safety file of a node", () => {
 
   /** Makes the file of a new key and writes a vote into it. */
   async function writeVote(votedView: number): Promise<void> {
-    await createSafetyFile(folder, { genesis: genesis.hash, publicKey: keys.blsPublicKey });
+    await createSafetyFile(folder, {
+      genesis: genesis.hash,
+      publicKey: keys.blsPublicKey,
+      isPortable: false,
+    });
     const safety = await open();
     await safety.append(encodeSafetyRecord(votedIn(votedView)));
     await safety.close();
@@ -109,7 +113,11 @@ describe("safety file of a node", () => {
   }
 
   test("comes with a new key, and gives back what was promised", async () => {
-    await createSafetyFile(folder, { genesis: genesis.hash, publicKey: keys.blsPublicKey });
+    await createSafetyFile(folder, {
+      genesis: genesis.hash,
+      publicKey: keys.blsPublicKey,
+      isPortable: false,
+    });
     expect(await recordOf({})).toEqual(emptySafetyRecord(sole));
     rmSync(folder, { recursive: true });
     await writeVote(7);

@@ -70,14 +70,30 @@ function bindingOf(folder: string, { genesis, publicKey }: SafetySubject): Uint8
   );
 }
 
+/**
+ * Instead of a binding to a place, in the first record of a network that is made on one machine for
+ * several.
+ */
+function portableOf({ genesis, publicKey }: SafetySubject): Uint8Array {
+  return keccak256(concatBytes(textToBytes("ledger.safety.new.1"), hexToBytes(genesis), publicKey));
+}
+
 function encodeBound(binding: Uint8Array, record: Uint8Array, firstEpoch = 0): Uint8Array {
   return encodeRlp([binding, record, rlpNumber(firstEpoch)]);
 }
 
-/** Makes the file with its first, empty record: only together with a new key. */
-export async function createSafetyFile(dataFolder: string, subject: SafetySubject): Promise<void> {
+/**
+ * Makes the file with its first, empty record: only together with a new key. A portable one is
+ * bound to the place where it is first opened, and is worth nothing after the network's first
+ * epoch.
+ */
+export async function createSafetyFile(
+  dataFolder: string,
+  subject: SafetySubject & { readonly isPortable: boolean },
+): Promise<void> {
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
-  const first = encodeBound(bindingOf(dataFolder, subject), new Uint8Array(0));
+  const binding = subject.isPortable ? portableOf(subject) : bindingOf(dataFolder, subject);
+  const first = encodeBound(binding, new Uint8Array(0));
   await createFile(nodeFileSystem, join(dataFolder, safetyFileName), first);
 }
 
@@ -115,6 +131,8 @@ type Found =
   | { readonly type: "trusted"; readonly record: SafetyRecord }
   /** The file itself says that the key is silent until this epoch. */
   | { readonly type: "silent"; readonly firstEpoch: number }
+  /** Made with its key for this network, and never opened before. */
+  | { readonly type: "new" }
   | { readonly type: "untrusted"; readonly why: string };
 
 /** Opens the file, or makes one that promises nothing where none can be trusted. */
@@ -134,8 +152,12 @@ export async function openSafety(
       checkStore(found.record, options);
       return opened(file, binding, found.record);
     }
-    record = startsAfresh(config, options) ? freshRecord(options.store, epoch) : null;
-    announce(path, { found, record }, options);
+    if (found.type === "new") {
+      record = emptySafetyRecord(epoch);
+    } else {
+      record = startsAfresh(config, options) ? freshRecord(options.store, epoch) : null;
+      announce(path, { found, record }, options);
+    }
     if (file !== null && found.type === "silent" && record === null) {
       return opened(file, binding, null);
     }
@@ -174,13 +196,20 @@ async function openFile(path: string): Promise<SafetyFile | null> {
 function readNewest(
   file: SafetyFile,
   binding: Uint8Array,
-  { store, keys, epoch }: SafetyOptions,
+  { genesis, store, keys, epoch }: SafetyOptions,
 ): Found {
   const decoded = file.newest === null ? null : decodeRlp(file.newest);
   const fields = decoded?.ok === true ? readList(decoded.value, 3) : null;
   const found = readBytes(fields?.[0], 32);
   const bytes = readBytes(fields?.[1], safetyRecordBytesMax);
   const firstEpoch = readNumber(fields?.[2]);
+  const portable = portableOf({ genesis: genesis.hash, publicKey: keys.blsPublicKey });
+  if (found !== null && bytes?.length === 0 && equalBytes(found, portable)) {
+    const isFirst = epoch.epoch === 0 && newestOwnView(store, epoch, keys.address) === 0;
+    return isFirst
+      ? { type: "new" }
+      : { type: "untrusted", why: "the safety file is that of a start long ago" };
+  }
   if (found === null || bytes === null || firstEpoch === null || !equalBytes(found, binding)) {
     return { type: "untrusted", why: "the safety file is of another place, key or chain" };
   }
@@ -251,7 +280,13 @@ function checkStore(record: SafetyRecord, { store, epoch, keys, log }: SafetyOpt
 
 function announce(
   path: string,
-  { found, record }: { readonly found: Found; readonly record: SafetyRecord | null },
+  {
+    found,
+    record,
+  }: {
+    readonly found: Exclude<Found, { readonly type: "new" }>;
+    readonly record: SafetyRecord | null;
+  },
   { epoch, keys, log }: SafetyOptions,
 ): void {
   const why =

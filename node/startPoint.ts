@@ -4,10 +4,21 @@ import type { DiskStore } from "./diskStore.ts";
 import { blockSummary } from "./summaries.ts";
 
 /**
- * Where consensus takes up its work after a start: the committed blocks of the running epoch, the
- * stored ones after them, and the certificate of the newest commit. Stored blocks that do not
- * descend
- * from the head are of no use and are forgotten.
+ * Takes the stored blocks that descend from the head into the chain, once, after the store was
+ * opened; the others are of no use and are forgotten.
+ */
+export function restoreBlocks(store: DiskStore, chain: Chain): void {
+  for (const { hash, block } of store.uncommittedBlocks()) {
+    const { epoch, parentHash } = block.header;
+    if (epoch !== chain.epoch.epoch || chain.heldHeader(parentHash) === null) continue;
+    chain.add(block);
+    chain.markStored(hash);
+  }
+}
+
+/**
+ * Where consensus takes up its work: the committed blocks of the running epoch, the stored ones
+ * after them, and the certificate of the newest commit.
  */
 export function startPoint(options: {
   readonly store: DiskStore;
@@ -17,16 +28,9 @@ export function startPoint(options: {
   const { store, chain, record } = options;
   const { epoch, head } = chain;
   const committed = store.committedSince(epoch.rootHeight + 1);
-  const uncommitted = store
-    .uncommittedBlocks()
-    .filter(({ block }) => block.header.epoch === epoch.epoch)
-    .filter(({ block }) => {
-      const isHeld = chain.heldHeader(block.header.parentHash) !== null;
-      if (isHeld) chain.add(block);
-      return isHeld;
-    });
-  for (const { hash } of uncommitted) chain.markStored(hash);
-  const blocks = [...committed, ...uncommitted].map(({ hash, block }) => blockSummary(hash, block));
+  const blocks = [...committed, ...chain.storedBlocks()].map(({ hash, block }) =>
+    blockSummary(hash, block),
+  );
   const proof = store.headProof();
   const certificates =
     proof !== null && proof.certificate.epoch === epoch.epoch ? [proof.certificate] : [];

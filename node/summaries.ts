@@ -28,7 +28,7 @@ export function blockSummary(hash: Digest, { header, body }: Block): BlockSummar
     parentCertificate: header.parentCertificate,
     timeoutCertificate: body.timeoutCertificate,
     epochProof: body.epochProof === null ? null : commitProofSummary(body.epochProof),
-    isEmpty: body.transactions.length === 0,
+    isEmpty: body.transactions.length === 0 && body.evidence.length === 0,
     nextCommitteeHash: header.nextCommitteeHash,
   };
 }

@@ -60,9 +60,15 @@ export class TransactionPool {
   readonly #metrics: NodeMetrics;
   readonly #onChange: (hasWork: boolean) => void;
   readonly #onAbandoned: (hash: Digest, reason: string) => void;
+  readonly #onAccepted: (hashes: readonly Digest[]) => void;
   readonly #abandoned = new Map<Digest, string>();
   /** Local transactions whose journal record is under way. */
   readonly #unwritten = new Map<Digest, Promise<void>>();
+  /** Blocks whose signers are being recovered ahead. */
+  readonly #prepared = new WeakMap<
+    readonly Uint8Array[],
+    Promise<readonly Verified<Transaction>[] | null>
+  >();
   /** The journal's newest group, and what it holds. */
   #writing: { readonly written: Promise<void>; readonly hashes: Digest[] } | null = null;
   #isCompacting = false;
@@ -77,6 +83,8 @@ export class TransactionPool {
     /** Something came in, or the last one left. */
     readonly onChange: (hasWork: boolean) => void;
     readonly onAbandoned: (hash: Digest, reason: string) => void;
+    /** Transactions of this node's own clients came in: others are to hear of them. */
+    readonly onAccepted?: (hashes: readonly Digest[]) => void;
   }) {
     this.#chain = options.chain;
     this.#mempool = options.mempool;
@@ -86,6 +94,7 @@ export class TransactionPool {
     this.#metrics = options.metrics;
     this.#onChange = options.onChange;
     this.#onAbandoned = options.onAbandoned;
+    this.#onAccepted = options.onAccepted ?? (() => {});
   }
 
   get size(): number {
@@ -98,6 +107,11 @@ export class TransactionPool {
 
   get(hash: Digest): Verified<Transaction> | null {
     return this.#mempool.get(hash);
+  }
+
+  /** Whether a transaction is here, or was: then it need not be fetched. */
+  knows(hash: Digest): boolean {
+    return this.#mempool.has(hash) || this.#abandoned.has(hash) || this.#view.isCommitted(hash);
   }
 
   /**
@@ -128,9 +142,11 @@ export class TransactionPool {
       submissions.map((submission) => this.#decode(submission, origin)),
     );
     await this.#verifyAndAdd(candidates, origin);
-    if (candidates.some(({ verdict }) => verdict?.ok === true && verdict.value.state === "new")) {
-      this.#onChange(true);
-    }
+    const added = candidates.flatMap(({ verdict }) =>
+      verdict?.ok === true && verdict.value.state === "new" ? [verdict.value.hash] : [],
+    );
+    if (added.length > 0) this.#onChange(true);
+    if (added.length > 0 && origin === "local") this.#onAccepted(added);
     if (origin === "local") await this.#writtenOf(candidates);
     return candidates.map(({ verdict }) => verdict ?? refuse(busy));
   }
@@ -249,11 +265,22 @@ export class TransactionPool {
     return refuse(refusal);
   }
 
+  /** Begins what `recoverBlock` will be asked for with this very list, so that it waits less. */
+  prepare(encoded: readonly Uint8Array[]): void {
+    if (encoded.length > 0) this.#prepared.set(encoded, this.#recoverBlock(encoded));
+  }
+
   /**
    * Verified transactions of a block, from the pool where it has them; `null` if one does not
    * verify.
    */
-  async recoverBlock(
+  recoverBlock(encoded: readonly Uint8Array[]): Promise<readonly Verified<Transaction>[] | null> {
+    const prepared = this.#prepared.get(encoded);
+    this.#prepared.delete(encoded);
+    return prepared ?? this.#recoverBlock(encoded);
+  }
+
+  async #recoverBlock(
     encoded: readonly Uint8Array[],
   ): Promise<readonly Verified<Transaction>[] | null> {
     const decoded = encoded.map((bytes) => decodeEncoded(bytes, this.#chain));
@@ -363,7 +390,7 @@ const busy: SubmitRefusal = {
 };
 
 /** The raw form of a block's encoding. */
-function submissionOf(encoded: Uint8Array): Submission {
+export function submissionOf(encoded: Uint8Array): Submission {
   return encoded[0] === nativePrefix
     ? { envelope: "native", raw: encoded.subarray(1) }
     : { envelope: "ethereum", raw: encoded };

@@ -1,9 +1,10 @@
 import type { Address, Digest } from "../base/brand.ts";
-import { bytesToHex } from "../base/bytes.ts";
+import { bytesToHex, zeroAddress } from "../base/bytes.ts";
 import { NodeError } from "../base/nodeError.ts";
 import { encodeStatement } from "../base/statement.ts";
 import { encodeSafetyRecord } from "../consensus/codec.ts";
 import { indexOfValidator, validatorAt, type KeyHolder } from "../consensus/committee.ts";
+import { evidenceSlot } from "../consensus/evidence.ts";
 import type { Guard } from "../consensus/guard.ts";
 import { randomnessStatement } from "../consensus/statements.ts";
 import type {
@@ -17,7 +18,9 @@ import type {
 } from "../consensus/types.ts";
 import { blsSign } from "../crypto/bls.ts";
 import type { CommitProof } from "../ledger/blockTypes.ts";
+import { refusalSentence } from "../ledger/refusal.ts";
 import type { Chain, CommittedBlock } from "./chain.ts";
+import type { EvidencePool } from "./evidencePool.ts";
 import type { Host, World } from "./host.ts";
 import type { Log } from "./log.ts";
 import type { BuildOrder, Pace } from "./proposer.ts";
@@ -51,6 +54,8 @@ export class NodeWorld implements World {
   readonly #options: WorldOptions;
   readonly #proposer: Proposer;
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** Blocks that are being built or executed. */
+  readonly #running = new Set<Promise<void>>();
   #host: Host | null = null;
 
   constructor(options: WorldOptions) {
@@ -73,11 +78,18 @@ export class NodeWorld implements World {
     this.#proposer.onWork();
   }
 
-  stop(): void {
+  /** A block of another came in. */
+  onBlock(isEmpty: boolean): void {
+    this.#proposer.onBlock(isEmpty);
+  }
+
+  /** Starts nothing any more; resolves when blocks under way are built and executed. */
+  async stop(): Promise<void> {
     this.#proposer.stop();
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     this.#host = null;
+    await Promise.all(this.#running);
   }
 
   storeBlock(block: Digest): Promise<void> {
@@ -157,6 +169,7 @@ export class NodeWorld implements World {
         nowMs: Date.now(),
         candidates,
         transactionsMax,
+        evidence: this.#options.evidence.forBlock(),
       });
       if (built === null) return;
       pool.onDropped(built.dropped);
@@ -179,7 +192,10 @@ export class NodeWorld implements World {
 
   /** Runs work whose failure ends the node: it touches state or disk. */
   #run(work: () => Promise<void>): void {
-    work().catch((error: unknown) => this.#options.onFailure(error));
+    const running: Promise<void> = work()
+      .catch((error: unknown) => this.#options.onFailure(error))
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
   }
 
   async commit(effect: Parameters<World["commit"]>[0]): Promise<void> {
@@ -210,7 +226,11 @@ export class NodeWorld implements World {
   }
 
   report(evidence: Evidence): void {
-    this.#options.log.warn("a validator broke the rules", { offence: evidence.type, evidence });
+    const { evidence: waiting, signing, log } = this.#options;
+    const added = waiting.add(evidence, signing?.address ?? zeroAddress);
+    const { epoch, view } = evidenceSlot(evidence);
+    const outcome = added.ok ? added.value : refusalSentence(added.refusal);
+    log.warn("a validator broke the rules", { offence: evidence.type, epoch, view, outcome });
   }
 
   alarm(reason: string): void {
@@ -253,6 +273,7 @@ export type WorldOptions = {
   readonly genesis: Digest;
   readonly chain: Chain;
   readonly pool: TransactionPool;
+  readonly evidence: EvidencePool;
   /** `null` for a node that only follows. */
   readonly signing: Signing | null;
   readonly outbound: Outbound;

@@ -2,13 +2,17 @@ import type { Registry } from "prom-client";
 
 import type { Address, Digest } from "../base/brand.ts";
 import type { Outcome } from "../base/outcome.ts";
+import type { Evidence } from "../consensus/types.ts";
+import type { EvidenceReport } from "../ledger/blockEvidence.ts";
 import type { Body, CommitProof, Header } from "../ledger/blockTypes.ts";
 import type { Account, StateReader } from "../ledger/state.ts";
 import type { AccountView } from "../ledger/execute.ts";
 import type { Json } from "../ledger/schema.ts";
+import type { StateTaskAnswer, StateTaskName, StateTaskRequest } from "../ledger/stateTasks.ts";
 import type { Refusal } from "../ledger/refusal.ts";
 import type { Transaction, TransactionRefusal } from "../ledger/transaction.ts";
 import type { Receipt } from "../ledger/receiptTypes.ts";
+import type { TraceOptions } from "../ledger/tracing/tracer.ts";
 
 // What the server needs of a node. `node/api.ts` implements it, tests use a small node in memory.
 // Whatever is read here is committed, unless the name says pending: no client sees a
@@ -103,6 +107,15 @@ export type Submitted = {
 /** Why a transaction was not admitted; `rpc/refusals.ts` gives each code its numbers and words. */
 export type SubmitRefusal = Refusal | TransactionRefusal;
 
+/** Evidence that waits for a block. */
+export type PendingEvidence = EvidenceReport & {
+  readonly hash: Digest;
+  readonly epoch: number;
+  readonly view: number;
+  /** Holders who will be punished. */
+  readonly accused: readonly Address[];
+};
+
 /** Why a wait ended without a committed block. */
 export type WaitRefusal =
   | { readonly code: "timeout" }
@@ -129,6 +142,21 @@ export type PeerInfo = {
   readonly direction: "inbound" | "outbound";
 };
 
+/** Who votes in the running epoch. */
+export type CommitteeInfo = {
+  readonly epoch: number;
+  /** Height of the epoch's last block. */
+  readonly lastHeight: number;
+  readonly validators: readonly {
+    readonly address: Address;
+    readonly blsKey: Uint8Array;
+    /** ThetaWei. */
+    readonly stake: bigint;
+    /** Whether its node is connected to this one, or is this one. */
+    readonly connected: boolean;
+  }[];
+};
+
 /** Whether the node may be sent work: `ok` false makes `/healthz` answer 503. */
 export type Health = {
   readonly ok: boolean;
@@ -143,6 +171,12 @@ export type ModuleInfo = {
   readonly operations: readonly string[];
   readonly queries: readonly { readonly name: string; readonly description: string }[];
 };
+
+/** Why a task has no answer. */
+export type TaskRefusal =
+  | StateRefusal
+  /** `detail` names the limit. */
+  | { readonly code: "busy" | "tooLong"; readonly detail: string };
 
 /** Why a module's query has no answer. */
 export type QueryRefusal =
@@ -197,6 +231,15 @@ export interface NodeApi {
     readonly parameters: unknown;
     readonly height: number | null;
   }): Outcome<Json, QueryRefusal>;
+  /**
+   * Runs a task against the state after the block of that height, `null`: the head. The task finds
+   * itself in that block; what it changes is thrown away.
+   */
+  runTask<N extends StateTaskName>(
+    name: N,
+    request: StateTaskRequest<N>,
+    height: number | null,
+  ): Promise<Outcome<StateTaskAnswer<N>, TaskRefusal>>;
   /** Chain parameters at the head by name, as plain JSON (decimal strings for amounts). */
   parameters(): Readonly<Record<string, string | number | boolean>>;
 
@@ -214,8 +257,27 @@ export interface NodeApi {
     options: { readonly timeoutMs: number; readonly signal: AbortSignal },
   ): Promise<Outcome<CommittedTransaction, WaitRefusal>>;
 
+  /**
+   * Executes a committed block again to look into its transactions, or only the one at an index;
+   * `null`: there is no such block.
+   */
+  traceBlock(
+    hash: Digest,
+    request: { readonly only: number | null; readonly options: TraceOptions },
+  ): Promise<Outcome<StateTaskAnswer<"traceBlock">, TaskRefusal> | null>;
+  /** Evidence that waits for a block, oldest first. */
+  pendingEvidence(): readonly PendingEvidence[];
+  /** Takes evidence that proves something new; gives its hash. */
+  submitEvidence(evidence: Evidence, reporter: Address): Outcome<Digest, Refusal>;
+
   syncStatus(): SyncStatus;
   peers(): readonly PeerInfo[];
+  /** Multiaddresses at which a new node reaches the network: this one's own, and those it knows. */
+  addresses(): readonly string[];
+  /** The committee of the running epoch. */
+  committee(): CommitteeInfo;
+  /** The text of the genesis file. */
+  genesisFile(): Promise<string>;
   health(): Health;
   /** Calls back after each newly committed block; the returned function ends that. */
   onCommitted(listener: (block: BlockHead) => void): () => void;

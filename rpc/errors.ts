@@ -13,6 +13,8 @@ export type Answer = Outcome<JsonValue | JsonText, RpcError>;
 
 /** Error numbers: JSON-RPC 2.0 section 5.1, EIP-1474, and Theta's one number for handler errors. */
 export const errorCodes = {
+  /** A contract reverted; `data` is what it said (go-ethereum). */
+  reverted: 3,
   parse: -32_700,
   invalidRequest: -32_600,
   methodNotFound: -32_601,

@@ -43,6 +43,8 @@ export type RpcLimits = {
   readonly blocksByRangeMax: number;
   /** Blocks of one eth_feeHistory. */
   readonly feeHistoryBlocksMax: number;
+  /** Gas of one simulated message. */
+  readonly callGasMax: bigint;
   /** Hashes in one GetPendingTransactions. */
   readonly pendingHashesMax: number;
   /** URLs in one GetPeerURLs (theta.md 8.2). */
@@ -77,6 +79,7 @@ export const rpcLimitsDefault: RpcLimits = {
   keepAliveTimeoutMs: 30_000,
   blocksByRangeMax: 5_000,
   feeHistoryBlocksMax: 1_024,
+  callGasMax: 50_000_000n,
   pendingHashesMax: 100_000,
   peersMax: 256,
   heapUsedPercentMax: 90,

@@ -1,6 +1,6 @@
 import { refusalMeanings, refusalSentence } from "../ledger/refusal.ts";
 import type { RefusalCode } from "../ledger/refusal.ts";
-import type { QueryRefusal, StateRefusal, SubmitRefusal } from "./api.ts";
+import type { QueryRefusal, StateRefusal, SubmitRefusal, TaskRefusal } from "./api.ts";
 import { errorCodes, invalidParams, serverError } from "./errors.ts";
 import type { RpcError } from "./errors.ts";
 import type { JsonValue } from "./json.ts";
@@ -110,6 +110,18 @@ export function stateError(refusal: StateRefusal): RpcError {
     message: `${what}; heights ${heightMin} to ${heightMax} can be read`,
     data: { code: code === "pruned" ? "E_PRUNED" : "E_NOT_YET", height, heightMin, heightMax },
   };
+}
+
+/** Why a task against a state has no answer. */
+export function taskError(refusal: TaskRefusal): RpcError {
+  switch (refusal.code) {
+    case "pruned":
+    case "notYet":
+      return stateError(refusal);
+    case "busy":
+    case "tooLong":
+      return { code: errorCodes.limitExceeded, message: refusal.detail, data: refusal };
+  }
 }
 
 /** Why a module's query has no answer. */

@@ -15,6 +15,7 @@ import type { GuardOptions } from "./guard.ts";
 import { guardHeaders } from "./guard.ts";
 import type { RpcLimits } from "./limits.ts";
 import { rpcLimitsDefault } from "./limits.ts";
+import { debugTraceMethods } from "./methods/debugTraces.ts";
 import { ledgerMethods } from "./methods/ledger.ts";
 import { ethereumMethods } from "./methods/ethereum.ts";
 import { thetaMethods } from "./methods/theta.ts";
@@ -49,7 +50,12 @@ const stopTimeoutMs = 2_000;
 
 /** All methods that a node answers. */
 export function createMethods(host: MethodHost): readonly Method[] {
-  return [...thetaMethods(host), ...ethereumMethods(host), ...ledgerMethods(host)];
+  return [
+    ...thetaMethods(host),
+    ...ethereumMethods(host),
+    ...debugTraceMethods(host),
+    ...ledgerMethods(host),
+  ];
 }
 
 /** The HTTP server of a node: JSON-RPC, metrics, health. */

@@ -121,14 +121,17 @@ test("the public names of the sdk", () => {
       "parseAmount",
       "weiPerCoin",
       "weiPerGwei",
+      "encodeSmartContractCall",
       "keySigner",
       "nativeGasMax",
       "signDepositStake",
+      "signEthereumCall",
       "signEthereumTransfer",
       "signOperation",
       "signRegisterKey",
       "signRewardDistribution",
       "signSend",
+      "signSmartContract",
       "signWithdrawStake",
     ]
   `);

@@ -1,5 +1,5 @@
 import type { Address, Digest } from "../base/brand.ts";
-import { bytesToHex, emptyBytes, hexToBytes } from "../base/bytes.ts";
+import { bytesToHex, emptyBytes, hexToBytes, zeroAddress } from "../base/bytes.ts";
 import { encodeRlp, type RlpItem } from "../base/rlp.ts";
 import { keccak256, keccakDigest } from "../crypto/keccak.ts";
 import { addressOf, signDigest } from "../crypto/secp256k1.ts";
@@ -181,6 +181,44 @@ export function signRegisterKey(
   });
 }
 
+/** A call of a contract by Theta's type 7, or with `to` `null` its creation. Amounts in TFuelWei. */
+export type SmartContractTerms = {
+  /** The caller's account sequence + 1. */
+  readonly sequence: bigint;
+  readonly to: Address | null;
+  readonly value: bigint;
+  readonly gasPrice: bigint;
+  readonly gasLimit: bigint;
+  readonly data: Uint8Array;
+};
+
+function smartContract(from: TxInput, terms: SmartContractTerms): ThetaTransaction {
+  const { gasLimit, gasPrice, data } = terms;
+  const to = { address: terms.to ?? zeroAddress, coins: noCoins };
+  return { type: "smartContract", from, to, gasLimit, gasPrice, data };
+}
+
+function callerInput(address: Address, { sequence, value }: SmartContractTerms): TxInput {
+  const coins = { thetaWei: 0n, tfuelWei: value };
+  return { address, coins, sequence, signature: emptyBytes };
+}
+
+/** Calls or creates a contract by a Theta transaction. */
+export function signSmartContract(
+  signer: Signer,
+  terms: SmartContractTerms & { readonly chain: string },
+): SignedTransaction {
+  const input = callerInput(signer.address, terms);
+  const digest = keccak256(signBytes(smartContract(input, terms), terms.chain, "v1"));
+  const signed = smartContract({ ...input, signature: signer.sign(digest) }, terms);
+  return signedTransaction(encodeThetaTransaction(signed));
+}
+
+/** The same without a signature, as `0x` hex: for a dry run. */
+export function encodeSmartContractCall(from: Address, terms: SmartContractTerms): string {
+  return bytesToHex(encodeThetaTransaction(smartContract(callerInput(from, terms), terms)));
+}
+
 /** A plain Ethereum transfer (EIP-1559) of TFUEL. Prices are TFuelWei per gas. */
 export function signEthereumTransfer(
   signer: Signer,
@@ -195,19 +233,32 @@ export function signEthereumTransfer(
     readonly gasLimit?: bigint;
   },
 ): SignedTransaction {
+  const gasLimit = terms.gasLimit ?? transferGas;
+  return signEthereumCall(signer, { ...terms, gasLimit, data: emptyBytes });
+}
+
+/** An Ethereum transaction (EIP-1559); `to` `null` creates a contract. Prices are TFuelWei per gas. */
+export function signEthereumCall(
+  signer: Signer,
+  terms: {
+    readonly chainId: number;
+    readonly nonce: bigint;
+    readonly to: Address | null;
+    readonly value: bigint;
+    readonly data: Uint8Array;
+    readonly maxFeePerGas: bigint;
+    readonly maxPriorityFeePerGas: bigint;
+    readonly gasLimit: bigint;
+  },
+): SignedTransaction {
+  const { chainId: id, ...fields } = terms;
   const transaction: EthereumTransaction = {
+    ...fields,
     type: "feeMarket",
-    nonce: terms.nonce,
-    gasLimit: terms.gasLimit ?? transferGas,
-    maxFeePerGas: terms.maxFeePerGas,
-    maxPriorityFeePerGas: terms.maxPriorityFeePerGas,
-    to: terms.to,
-    value: terms.value,
-    data: emptyBytes,
     accessList: [],
     authorizations: [],
   };
-  const chainId = BigInt(terms.chainId);
+  const chainId = BigInt(id);
   const signature = signer.sign(ethereumSignDigest(transaction, chainId));
   return signedTransaction(encodeEthereum({ transaction, chainId, signature }));
 }

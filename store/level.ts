@@ -1,3 +1,5 @@
+import { isMainThread } from "node:worker_threads";
+
 import { ClassicLevel, type Iterator as ClassicIterator } from "classic-level";
 import { assert } from "../base/assert.ts";
 import type { NodeError } from "../base/nodeError.ts";
@@ -14,6 +16,8 @@ export type LevelOptions = {
   readonly blockCacheBytes?: number;
   /** Log and memory table before a table file is written; also what is replayed after a crash. */
   readonly writeBufferBytes?: number;
+  /** Whether threads of this process open the folder too, which all of them must say. */
+  readonly shared?: boolean;
 };
 
 type Engine = ClassicLevel<Uint8Array, Uint8Array>;
@@ -25,7 +29,7 @@ type EngineSnapshot = ReturnType<Engine["snapshot"]>;
  * that was damaged after it was synced a `CorruptionError`.
  */
 export async function openLevel(folder: string, options: LevelOptions = {}): Promise<KeyValue> {
-  checkLogs(folder);
+  if (options.shared !== true || isMainThread) checkLogs(folder);
   const engine: Engine = new ClassicLevel(folder, {
     keyEncoding: "view",
     valueEncoding: "view",
@@ -33,6 +37,7 @@ export async function openLevel(folder: string, options: LevelOptions = {}): Pro
     writeBufferSize: options.writeBufferBytes ?? 32 * 1024 * 1024,
     // Hashes do not compress, and the rest is small.
     compression: false,
+    multithreading: options.shared ?? false,
   });
   try {
     await engine.open();

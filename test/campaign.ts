@@ -53,6 +53,14 @@ const campaigns: ReadonlyMap<string, Campaign> = new Map<string, Campaign>([
     },
   ],
   [
+    "lab",
+    {
+      about: "validators on hosts in network namespaces: crashes, partitions, pauses",
+      program: [vitest, "run", "integration/lab.test.ts"],
+      environment: { LAB: "all" },
+    },
+  ],
+  [
     "overload",
     { about: "three times what the node can take", program: ["bench/main.ts", "overload"] },
   ],

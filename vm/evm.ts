@@ -25,8 +25,10 @@ import {
   type PrecompileScene,
   type PrecompileSpec,
 } from "./precompiles.ts";
+import { evmLogs } from "./logs.ts";
 import type { EvmLog, StateAccess } from "./stateAccess.ts";
 import { StateManager } from "./stateManager.ts";
+import { attachTracer, type EvmTracer } from "./tracer.ts";
 import { floorGasOf, intrinsicGasOf } from "./transactionGas.ts";
 
 /*
@@ -104,8 +106,16 @@ export type EvmResult = {
   readonly burned: bigint;
 };
 
+/** What is told of a message while it runs, to whoever asks. */
+export type EvmWatch = {
+  /** All accounts and slots that became warm, those of reverted frames too [EIP-2929]. */
+  readonly onTouched?: (touched: ReadonlyMap<Address, ReadonlySet<Digest>>) => void;
+  /** Sees frames and instructions; costs nothing where there is nobody. */
+  readonly tracer?: EvmTracer;
+};
+
 /** Where a message runs. */
-export type EvmScene = {
+export type EvmScene = EvmWatch & {
   readonly state: StateAccess;
   readonly block: EvmBlock;
   readonly precompiles: PrecompileHost;
@@ -214,7 +224,11 @@ export class Evm {
     this.#scene.host = scene.precompiles;
     this.#history.block = scene.block;
     this.#manager.open(scene.state);
+    if (scene.onTouched !== undefined) this.#evm.journal.startReportingAccessList();
+    const detach = scene.tracer === undefined ? null : attachTracer(this.#evm, scene.tracer);
     const { result, gasUsed } = await work();
+    detach?.();
+    scene.onTouched?.(touchedOf(this.#evm.journal.accessList));
     await this.#destroy(result);
     // Empty accounts that were touched go [EIP-161]; what was warm is cold again.
     await this.#evm.journal.cleanup();
@@ -290,6 +304,17 @@ export class Evm {
   }
 }
 
+/** The library's account of what is warm: hex digits without prefix. */
+function touchedOf(
+  reported: ReadonlyMap<string, ReadonlySet<string>> | undefined,
+): ReadonlyMap<Address, ReadonlySet<Digest>> {
+  const entries = [...(reported ?? [])].map(([address, slots]) => {
+    const digests = [...slots].map((slot) => bytesToDigest(hexToBytes(slot)));
+    return [bytesToAddress(hexToBytes(address)), new Set(digests)] as const;
+  });
+  return new Map(entries);
+}
+
 function resultOf(result: EVMResult): Omit<EvmResult, "gasUsed" | "burned"> {
   const { exceptionError, returnValue, logs } = result.execResult;
   const created = result.createdAddress;
@@ -297,11 +322,7 @@ function resultOf(result: EVMResult): Omit<EvmResult, "gasUsed" | "burned"> {
     ok: exceptionError === undefined,
     failure: exceptionError?.error ?? "",
     returnData: returnValue,
-    logs: (exceptionError === undefined ? (logs ?? []) : []).map(([address, topics, data]) => ({
-      address: bytesToAddress(address),
-      topics: topics.map((topic) => bytesToDigest(topic)),
-      data,
-    })),
+    logs: evmLogs(exceptionError === undefined ? (logs ?? []) : []),
     contractAddress: created === undefined ? null : bytesToAddress(created.bytes),
   };
 }

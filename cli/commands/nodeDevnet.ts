@@ -1,11 +1,14 @@
+import { UsageError } from "../failure.ts";
 import { nodeOptions } from "../nodeFlags.ts";
 import type { NodeAction } from "../nodeProgram.ts";
 
 /**
- * `ledger devnet`: runs a private network of one validator; its data is temporary unless `--data`
- * names a folder.
+ * `ledger devnet`: runs a private network of one validator or several; its data is temporary unless
+ * `--data` names a folder.
  */
 export const devnetCommand: NodeAction = async (world, flags) => {
   const { runDevnet } = await import("../../node/main.ts");
-  await runDevnet(nodeOptions(world, flags));
+  const text = flags.text("validators") ?? "1";
+  if (!/^\d{1,2}$/.test(text)) throw new UsageError(`--validators ${text} is not a small number`);
+  await runDevnet({ ...nodeOptions(world, flags), validators: Number(text) });
 };

@@ -21,6 +21,9 @@ export type Told = {
   height: number;
 };
 
+/** What a client waits for before its next transfer. */
+type Until = "accepted" | "committed";
+
 /**
  * Clients that send transfers one after another, each from an account of its own, and note the
  * answers.
@@ -29,13 +32,15 @@ export class Load {
   readonly told: Told = { accepted: new Set(), committed: new Set(), height: 0 };
   readonly #signers: readonly Signer[];
   readonly #chain: string;
+  readonly #until: Until;
   readonly #sequences = new Map<Address, bigint>();
   #sent = 0;
   #stopped = false;
   #running: Promise<void>[] = [];
 
-  constructor(privateKeys: readonly string[], chain: string) {
+  constructor(privateKeys: readonly string[], chain: string, until: Until = "accepted") {
     this.#chain = chain;
+    this.#until = until;
     this.#signers = privateKeys.map((key) => keySigner(hexToBytesOrNull(key) ?? new Uint8Array(0)));
   }
 
@@ -69,7 +74,7 @@ export class Load {
         const address = bytesToAddress(bigIntToFixedBytes(0xc0ffee0000n + BigInt(this.#sent), 20));
         const outputs = [{ address, coins: { thetaWei: 0n, tfuelWei: amount } }];
         const { raw } = signSend(signer, { chain: this.#chain, sequence, fee, outputs });
-        const { hash } = await client.broadcast(raw, "accepted");
+        const { hash } = await client.broadcast(raw, this.#until);
         this.told.accepted.add(hash);
         this.#sequences.set(signer.address, sequence + 1n);
       } catch {

@@ -448,7 +448,7 @@ test("several runs at once do not disturb each other", async () => {
   });
   const results = await Promise.all(
     [1, 2, 3].map(() =>
-      network.executor.executeBlock({ reader: network.state, block, transactions }),
+      network.executor.executeBlock({ reader: network.state, block, transactions, evidence: [] }),
     ),
   );
   const values = results.map((result) =>

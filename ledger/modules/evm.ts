@@ -110,14 +110,17 @@ function transferPlainly(context: ModuleContext, call: Call<EthereumTransaction>
 async function execute(context: ModuleContext, call: Call<EthereumTransaction>): Promise<Applied> {
   const { body, payer, gasLimit, gasPrice } = call;
   const { to, value, data, accessList } = body;
-  const authorizations = body.authorizations.map(recovered);
+  const authorizations = body.authorizations.map(recoverAuthorization);
   const parts = { to, value, data, gasLimit, gasPrice, accessList, authorizations };
   const result = await runTransaction(context, { caller: payer, ...parts });
   // What delegations did stays, and the EVM has reverted the rest [EIP-7702].
   return concluded(context, result, to === null);
 }
 
-function recovered(authorization: EthereumTransaction["authorizations"][number]): EvmAuthorization {
+/** A delegation with the account that signed it. */
+export function recoverAuthorization(
+  authorization: EthereumTransaction["authorizations"][number],
+): EvmAuthorization {
   const { chainId, address, nonce } = authorization;
   const signature = authorizationSignature(authorization);
   const authority =

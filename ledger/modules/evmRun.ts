@@ -1,7 +1,7 @@
 import { assert } from "../../base/assert.ts";
 import type { Address } from "../../base/brand.ts";
 import { moduleAddress } from "../../base/moduleAddress.ts";
-import type { Evm, EvmResult, EvmScene, EvmTransaction } from "../../vm/evm.ts";
+import type { Evm, EvmResult, EvmScene, EvmTransaction, EvmWatch } from "../../vm/evm.ts";
 import { EvmPool } from "../../vm/evmPool.ts";
 import { forkOrNull, type ForkName } from "../../vm/forks.ts";
 import type { PrecompileHost } from "../../vm/precompiles.ts";
@@ -59,8 +59,9 @@ export function mayBePrecompile(context: ReadContext, address: Address): boolean
 export function runTransaction(
   context: ModuleContext,
   transaction: EvmTransaction,
+  watch: EvmWatch = {},
 ): Promise<EvmResult> {
-  return withEvm(context, (evm, scene) => evm.run(scene, transaction));
+  return withEvm(context, (evm, scene) => evm.run({ ...scene, ...watch }, transaction));
 }
 
 /** A call of the system into a contract, which nobody pays for by gas. */
@@ -138,6 +139,7 @@ function sceneOf(context: ModuleContext, state: StateAccess, host: PrecompileHos
   return {
     state,
     precompiles: host,
+    ...(context.tracer === null ? {} : { tracer: context.tracer }),
     block: {
       number: block.height,
       timestampSeconds: Math.floor(block.timestampMs / 1_000),

@@ -26,8 +26,21 @@ import {
 import type { Coins, ThetaTransaction } from "../thetaTypes.ts";
 import { amountWord, lastAddress, precompileAddress } from "./evmPrecompiles.ts";
 import { cannotPay, feeFault, heldBy, hold, mintHeld, release } from "./bank.ts";
+import { committeeOf, forgetEpoch, rememberCommittee } from "./stakeHistory.ts";
+import {
+  isPunished,
+  punish,
+  punished,
+  readJailTerm,
+  slashed,
+  slashingParameters,
+  slashingQueries,
+  unjail,
+  unjailed,
+} from "./stakeSlashing.ts";
 import {
   candidates,
+  committeeJson,
   keyHolder,
   readBlsKey,
   readCandidate,
@@ -47,6 +60,7 @@ import {
  * Validators' stake (theta.md 2.11, DESIGN 5). A source deposits ThetaWei with a holder; the holder
  * registers a BLS key of its own; at an epoch's end the holders with the most stake and a key are
  * the next committee. A withdrawn stake counts no more and comes back after a height and a time.
+ * What becomes of offenders is in stakeSlashing.ts.
  */
 
 const key = stakeKey;
@@ -165,16 +179,28 @@ const deposit: OperationDefinition<Deposit> = {
     const { address, coins } = body.source;
     const refusal = hold(context, key, { from: address, coins: theta(coins.thetaWei) });
     if (refusal !== null) return notApplied(refusal);
-    addStake(context, { holder: body.holder.address, source: address }, coins.thetaWei);
+    const name = { holder: body.holder.address, source: address };
+    const epochFirst = context.block.epoch + 1;
+    addStake(context, name, { amount: coins.thetaWei, epochFirst });
     return applied;
   },
 };
 
-function addStake(context: ModuleContext, name: StakeName, amount: bigint): void {
+function addStake(
+  context: ModuleContext,
+  name: StakeName,
+  added: { readonly amount: bigint; readonly epochFirst: number },
+): void {
+  const { amount } = added;
   const before = readStake(context, name);
-  const total = (before?.amount ?? 0n) + amount;
-  const active = { amount: total, withdrawn: false, returnHeight: 0, returnTimestampMs: 0 };
-  writeStake(context, name, active);
+  writeStake(context, name, {
+    amount: (before?.amount ?? 0n) + amount,
+    withdrawn: false,
+    returnHeight: 0,
+    returnTimestampMs: 0,
+    epochFirst: before?.epochFirst ?? added.epochFirst,
+    epochLast: 0,
+  });
   const candidate = readCandidate(context, name.holder);
   writeCandidate(context, name.holder, {
     active: candidate.active + amount,
@@ -206,10 +232,11 @@ const withdrawStake: OperationDefinition<Withdraw> = {
     const name = { holder: body.holder.address, source: body.source.address };
     const stake = readStake(context, name);
     assert(stake !== null && !stake.withdrawn, "the stake was checked");
-    const { height, timestampMs } = context.block;
+    const { height, timestampMs, epoch } = context.block;
     const returnHeight = height + context.parameters.count("stake.returnBlocks");
     const returnTimestampMs = timestampMs + context.parameters.count("stake.returnMs");
-    writeStake(context, name, { ...stake, withdrawn: true, returnHeight, returnTimestampMs });
+    const leaving = { withdrawn: true, returnHeight, returnTimestampMs, epochLast: epoch };
+    writeStake(context, name, { ...stake, ...leaving });
     const candidate = readCandidate(context, name.holder);
     const active = candidate.active - stake.amount;
     writeCandidate(context, name.holder, { ...candidate, active });
@@ -273,6 +300,7 @@ function selectCommittee(context: ModuleContext, epoch: number): Committee {
   for (const { holder, candidate } of candidates(context)) {
     const blsKey = readBlsKey(context, holder);
     if (blsKey === null || candidate.active === 0n || candidate.active < stakeMin) continue;
+    if (readJailTerm(context, holder) !== null) continue;
     validators.push({ address: holder, blsKey, stake: candidate.active });
   }
   validators.sort((a, b) => byStake(a, b));
@@ -281,6 +309,13 @@ function selectCommittee(context: ModuleContext, epoch: number): Committee {
   const before = readCommittee(context)?.validators ?? [];
   const committee = { epoch, validators: selected.length > 0 ? selected : before };
   writeCommittee(context, committee);
+  rememberCommittee(context, committee);
+  if (epoch === 0) return committee;
+  // The bond of whoever withdraws in the epoch that ends here is held as long as this.
+  const { height, timestampMs } = context.block;
+  const heightMin = height + context.parameters.count("stake.returnBlocks");
+  const timestampMsMin = timestampMs + context.parameters.count("stake.returnMs");
+  context.schedule(forgetEpoch, { epoch: epoch - 1 }, { heightMin, timestampMsMin });
   return committee;
 }
 
@@ -313,18 +348,6 @@ function candidatePool(context: ReadContext): Json {
   return { SortedCandidates };
 }
 
-function committeeJson(committee: Committee | null): Json {
-  if (committee === null) return null;
-  return {
-    epoch: committee.epoch,
-    validators: committee.validators.map(({ address, blsKey, stake }) => ({
-      address,
-      blsKey: bytesField(48).toJson(blsKey),
-      stake: stake.toString(),
-    })),
-  };
-}
-
 function recountStakes(context: ReadContext): string | null {
   let total = 0n;
   const bySource = new Map<Address, bigint>();
@@ -353,11 +376,14 @@ function recountStakes(context: ReadContext): string | null {
 
 const wei = { min: 0n, max: 10n ** 30n, unit: "ThetaWei" };
 
+/** Before genesis is complete. */
+const noCommittee: Committee = { epoch: 0, validators: [] };
+
 /** The module `stake`. */
 export const stakeModule: Module = {
   key,
   name: key.name,
-  version: 2,
+  version: 3,
   parameters: {
     depositMin: integer(200_000n * 10n ** 18n, { ...wei, description: "least deposit" }),
     validatorStakeMin: integer(200_000n * 10n ** 18n, {
@@ -400,21 +426,24 @@ export const stakeModule: Module = {
       unit: "gas",
       description: "gas of a key's registration: it costs a pairing check",
     }),
+    ...slashingParameters,
   },
   operations: {
     depositStake: deposit,
     depositStakeV2: deposit,
     withdrawStake,
     registerKey,
+    unjail,
   },
   queries: {
+    ...slashingQueries,
     candidates: createQuery(
       "validator candidates by stake, in Theta's shape",
       recordField({}),
       (context) => accept(candidatePool(context)),
     ),
     committee: createQuery("the committee that was selected last", recordField({}), (context) =>
-      accept(committeeJson(readCommittee(context))),
+      accept(committeeJson(readCommittee(context) ?? noCommittee)),
     ),
     key: createQuery(
       "a holder's BLS key",
@@ -425,13 +454,13 @@ export const stakeModule: Module = {
       },
     ),
   },
-  events: [deposited, withdrawn, returned, keyRegistered],
-  jobs: [returnStake],
+  events: [deposited, withdrawn, returned, keyRegistered, slashed, punished, unjailed],
+  jobs: [returnStake, forgetEpoch],
   genesis: {
     init: (context, content) => {
       for (const { source, holder, amount } of content.stakes) {
         mintHeld(context, key, theta(amount));
-        addStake(context, { holder, source }, amount);
+        addStake(context, { holder, source }, { amount, epochFirst: 0 });
       }
       for (const { holder, blsKey } of content.keys) writeBlsKey(context, holder, blsKey);
       selectCommittee(context, 0);
@@ -447,6 +476,9 @@ export const stakeModule: Module = {
   ],
   hooks: {
     selectCommittee,
-    committee: (context) => readCommittee(context) ?? { epoch: 0, validators: [] },
+    committee: (context) => readCommittee(context) ?? noCommittee,
+    onEvidence: punish,
+    committeeOf,
+    isPunished,
   },
 };

@@ -16,6 +16,7 @@ import {
   listField,
   numberField,
   recordField,
+  type Json,
   type ValueOf,
 } from "../schema.ts";
 
@@ -28,6 +29,7 @@ import {
  *   tag 4 | keccak(BLS key)    the holder that the key belongs to, for ever
  *   tag 5                      the committee that was selected last
  *   tag 6 | source             ThetaWei of the source's active stakes, big-endian
+ *   tags 7 to 10               see stakeHistory.ts and stakeSlashing.ts
  */
 
 /** The right to the state of `stake`. */
@@ -49,6 +51,9 @@ const stakeSchema = recordField({
   /** Height and time of return; 0 while it is active. */
   returnHeight: numberField,
   returnTimestampMs: numberField,
+  /** The first epoch in whose committee it counted, and the last; that is 0 while it is active. */
+  epochFirst: numberField,
+  epochLast: numberField,
 });
 
 const candidateSchema = recordField({
@@ -58,13 +63,13 @@ const candidateSchema = recordField({
   sources: numberField,
 });
 
-const committeeSchema = recordField({
-  epoch: numberField,
-  validators: listField(
-    recordField({ address: addressField, blsKey: bytesField(48), stake: amountField }),
-    committeeSizeMax,
-  ),
-});
+/** Members of a committee, in its order. */
+export const validatorsField = listField(
+  recordField({ address: addressField, blsKey: bytesField(48), stake: amountField }),
+  committeeSizeMax,
+);
+
+const committeeSchema = recordField({ epoch: numberField, validators: validatorsField });
 
 /** What a source gave to a holder. */
 export type Stake = ValueOf<typeof stakeSchema>;
@@ -168,6 +173,11 @@ export function writeBlsKey(context: ModuleContext, holder: Address, blsKey: Uin
 export function readCommittee(context: ReadContext): Committee | null {
   const bytes = context.state(stakeKey).get(committeeKey);
   return bytes === null ? null : decodeOwn(committeeSchema, bytes);
+}
+
+/** A committee as queries show it. */
+export function committeeJson(committee: Committee): Json {
+  return committeeSchema.toJson(committee);
 }
 
 /** Remembers a selection. */

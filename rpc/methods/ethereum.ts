@@ -18,23 +18,18 @@ import type { MethodHost } from "../methodHost.ts";
 import { toQuantity } from "../numbers.ts";
 import type { BlockTag } from "../parameters.ts";
 import {
-  anything,
   blockTag,
   ethereumAddress,
   ethereumData,
   ethereumDigest,
-  optional,
   storageSlot,
 } from "../parameters.ts";
 import { ethereumSubmitError } from "../refusals.ts";
 import { ethereumReceiptJson, ethereumTransactionJson } from "./ethereumBlocks.ts";
 import { ethereumBlockMethods } from "./ethereumBlockMethods.ts";
-import { blockMissing, heightOf, stateOf } from "./ethereumTags.ts";
-import { estimateTransfer } from "./ethereumEstimate.ts";
+import { ethereumCallMethods } from "./ethereumCalls.ts";
+import { blockMissing, heightOf, stateOf, tagOrLatest } from "./ethereumTags.ts";
 import { blockCount, feeHistory, percentiles, suggestedTip } from "./ethereumFees.ts";
-
-const latest: BlockTag = { type: "tag", tag: "latest" };
-const tagOrLatest = optional(blockTag, latest);
 
 /** Reads state at a tag and answers with what `read` makes of it. */
 async function fromState(
@@ -169,16 +164,6 @@ function feeMethods({ node, limits }: MethodHost): readonly Method[] {
         return feeHistory(node, limits, { count, newest, percentiles: rewardPercentiles });
       },
     }),
-    method({
-      name: "eth_estimateGas",
-      summary: "Gas that a call needs; calls of contracts need the module evm.",
-      style,
-      parameters: { transaction: anything, block: tagOrLatest, overrides: anything },
-      call: async ({ transaction, block }) => {
-        const state = await stateOf(node, block);
-        return state.ok ? estimateTransfer(state.value, transaction) : state;
-      },
-    }),
   ];
 }
 
@@ -246,12 +231,13 @@ function transactionMethods(host: MethodHost): readonly Method[] {
   ];
 }
 
-/** `eth_*`, `net_*` and `web3_*`: what wallets need for plain transfers. */
+/** `eth_*`, `net_*` and `web3_*`, as Ethereum tools expect them. */
 export function ethereumMethods(host: MethodHost): readonly Method[] {
   return [
     ...chainMethods(host),
     ...stateMethods(host),
     ...feeMethods(host),
+    ...ethereumCallMethods(host),
     ...transactionMethods(host),
     ...ethereumBlockMethods(host),
   ];

@@ -2,8 +2,18 @@ import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import type { StateReader } from "../../ledger/state.ts";
 import type { BlockView, NodeApi } from "../api.ts";
 import { errorCodes, type RpcError } from "../errors.ts";
-import type { BlockTag } from "../parameters.ts";
+import { blockTag, optional, type BlockTag } from "../parameters.ts";
 import { stateError } from "../refusals.ts";
+
+const latest: BlockTag = { type: "tag", tag: "latest" };
+
+/** A block, the newest committed one where it is left out. */
+export const tagOrLatest = optional(blockTag, latest);
+
+/** Only committed blocks are visible, so `safe` and `pending` are the head too (DESIGN 5). */
+export function isHead(tag: BlockTag): boolean {
+  return tag.type === "tag" && tag.tag !== "earliest" && tag.tag !== "finalized";
+}
 
 /** The height that a tag means; `null`: a hash that is not known, or a height that does not fit. */
 export async function heightOf(node: NodeApi, tag: BlockTag): Promise<number | null> {
@@ -14,7 +24,6 @@ export async function heightOf(node: NodeApi, tag: BlockTag): Promise<number | n
       return tag.height <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(tag.height) : null;
     case "tag":
       if (tag.tag === "earliest") return 0;
-      // Only committed blocks are visible, so `safe` and `pending` are the head too (DESIGN 5).
       return tag.tag === "finalized" ? node.finalizedHeight() : node.head().header.height;
   }
 }
@@ -29,8 +38,7 @@ export async function stateOf(
   node: NodeApi,
   tag: BlockTag,
 ): Promise<Outcome<StateReader, RpcError>> {
-  if (tag.type === "tag" && tag.tag !== "earliest" && tag.tag !== "finalized")
-    return accept(node.state());
+  if (isHead(tag)) return accept(node.state());
   const height = await heightOf(node, tag);
   if (height === null) return refuse(blockMissing());
   const state = node.stateAt(height);

@@ -11,6 +11,8 @@ import type { JsonValue } from "../json.ts";
 import type { MethodHost } from "../methodHost.ts";
 import { anything, optional, safeNumber, shortText, thetaDigest } from "../parameters.ts";
 import { queryError } from "../refusals.ts";
+import { evidenceMethods } from "./ledgerEvidence.ts";
+import { networkMethods } from "./ledgerNetwork.ts";
 
 function certificateJson(certificate: Certificate): JsonValue {
   return {
@@ -59,7 +61,7 @@ function modulesJson(node: NodeApi): JsonValue {
 }
 
 /** `ledger.*`: what this ledger has and Theta has not. */
-export function ledgerMethods({ node }: MethodHost): readonly Method[] {
+export function ledgerMethods({ node, ...host }: MethodHost): readonly Method[] {
   const style = "object";
   return [
     method({
@@ -112,5 +114,7 @@ export function ledgerMethods({ node }: MethodHost): readonly Method[] {
         return refuse({ code: errorCodes.resourceNotFound, message });
       },
     }),
+    ...evidenceMethods(node),
+    ...networkMethods({ node, ...host }),
   ];
 }

@@ -3,18 +3,29 @@ import { Registry } from "prom-client";
 import type { Address, Digest } from "../../base/brand.ts";
 import { emptyBytes, zeroAddress, zeroDigest } from "../../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
+import { evidenceSlot, isContradiction } from "../../consensus/evidence.ts";
+import type { Evidence } from "../../consensus/types.ts";
 import { emptyKeccak, keccakDigest } from "../../crypto/keccak.ts";
 import { signersOf } from "../../crypto/verify.ts";
 import { emptyAccount } from "../../ledger/accounts.ts";
+import { evidenceHash } from "../../ledger/blockEvidence.ts";
 import type { CommitProof, Header } from "../../ledger/blockTypes.ts";
 import { decodeEthereum, decodeNative } from "../../ledger/decode.ts";
 import { decodeEthereumEnvelope } from "../../ledger/ethereumCodec.ts";
-import type { AccountView } from "../../ledger/execute.ts";
+import { blockContextOf, type AccountView } from "../../ledger/execute.ts";
 import { blockHash, headerVersion } from "../../ledger/header.ts";
 import { emptyRoot } from "../../ledger/orderedRoot.ts";
 import type { Receipt } from "../../ledger/receiptTypes.ts";
+import type { Refusal } from "../../ledger/refusal.ts";
+import { coreRegistry } from "../../ledger/runtime.ts";
 import type { Json } from "../../ledger/schema.ts";
 import type { StateReader } from "../../ledger/state.ts";
+import {
+  runStateTask,
+  type StateTaskAnswer,
+  type StateTaskName,
+  type StateTaskRequest,
+} from "../../ledger/stateTasks.ts";
 import { decodeThetaTransaction } from "../../ledger/thetaCodec.ts";
 import type { Transaction } from "../../ledger/transaction.ts";
 import type {
@@ -24,12 +35,14 @@ import type {
   CommittedTransaction,
   Health,
   NodeApi,
+  PendingEvidence,
   QueryRefusal,
   StateRefusal,
   Submission,
   Submitted,
   SubmitRefusal,
   SyncStatus,
+  TaskRefusal,
   TransactionLookup,
   WaitRefusal,
 } from "../../rpc/api.ts";
@@ -221,13 +234,56 @@ export class FakeNode implements NodeApi {
     const { module, query } = request;
     if (module !== "stake")
       return refuse({ code: "unknownModule", detail: `there is no module ${module}` });
+    if (query === "offences") return accept([]);
     if (query !== "candidates")
       return refuse({ code: "unknownQuery", detail: `stake has no query ${query}` });
     return accept({ SortedCandidates: [] });
   }
 
+  /** Its blocks cannot be executed again. */
+  traceBlock(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  async runTask<N extends StateTaskName>(
+    name: N,
+    request: StateTaskRequest<N>,
+    height: number | null,
+  ): Promise<Outcome<StateTaskAnswer<N>, TaskRefusal>> {
+    const at = height ?? this.#blocks.length - 1;
+    const state = this.stateAt(at);
+    const block = this.#blocks[at];
+    if (!state.ok || block === undefined)
+      return state.ok ? refuse({ code: "busy", detail: "" }) : state;
+    const reader = state.value;
+    const scene = {
+      registry: coreRegistry,
+      chain: this.chain,
+      parameters: coreRegistry.parametersWith(new Map()),
+      reader,
+      block: blockContextOf(block.header, this.#blocks[at - 1]?.header ?? block.header),
+    };
+    return accept(await runStateTask(name, scene, request));
+  }
+
   parameters(): ReturnType<NodeApi["parameters"]> {
     return { "chain.blockGasMax": "30000000" };
+  }
+
+  readonly #evidence: PendingEvidence[] = [];
+
+  pendingEvidence(): readonly PendingEvidence[] {
+    return this.#evidence;
+  }
+
+  /** Takes whatever contradicts itself: a node in memory has no committee. */
+  submitEvidence(evidence: Evidence, reporter: Address): Outcome<Digest, Refusal> {
+    if (!isContradiction(evidence)) {
+      return refuse({ code: "evidenceFalse", got: "noContradiction", expected: "a contradiction" });
+    }
+    const hash = evidenceHash(evidence);
+    this.#evidence.push({ hash, evidence, reporter, ...evidenceSlot(evidence), accused: [] });
+    return accept(hash);
   }
 
   async submit(
@@ -294,6 +350,20 @@ export class FakeNode implements NodeApi {
 
   peers(): ReturnType<NodeApi["peers"]> {
     return [{ id: "peer1", address: "/ip4/127.0.0.1/tcp/12000", direction: "outbound" }];
+  }
+
+  addresses(): readonly string[] {
+    return ["/ip4/127.0.0.1/tcp/12000"];
+  }
+
+  committee(): ReturnType<NodeApi["committee"]> {
+    const blsKey = new Uint8Array(48).fill(1);
+    const validators = [{ address: this.address, blsKey, stake: 5n, connected: true }];
+    return { epoch: 0, lastHeight: 100, validators };
+  }
+
+  genesisFile(): Promise<string> {
+    return Promise.resolve("{}");
   }
 
   health(): Health {

@@ -168,6 +168,7 @@ export class LedgerNetwork {
   /** Executes the next block and makes it the head; a refused one changes nothing. */
   async execute(
     transactions: readonly Verified<Transaction>[],
+    evidence: readonly Uint8Array[] = [],
   ): Promise<Outcome<ExecutionResult, BlockRefusal>> {
     const header = this.nextHeader();
     assert(
@@ -175,7 +176,12 @@ export class LedgerNetwork {
       "the next header fits its parent",
     );
     const block = blockContextOf(header, this.head);
-    const outcome = await this.executor.executeBlock({ reader: this.state, block, transactions });
+    const outcome = await this.executor.executeBlock({
+      reader: this.state,
+      block,
+      transactions,
+      evidence,
+    });
     if (!outcome.ok) return outcome;
     const fault = conservationFault(this.state, outcome.value.changes);
     assert(fault === null, fault ?? "");

@@ -3,6 +3,46 @@ import type { Defect } from "./defect.ts";
 /** Planted defects of votes, certificates, commits and time. */
 export const consensusDefects: readonly Defect[] = [
   {
+    row: "K1",
+    about: "a second block of a leader replaces the first",
+    file: "consensus/witness.ts",
+    find: "const first = keep(this.#of(proposal.signer).proposals, view, proposal);",
+    replace: "const first = this.#of(proposal.signer).proposals.get(view + 1) ?? null;",
+    test: "consensus/witness.test.ts",
+  },
+  {
+    row: "K2",
+    about: "a vote is held against the newest one only",
+    file: "consensus/witness.ts",
+    find: "const first = this.#isNear(view) ? keep(said.votes, view, vote) : null;",
+    replace: "said.votes.clear();\n    const first = keep(said.votes, view, vote);",
+    test: "consensus/witness.test.ts",
+  },
+  {
+    row: "K2",
+    about: "an offender keeps its seat",
+    file: "ledger/modules/stake.ts",
+    find: "if (readJailTerm(context, holder) !== null) continue;",
+    replace: "",
+    test: "ledger/modules/stakeSlashing.test.ts",
+  },
+  {
+    row: "K23",
+    about: "statements of far views are kept too",
+    file: "consensus/witness.ts",
+    find: "return Math.abs(view - this.#anchor) <= witnessViewsMax;",
+    replace: "return view >= this.#anchor - witnessViewsMax;",
+    test: "consensus/witness.test.ts",
+  },
+  {
+    row: "K24",
+    about: "whoever signed one of two conflicting certificates is an offender",
+    file: "consensus/evidence.ts",
+    find: "hasSigner(evidence.second.signers, index),",
+    replace: "hasSigner(evidence.first.signers, index),",
+    test: "ledger/modules/stakeSlashing.test.ts",
+  },
+  {
     row: "K5",
     about: "a certificate commits the parent across a gap of views",
     file: "consensus/commitProof.ts",
@@ -31,7 +71,7 @@ export const consensusDefects: readonly Defect[] = [
     about: "votes of strangers are stored",
     file: "consensus/tally.ts",
     find:
-      "if (this.#committee.validators[signer] === undefined) return { isNew: false, evidence: null };\n" +
+      "if (this.#committee.validators[signer] === undefined) return false;\n" +
       "    const before = this.#votes.get(signer);",
     replace: "const before = this.#votes.get(signer);",
     test: "consensus/tally.test.ts",

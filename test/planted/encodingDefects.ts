@@ -79,8 +79,8 @@ export const encodingDefects: readonly Defect[] = [
     row: "E13",
     about: "a block's execution reads the clock",
     file: "ledger/blockExecution.ts",
-    find: "this.#beginBlock();\n    this.#finished = true;",
-    replace: "this.#finished = Date.now() > 0;",
+    find: "this.#close();\n    this.#finished = true;",
+    replace: "this.#close();\n    this.#finished = Date.now() > 0;",
     test: "test/tidy.test.ts",
   },
 ];

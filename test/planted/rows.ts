@@ -33,6 +33,8 @@ export const rows: Readonly<Record<string, string>> = {
   A15: "a message that always throws is dropped and counted",
   A16: "locked dependencies, no install scripts but the pinned Node's",
   A17: "a configuration that contradicts itself is refused at the start",
+  K1: "two blocks of one leader in a view: both are kept as evidence",
+  K2: "two values in a slot: counted once, evidence, a slashed stake",
   K5: "two-chain commit across a gap of views is none",
   K6: "votes of another view never help a certificate",
   K7: "every field that a vote carries is signed",
@@ -42,6 +44,8 @@ export const rows: Readonly<Record<string, string>> = {
   K11: "certificates with doubled, unsorted or too many signers",
   K15: "the head changes while a proposal is being built",
   K18: "timestamps in the future, the past, equal, beyond 2^53",
+  K23: "stale votes in bulk: bounded, and they push nothing out",
+  K24: "beyond a third of liars: the tool names them, and no honest one",
   K25: "views and heights at 2^53 and 2^64-1",
 };
 

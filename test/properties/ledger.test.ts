@@ -129,7 +129,12 @@ class Shadow {
     block: ReturnType<LedgerNetwork["next"]>,
   ): Promise<void> {
     const reader = this.#tree.reader(this.root);
-    const outcome = await network.executor.executeBlock({ reader, block, transactions });
+    const outcome = await network.executor.executeBlock({
+      reader,
+      block,
+      transactions,
+      evidence: [],
+    });
     if (!outcome.ok || !expected.ok) {
       expect(outcome).toEqual(expected);
       return;
@@ -156,7 +161,11 @@ test("row X5: coins are conserved and failures leave only fee and sequence", asy
           });
           const block = network.next();
           const input = { reader: network.state, block, candidates: transactions };
-          const built = await network.executor.buildBlock({ ...input, transactionsMax: 100 });
+          const built = await network.executor.buildBlock({
+            ...input,
+            transactionsMax: 100,
+            evidence: [],
+          });
           const before = network.state;
           const outcome = await network.execute(built.included);
           // What a proposer builds, every validator accepts, with the same result.

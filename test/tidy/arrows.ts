@@ -75,7 +75,7 @@ export const table: Readonly<Record<string, Row>> = {
       ...all("base", "crypto", "sdk"),
       { to: "node", from: /^cli\/(commands\/)?node\w*\.ts$/ },
     ],
-    packages: ["commander", "@inquirer/prompts", "yaml", "zod", "node:*"],
+    packages: ["commander", "@inquirer/prompts", "viem", "yaml", "zod", "node:*"],
   },
   explorer: { arrows: all("base", "sdk"), packages: [] },
   scripts: { arrows: all("base"), packages: ["node:*"] },

@@ -1,0 +1,101 @@
+import { join } from "node:path";
+import { HDNodeWallet, JsonRpcProvider, parseEther } from "ethers";
+import { afterAll, expect, test } from "vitest";
+import { cleanUp, launchLedger, startLedger, temporaryFolder, waitFor } from "./harness.ts";
+
+/*
+ * Goal: four validators in four processes are one chain. What one is sent, all commit; one that
+ * dies is not missed; without a quorum the chain stands and says so, and goes on by itself when one
+ * returns.
+ */
+
+const mnemonic = "test test test test test test test test test test test junk";
+const recipient = "0x00000000000000000000000000000000000000aa";
+
+/** Longest time for a change that all see, in milliseconds: a few views of a busy machine. */
+const agreeMsMax = 60_000;
+
+afterAll(cleanUp);
+
+type Member = { readonly name: string; readonly pid: number; readonly rpc: string };
+
+function providerOf(url: string): JsonRpcProvider {
+  return new JsonRpcProvider(url, undefined, {
+    staticNetwork: true,
+    pollingInterval: 100,
+    cacheTimeout: -1,
+    batchMaxCount: 1,
+  });
+}
+
+/** A devnet of four, running, and how to ask and pay on it. */
+async function startDevnet(folder: string): Promise<{
+  readonly members: readonly Member[];
+  readonly err: () => string;
+  readonly stop: () => Promise<number | null>;
+}> {
+  const argv = ["devnet", "--validators=4", `--data=${folder}`, "--rpc-port=0", "--eth-port=0"];
+  const devnet = await launchLedger([...argv, "--block-time=500", "--json"]);
+  const lines = (): readonly string[] =>
+    devnet
+      .out()
+      .split("\n")
+      .filter((line) => line !== "");
+  await waitFor("four nodes are shown", () => lines().length === 4 || devnet.isEnded(), agreeMsMax);
+  expect(lines(), devnet.err()).toHaveLength(4);
+  const members = lines().map((line) => JSON.parse(line) as Member);
+  return { members, err: devnet.err, stop: () => devnet.stop("SIGINT") };
+}
+
+test("A9 transfers reach all four; one dead is not missed, two are until one returns", async () => {
+  const folder = join(temporaryFolder(), "net");
+  const devnet = await startDevnet(folder);
+  const [first, second, third, fourth] = devnet.members;
+  if (first === undefined || second === undefined) throw new Error("four members are shown");
+  if (third === undefined || fourth === undefined) throw new Error("four members are shown");
+  const wallet = HDNodeWallet.fromPhrase(mnemonic, undefined, "m/44'/60'/0'/0/0");
+  const provider = providerOf(first.rpc);
+  let nonce = 0;
+  const pay = async (): Promise<string> => {
+    const { hash } = await wallet.connect(provider).sendTransaction({
+      to: recipient,
+      value: parseEther("1"),
+      nonce: nonce++,
+      gasLimit: 21_000n,
+      gasPrice: 4_000_000_000n,
+    });
+    return hash;
+  };
+  const hasAll = (url: string) => async (): Promise<boolean> => {
+    const asked = providerOf(url);
+    const balance = await asked.getBalance(recipient).catch(() => -1n);
+    asked.destroy();
+    return balance === parseEther(`${nonce}`);
+  };
+  for (let count = 0; count < 5; count += 1) await pay();
+  for (const { name, rpc } of devnet.members)
+    await waitFor(`${name} has committed the transfers`, hasAll(rpc), agreeMsMax);
+
+  process.kill(fourth.pid, "SIGKILL");
+  for (let count = 0; count < 3; count += 1) await pay();
+  for (const { name, rpc } of [first, second, third])
+    await waitFor(`${name} goes on without ${fourth.name}`, hasAll(rpc), agreeMsMax);
+
+  process.kill(third.pid, "SIGKILL");
+  await waitFor(
+    "the log says that too few are left",
+    () => devnet.err().includes("2 of 4 validators are connected, too few to commit"),
+    agreeMsMax,
+  );
+  const heightBefore = await provider.getBlockNumber();
+  await pay();
+
+  const password = `--password-file=${join(folder, third.name, "key", "password")}`;
+  const again = await startLedger(["start", `--config=${join(folder, third.name)}`, password]);
+  for (const { name, rpc } of [first, second, { name: third.name, rpc: again.url }])
+    await waitFor(`${name} has gone on by itself`, hasAll(rpc), agreeMsMax);
+  expect(await provider.getBlockNumber()).toBeGreaterThan(heightBefore);
+  provider.destroy();
+  expect(await again.stop()).toBe(0);
+  expect(await devnet.stop()).toBe(0);
+});

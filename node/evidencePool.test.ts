@@ -1,0 +1,93 @@
+import { expect, test } from "vitest";
+import type { Address } from "../base/brand.ts";
+import { bytesToAddress, zeroAddress } from "../base/bytes.ts";
+import { accept, refuse } from "../base/outcome.ts";
+import { evidenceSlot } from "../consensus/evidence.ts";
+import type { Evidence } from "../consensus/types.ts";
+import { blockEvidenceMax } from "../ledger/block.ts";
+import { encodeReport, evidenceHash } from "../ledger/blockEvidence.ts";
+import { createFakeCommittee } from "../test/fakes/committee.ts";
+import { stubDigest } from "../test/sim/stubs.ts";
+import { EvidencePool, evidencePoolMax, type Judge } from "./evidencePool.ts";
+
+const committee = createFakeCommittee([1n, 1n]);
+
+function doubleVote(signer: number, epoch: number, view = 2): Evidence {
+  const [first, second] = ["one", "two"].map((name) =>
+    committee.vote(signer, { epoch, view, block: stubDigest(name), parentView: 1 }),
+  );
+  if (first === undefined || second === undefined) throw new Error("two votes");
+  return { type: "doubleVote", first, second };
+}
+
+function holder(signer: number): Address {
+  return bytesToAddress(new Uint8Array(20).fill(signer + 1));
+}
+
+/** Believes everything, but of epochs that are settled. */
+function createPool(): {
+  readonly pool: EvidencePool;
+  readonly settled: Set<number>;
+  readonly added: Uint8Array[];
+} {
+  const settled = new Set<number>();
+  const added: Uint8Array[] = [];
+  const judge: Judge = ({ evidence, reporter }) => {
+    const { epoch, view } = evidenceSlot(evidence);
+    if (settled.has(epoch)) {
+      return refuse({ code: "evidenceKnown", got: `epoch ${epoch}`, expected: "a new offence" });
+    }
+    const signer = evidence.type === "doubleVote" ? evidence.first.signer : 0;
+    const hash = evidenceHash(evidence);
+    return accept([{ offender: holder(signer), epoch, view, reporter, evidence: hash }]);
+  };
+  return { pool: new EvidencePool(judge, (encoded) => added.push(encoded)), settled, added };
+}
+
+test("one piece of an offender in an epoch waits, and is told to peers once", () => {
+  const { pool, added } = createPool();
+  const first = pool.add(doubleVote(0, 1), holder(5));
+  expect(pool.add(doubleVote(0, 1), zeroAddress)).toEqual(first);
+  const again = pool.add(doubleVote(0, 1, 3), zeroAddress);
+  expect(again.ok ? null : again.refusal.code).toBe("evidenceKnown");
+  expect(pool.add(doubleVote(1, 1), zeroAddress).ok).toBe(true);
+  expect(pool.add(doubleVote(0, 2), zeroAddress).ok).toBe(true);
+  expect(pool.pending().map(({ epoch, accused }) => [epoch, ...accused])).toEqual([
+    [1, holder(0)],
+    [1, holder(1)],
+    [2, holder(0)],
+  ]);
+  expect(pool.forBlock()).toEqual(added);
+});
+
+test("what peers send is read strictly", () => {
+  const { pool } = createPool();
+  const report = { evidence: doubleVote(0, 1), reporter: holder(5) };
+  expect(pool.addEncoded(encodeReport(report)).ok).toBe(true);
+  const wrong = pool.addEncoded(encodeReport(report).subarray(1));
+  expect(wrong.ok ? null : wrong.refusal.code).toBe("evidenceMalformed");
+});
+
+test("a block that holds evidence, or a new epoch, drops what is settled", () => {
+  const { pool, settled } = createPool();
+  pool.add(doubleVote(0, 1), zeroAddress);
+  pool.add(doubleVote(0, 2), zeroAddress);
+  settled.add(1);
+  pool.onCommitted({ epoch: 0, holdsEvidence: false });
+  expect(pool.size).toBe(2);
+  pool.onCommitted({ epoch: 0, holdsEvidence: true });
+  expect(pool.size).toBe(1);
+  settled.add(2);
+  pool.onCommitted({ epoch: 3, holdsEvidence: false });
+  expect(pool.size).toBe(0);
+});
+
+test("the pool is bounded, and so is what goes into a block", () => {
+  const { pool } = createPool();
+  for (let epoch = 1; epoch <= evidencePoolMax; epoch += 1) {
+    expect(pool.add(doubleVote(0, epoch), zeroAddress).ok).toBe(true);
+  }
+  const more = pool.add(doubleVote(0, evidencePoolMax + 1), zeroAddress);
+  expect(more.ok ? null : more.refusal.code).toBe("evidenceFull");
+  expect(pool.forBlock().length).toBe(blockEvidenceMax);
+});

@@ -1,0 +1,96 @@
+import type { Address, Digest } from "../base/brand.ts";
+import { accept, refuse, type Outcome } from "../base/outcome.ts";
+import type { Evidence } from "../consensus/types.ts";
+import { blockEvidenceMax } from "../ledger/block.ts";
+import {
+  decodeReport,
+  encodeReport,
+  evidenceHash,
+  type EvidenceReport,
+} from "../ledger/blockEvidence.ts";
+import type { Offence } from "../ledger/module.ts";
+import type { Refusal } from "../ledger/refusal.ts";
+import type { PendingEvidence } from "../rpc/api.ts";
+
+/** Most pieces that wait: every one is proved, and of one offender in one epoch there is one. */
+export const evidencePoolMax = 256;
+
+/** Says what a report proves against the committed state. */
+export type Judge = (report: EvidenceReport) => Outcome<readonly Offence[], Refusal>;
+
+type Entry = PendingEvidence & { readonly encoded: Uint8Array };
+
+/** Evidence that waits for a block: found here, submitted by clients, or heard from peers. */
+export class EvidencePool {
+  readonly #judge: Judge;
+  readonly #onAdded: (encoded: Uint8Array) => void;
+  readonly #entries = new Map<Digest, Entry>();
+  #epoch = 0;
+
+  /** `onAdded` is told of each new piece: it is to be gossiped, as it stands in a block. */
+  constructor(judge: Judge, onAdded: (encoded: Uint8Array) => void) {
+    this.#judge = judge;
+    this.#onAdded = onAdded;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** What waits, oldest first. */
+  pending(): readonly PendingEvidence[] {
+    return [...this.#entries.values()];
+  }
+
+  /** Encoded reports for a block, oldest first. */
+  forBlock(): readonly Uint8Array[] {
+    return [...this.#entries.values()].slice(0, blockEvidenceMax).map(({ encoded }) => encoded);
+  }
+
+  /** Takes a report as peers and blocks carry it. */
+  addEncoded(encoded: Uint8Array): Outcome<Digest, Refusal> {
+    const report = decodeReport(encoded);
+    if (report.ok) return this.add(report.value.evidence, report.value.reporter);
+    const { code } = report.refusal;
+    return refuse({ code: "evidenceMalformed", got: code, expected: "a report" });
+  }
+
+  /** Takes a piece if it proves something that waits not yet; gives its hash. */
+  add(evidence: Evidence, reporter: Address): Outcome<Digest, Refusal> {
+    const hash = evidenceHash(evidence);
+    if (this.#entries.has(hash)) return accept(hash);
+    if (this.#entries.size >= evidencePoolMax) {
+      return refuse({ code: "evidenceFull", got: evidencePoolMax, expected: "fewer" });
+    }
+    const report = { evidence, reporter };
+    const judged = this.#judge(report);
+    if (!judged.ok) return judged;
+    const offences = judged.value.filter((offence) => !this.#waits(offence));
+    const [first] = offences;
+    if (first === undefined) {
+      const got = `epoch ${judged.value[0]?.epoch}`;
+      return refuse({ code: "evidenceKnown", got, expected: "a new offence" });
+    }
+    const encoded = encodeReport(report);
+    const accused = judged.value.map(({ offender }) => offender);
+    const { epoch, view } = first;
+    this.#entries.set(hash, { hash, evidence, reporter, epoch, view, accused, encoded });
+    this.#onAdded(encoded);
+    return accept(hash);
+  }
+
+  #waits({ offender, epoch }: Offence): boolean {
+    return [...this.#entries.values()].some(
+      (entry) => entry.epoch === epoch && entry.accused.includes(offender),
+    );
+  }
+
+  /** Drops what a committed block has settled, and what an epoch's end made too old. */
+  onCommitted(block: { readonly epoch: number; readonly holdsEvidence: boolean }): void {
+    if (!block.holdsEvidence && block.epoch === this.#epoch) return;
+    this.#epoch = block.epoch;
+    for (const { hash, evidence, reporter } of this.#entries.values()) {
+      if (!this.#judge({ evidence, reporter }).ok) this.#entries.delete(hash);
+    }
+  }
+}

@@ -1,0 +1,142 @@
+import { accept, refuse, type Outcome } from "../../base/outcome.ts";
+import { bytesToHex } from "../../base/bytes.ts";
+import type { SimulationRequest } from "../../ledger/simulate.ts";
+import type { StateTaskAnswer, StateTaskName, StateTaskRequest } from "../../ledger/stateTasks.ts";
+import type { Method } from "../dispatch.ts";
+import { method } from "../dispatch.ts";
+import type { Answer, RpcError } from "../errors.ts";
+import { serverError } from "../errors.ts";
+import type { MethodHost } from "../methodHost.ts";
+import { toQuantity } from "../numbers.ts";
+import type { BlockTag } from "../parameters.ts";
+import { taskError } from "../refusals.ts";
+import { failureError, messageRefusalError } from "./callFailures.ts";
+import { callObject, messageOf, type CallObject } from "./callObject.ts";
+import { blockOverrides, stateOverrides } from "./callOverrides.ts";
+import { blockMissing, heightOf, isHead, tagOrLatest } from "./ethereumTags.ts";
+
+/** Runs a task against the state that a tag names. */
+export async function runTaskAt<N extends StateTaskName>(
+  { node }: MethodHost,
+  name: N,
+  request: StateTaskRequest<N>,
+  tag: BlockTag,
+): Promise<Outcome<StateTaskAnswer<N>, RpcError>> {
+  const height = isHead(tag) ? null : await heightOf(node, tag);
+  if (height === null && !isHead(tag)) return refuse(blockMissing());
+  const outcome = await node.runTask(name, request, height);
+  return outcome.ok ? outcome : refuse(taskError(outcome.refusal));
+}
+
+/** What a call asks to be simulated; refused where it is meant for another chain. */
+export function requestOf(
+  { node, limits }: MethodHost,
+  call: CallObject,
+  overrides: Pick<SimulationRequest, "state" | "block">,
+): Outcome<SimulationRequest, RpcError> {
+  const { chainId } = call;
+  if (chainId !== null && chainId !== BigInt(node.chain.id)) {
+    return refuse(
+      serverError(`chainId does not match node's (have=${chainId}, want=${node.chain.id})`),
+    );
+  }
+  return accept({ message: messageOf(call), ...overrides, gasMax: limits.callGasMax });
+}
+
+/** Most gas of a transaction that runs code: what a block has for it. */
+export function transactionGasMax({ node, limits }: MethodHost): bigint {
+  const text = node.parameters()["evm.blockGasMax"];
+  const max = text === undefined ? limits.callGasMax : BigInt(text);
+  return max < limits.callGasMax ? max : limits.callGasMax;
+}
+
+/** The gas that a call needs, or the error that says why it fails. */
+export async function gasEstimate(
+  host: MethodHost,
+  request: SimulationRequest,
+  tag: BlockTag,
+): Promise<Outcome<bigint, RpcError>> {
+  const asked = { ...request, gasMax: transactionGasMax(host) };
+  const answer = await runTaskAt(host, "estimateGas", asked, tag);
+  if (!answer.ok) return answer;
+  if (!answer.value.ok) return refuse(messageRefusalError(answer.value.refusal));
+  const estimate = answer.value.value;
+  if (estimate.type === "gas") return accept(estimate.gas);
+  const { result, gasMax } = estimate;
+  if (result.failure !== "out of gas") return refuse(failureError(result));
+  return refuse(serverError(`gas required exceeds allowance (${gasMax})`));
+}
+
+const parameters = {
+  transaction: callObject,
+  block: tagOrLatest,
+  stateOverrides,
+  blockOverrides,
+};
+
+function call(host: MethodHost): Method {
+  return method({
+    name: "eth_call",
+    summary: "What a call would return; runs on a committed state and changes nothing.",
+    style: "array",
+    parameters,
+
+    call: async (values): Promise<Answer> => {
+      const overrides = { state: values.stateOverrides, block: values.blockOverrides };
+      const request = requestOf(host, values.transaction, overrides);
+      if (!request.ok) return request;
+      const answer = await runTaskAt(host, "simulate", request.value, values.block);
+      if (!answer.ok) return answer;
+      if (!answer.value.ok) return refuse(messageRefusalError(answer.value.refusal));
+      const result = answer.value.value;
+      return result.ok ? accept(bytesToHex(result.returnData)) : refuse(failureError(result));
+    },
+  });
+}
+
+function estimate(host: MethodHost): Method {
+  return method({
+    name: "eth_estimateGas",
+    summary: "Gas that a transaction needs to succeed.",
+    style: "array",
+    parameters,
+
+    call: async (values): Promise<Answer> => {
+      const overrides = { state: values.stateOverrides, block: values.blockOverrides };
+      const request = requestOf(host, values.transaction, overrides);
+      if (!request.ok) return request;
+      const gas = await gasEstimate(host, request.value, values.block);
+      return gas.ok ? accept(toQuantity(gas.value)) : gas;
+    },
+  });
+}
+
+function accessList(host: MethodHost): Method {
+  return method({
+    name: "eth_createAccessList",
+    summary: "Accounts and slots that a transaction touches, and its gas when it lists them.",
+    style: "array",
+    parameters: { transaction: callObject, block: tagOrLatest, stateOverrides },
+
+    call: async (values): Promise<Answer> => {
+      const overrides = { state: values.stateOverrides, block: {} };
+      const request = requestOf(host, values.transaction, overrides);
+      if (!request.ok) return request;
+      const asked = { ...request.value, gasMax: transactionGasMax(host) };
+      const answer = await runTaskAt(host, "createAccessList", asked, values.block);
+      if (!answer.ok) return answer;
+      if (!answer.value.ok) return refuse(messageRefusalError(answer.value.refusal));
+      const { accessList: list, result } = answer.value.value;
+      return accept({
+        accessList: list,
+        gasUsed: toQuantity(result.gasUsed),
+        ...(result.ok ? {} : { error: failureError(result).message }),
+      });
+    },
+  });
+}
+
+/** Calls that run code without a transaction. */
+export function ethereumCallMethods(host: MethodHost): readonly Method[] {
+  return [call(host), estimate(host), accessList(host)];
+}
