@@ -10,7 +10,10 @@ import { Mempool, mempoolLimits, type MempoolLimits } from "./mempool.ts";
 import type { AccountReader } from "./module.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** `a1@5`: account a, sequence 1, price 5; `a1+b1@5` is signed by two; `x@5` has no sequence. `x@5 about y` is alone about y. */
+/**
+ * `a1@5`: account a, sequence 1, price 5; `a1+b1@5` is signed by two; `x@5` has no sequence.
+ * `x@5 about y` is alone about y.
+ */
 function make(text: string, expiryHeight: number | null = null): Verified<Transaction> {
   const [who = "", price = "1"] = text.replace(/ about .*/, "").split("@");
   const signers = who.split("+").map((signer) => {

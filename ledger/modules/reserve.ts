@@ -41,8 +41,8 @@ import { poolCount, readPool, reserveKey as key } from "./reserveRecords.ts";
 
 /*
  * Micropayment pools: Theta's transactions 3, 4, 5 and 1 (theta.md 3, DESIGN 6), and two operations
- * that Theta has not: a pool with limits, and settling many vouchers at once. The rules are those of
- * `reservePool.ts`; here is who may ask for them and what it costs.
+ * that Theta has not: a pool with limits, and settling many vouchers at once. The rules are those
+ * of `reservePool.ts`; here is who may ask for them and what it costs.
  */
 
 type Reserve = Extract<ThetaTransaction, { type: "reserveFund" }>;
@@ -140,8 +140,9 @@ type Open = {
 };
 
 /**
- * A pool that says how many receivers it pays and how much each: whoever waits for a settled voucher
- * before serving more than that can lose no more, in all, than the collateral.
+ * A pool that says how many receivers it pays and how much each. Where each receiver settles a
+ * first voucher, and so has its place, before it serves for more, all of them together can lose no
+ * more than the collateral.
  */
 const open: OperationDefinition<Open> = {
   description: "opens a micropayment pool with limits that the collateral covers",
@@ -207,7 +208,7 @@ function paymentFault({ fee, source, target }: Payment): Refusal | null {
 
 /**
  * All checks decide whether it may be in a block at all: one that fails costs its receiver nothing
- * (DESIGN 3). An overspend is no failure but the proof of one, and its fee comes from the collateral.
+ * (DESIGN 3). An overspend is no failure but a proof, and its fee comes from the collateral.
  */
 const servicePayment: OperationDefinition<Payment> = {
   description: "pays a receiver what a voucher is worth out of its payer's pool",

@@ -15,8 +15,8 @@ import { assess, settle, type Assessment } from "./reservePool.ts";
 import { reserveKey as key } from "./reserveRecords.ts";
 
 /*
- * Many vouchers of many payers in one transaction. Whoever submits them pays for it; each voucher is
- * paid or refused by itself, in order, and a refused one is reported and stops nothing.
+ * Many vouchers of many payers in one transaction. Whoever submits them pays for it; each voucher
+ * is paid or refused by itself, in order, and a refused one is reported and stops nothing.
  */
 
 /** A voucher of a batch that was not paid, by its place in the batch. */

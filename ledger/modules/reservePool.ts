@@ -242,7 +242,7 @@ export function dueOf(
   return accept(amount - paid);
 }
 
-/** Whether payments are still taken: until the end, of a condemned pool until its freeze is over. */
+/** Payments are taken until the end, out of a condemned pool until its freeze is over. */
 function endedFault(context: ReadContext, pool: Pool): Refusal | null {
   const parentHeight = context.block.height - 1;
   if (pool.condemned ? !isReleasable(context, pool) : parentHeight <= pool.endHeight) return null;

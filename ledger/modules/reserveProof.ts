@@ -8,12 +8,12 @@ import { dueOf, isReleasable, poolIdOf } from "./reservePool.ts";
 import { paysFor, readPool, readReceiver } from "./reserveRecords.ts";
 
 /*
- * Proof of an overspend before any settlement (DESIGN 6): vouchers that together are worth more than
- * the fund still has. Each counts for what it would really be paid, settled in ascending sequence
- * after those before it, so what was settled already, superseded by a greater amount, given twice,
- * or made out for another pool counts nothing, and a payer who signed for no more than the fund can
- * never be condemned. The end of payments does not matter here: the freeze exists so that a proof
- * can still come after it.
+ * Proof of an overspend before any settlement (DESIGN 6): vouchers that together are worth more
+ * than the fund still has. Each counts for what it would really be paid, settled in ascending
+ * sequence after those before it. So what was settled already, superseded by a greater amount,
+ * given twice, or made out for another pool counts nothing, and a payer who signed for no more than
+ * the fund can never be condemned. The end of payments does not matter here: the freeze exists so
+ * that a proof can still come after it.
  */
 
 /** The pool that the vouchers overspend, or why they do not prove that. */

@@ -43,8 +43,8 @@ import { feeFault } from "./bank.ts";
 
 /*
  * Split rules: who shares in the payments for a resource (theta.md 3.9). A new or changed rule is
- * announced first and holds after a notice, so that nobody who served under the old one is surprised
- * (DESIGN 6). A rule that has ended belongs to nobody; a job removes it.
+ * announced first and holds after a notice, so that nobody who served under the old one is
+ * surprised (DESIGN 6). A rule that has ended belongs to nobody; a job removes it.
  */
 
 const key = createModuleKey("split");

@@ -29,10 +29,11 @@ import {
  *   release alice pool 1
  *   rule    dora for rid1 carol:30,alice:5 duration 100
  *   pay     alice bob 80 seq 1 pool 1 for rid1 min 0        settled by its target, bob
- *   batch   carol alice>bob:80:1:1:rid1 …                   amount, payment sequence, pool, resource
+ *   batch   carol alice>bob:80:1:1:rid1 …          amount, payment sequence, pool, resource
  *   slash   dora alice pool 1 for rid1 bob:80:1 carol:30:1  amount, payment sequence
  *
- * A voucher of a batch may end in +typed, +forged (by another key), +consent, +min50.
+ * A voucher of a batch may end in +typed, +forged (by another key), +consent, +min50. A fee is 2
+ * unless it is given, that of a slash 9.
  */
 
 type Words = readonly string[];
@@ -245,7 +246,12 @@ export function poolTransaction(
           const names = { source: second, target, resourceId };
           return voucherOf(network, { ...names, ...numbers, reserveSequence });
         });
-      const proof = { owner: second, reserveSequence, vouchers, fee: fee.tfuelWei };
+      const proof = {
+        owner: second,
+        reserveSequence,
+        vouchers,
+        fee: amountAfter(words, "fee", 9n),
+      };
       return slashOf(network, first, proof);
     }
     default:
