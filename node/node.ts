@@ -226,6 +226,7 @@ type Base = {
   readonly waiters: Waiters;
   readonly recoverPool: RecoverPool;
   readonly threads: StateThreads;
+  readonly pendingListeners: Set<(hash: Digest) => void>;
 };
 
 /** Wires the parts in the order of the arrows. */
@@ -314,6 +315,7 @@ function createBase(
     evidence: new EvidencePool(judge, () => {}),
     reads: new Reads(store, genesis.chain),
     waiters: new Waiters(),
+    pendingListeners: new Set(),
     threads: new StateThreads({ folder: storeFolder(config.dataFolder) }),
     recoverPool: new RecoverPool({
       onFailure: (error) => log.warn("a signature thread died", { error: error.message }),
@@ -323,7 +325,7 @@ function createBase(
 
 async function openPool(
   { config, genesis, store, log }: AssembleOptions,
-  { recoverPool, headState, metrics, waiters }: Base,
+  { recoverPool, headState, metrics, waiters, pendingListeners }: Base,
   on: {
     readonly change: (pending: boolean) => void;
     readonly accepted: (hashes: readonly Digest[]) => void;
@@ -358,6 +360,9 @@ async function openPool(
     metrics,
     onChange: on.change,
     onAbandoned: (hash, reason) => waiters.settle(hash, { code: "abandoned", reason }),
+    onPending: (hash) => {
+      for (const listener of pendingListeners) listener(hash);
+    },
     onAccepted: on.accepted,
   });
   return { pool, journal, payloads };
