@@ -218,9 +218,16 @@ function identity({
 function blockReads({
   chain,
   reads,
+  store,
 }: ApiParts): Pick<
   NodeApi,
-  "head" | "finalizedHeight" | "headAtHeight" | "blockAtHeight" | "blockByHash" | "commitProof"
+  | "head"
+  | "finalizedHeight"
+  | "headAtHeight"
+  | "blockAtHeight"
+  | "blockByHash"
+  | "commitProof"
+  | "moduleProof"
 > {
   return {
     head: () => chain.head,
@@ -229,6 +236,7 @@ function blockReads({
     blockAtHeight: (height) => Promise.resolve(reads.blockAtHeight(height)),
     blockByHash: (hash) => Promise.resolve(reads.blockByHash(hash)),
     commitProof: (hash) => Promise.resolve(reads.commitProof(hash)),
+    moduleProof: (module, keys) => store.moduleProof(chain.head.header.stateRoot, module, keys),
   };
 }
 

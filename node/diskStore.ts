@@ -179,6 +179,11 @@ export class DiskStore implements ChainStore {
     return this.#tree.reader(root);
   }
 
+  /** Proofs of a module's account and of some of its keys. */
+  moduleProof(root: Digest, module: string, keys: readonly Uint8Array[]): StateProof {
+    return this.#tree.moduleProof(root, module, keys);
+  }
+
   /** Whether the state of a root can be read. */
   hasState(root: Digest): boolean {
     return this.#tree.has(root);

@@ -12,6 +12,7 @@ import type { StateTaskAnswer, StateTaskName, StateTaskRequest } from "../ledger
 import type { Refusal } from "../ledger/refusal.ts";
 import type { Transaction, TransactionRefusal } from "../ledger/transaction.ts";
 import type { Log, Receipt } from "../ledger/receiptTypes.ts";
+import type { StateProof } from "../store/stateTree.ts";
 import type { TraceOptions } from "../ledger/tracing/tracer.ts";
 
 // What the server needs of a node. `node/api.ts` implements it, tests use a small node in memory.
@@ -250,6 +251,8 @@ export interface NodeApi {
   blockByHash(hash: Digest): Promise<BlockView | null>;
   /** Proof that the block is committed; `null` if it is unknown. */
   commitProof(hash: Digest): Promise<CommitProof | null>;
+  /** Proofs of keys of a module in the state after the head. */
+  moduleProof(module: string, keys: readonly Uint8Array[]): StateProof;
   /** By canonical hash, which is the hash of the bytes that the sender broadcast. */
   transaction(hash: Digest): Promise<TransactionLookup>;
   /** At most `limit` hashes of pending transactions, oldest first. */

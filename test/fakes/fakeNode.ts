@@ -28,6 +28,7 @@ import {
 } from "../../ledger/stateTasks.ts";
 import { decodeThetaTransaction } from "../../ledger/thetaCodec.ts";
 import type { Transaction } from "../../ledger/transaction.ts";
+import type { StateProof } from "../../store/stateTree.ts";
 import type {
   AccountInfo,
   AccountProof,
@@ -183,6 +184,11 @@ export class FakeNode implements NodeApi {
   commitProof(hash: Digest): Promise<CommitProof | null> {
     const block = this.#blocks.find((candidate) => candidate.hash === hash);
     return Promise.resolve(block === undefined ? null : { headers: [block.header], certificate });
+  }
+
+  /** Its headers have the root of an empty tree, under which this proves that nothing is there. */
+  moduleProof(_module: string, keys: readonly Uint8Array[]): StateProof {
+    return { accountProof: [], storageProofs: keys.map(() => []) };
   }
 
   transaction(hash: Digest): Promise<TransactionLookup> {
