@@ -156,21 +156,21 @@ describe("four validators on four hosts", { timeout: 400_000 }, () => {
   );
 });
 
-describe("four validators far apart", { timeout: 400_000 }, () => {
+describe.runIf(isWhole)("four validators far apart", { timeout: 400_000 }, () => {
   const lab = useCluster({ validators: 4, settings: pace, withProxies: true });
   const everyLink = { address: "*", delayMs: 0, stallEvery: 0, stallMs: 0 };
 
-  rare("50 ms each way on every link", async () => {
+  test("50 ms each way on every link", async () => {
     lab().delay([{ ...everyLink, delayMs: 50 }]);
     await lab().goOn(lab().nodes, 10);
   });
 
-  rare("every 20th piece on a link is lost and comes again after 300 ms", async () => {
+  test("every 20th piece on a link is lost and comes again after 300 ms", async () => {
     lab().delay([{ ...everyLink, delayMs: 10, stallEvery: 20, stallMs: 300 }]);
     await lab().goOn(lab().nodes, 10);
   });
 
-  rare("one validator is far from all others", async () => {
+  test("one validator is far from all others", async () => {
     const address = lab().network.address(3);
     lab().delay([{ ...everyLink, address, delayMs: 700 }]);
     await lab().goOn(lab().nodes.slice(0, 3), 10);
@@ -179,11 +179,11 @@ describe("four validators far apart", { timeout: 400_000 }, () => {
   });
 });
 
-describe("a committee that changes", { timeout: 600_000 }, () => {
+describe.runIf(isWhole)("a committee that changes", { timeout: 600_000 }, () => {
   const settings = ["consensus.blockIntervalMsIdle=50", "log.level=info", "log.format=text"];
   const lab = useCluster({ validators: 4, settings });
 
-  rare("a fifth validator joins and the first leaves, under load", async () => {
+  test("a fifth validator joins and the first leaves, under load", async () => {
     const first = lab().node(0);
     const password = "of the fifth";
     const { node: fifth, address } = await lab().addJoining(first, password);
@@ -218,6 +218,25 @@ describe("a committee that changes", { timeout: 600_000 }, () => {
     await waitFor("the first is in no committee any more", isOut, epochMsMax);
     await first.stop("SIGTERM");
     await lab().goOn(lab().nodes.slice(1), 20);
+  });
+});
+
+describe.runIf(isWhole)("one key on two hosts", { timeout: 600_000 }, () => {
+  const settings = ["consensus.blockIntervalMsIdle=50", "log.level=info", "log.format=text"];
+  const lab = useCluster({ validators: 4, settings });
+
+  test("N13 both sign: that is evidence and costs the stake, and there is no fork", async () => {
+    const original = lab().node(3);
+    const copy = lab().addCopyOf(original);
+    copy.start();
+    await lab().goOn();
+    const isSilent = (): boolean => copy.log.includes("signs nothing until the next epoch");
+    await waitFor("the copy says that it is silent", isSilent, recoverMsMax);
+    const wallet = walletOf(join(temporaryFolder(), "wallet"), lab().node(0).url);
+    const isListed = async (): Promise<boolean> =>
+      (await wallet("evidence", "list")).includes("0x");
+    await waitFor("the two contradict each other and are found out", isListed, epochMsMax);
+    await lab().goOn(lab().nodes.slice(0, 3), 5);
   });
 });
 
