@@ -2,10 +2,7 @@ import { join } from "node:path";
 import { NodeError } from "../base/nodeError.ts";
 import type { Digest } from "../base/brand.ts";
 import { zeroAddress } from "../base/bytes.ts";
-import type { ReplicaOptions } from "../consensus/replicaOptions.ts";
-import { soundRules } from "../consensus/rules.ts";
-import { aggregate, blsBackend } from "../crypto/bls.ts";
-import { keccak256 } from "../crypto/keccak.ts";
+import { blsBackend } from "../crypto/bls.ts";
 import { RecoverPool } from "../crypto/recoverPool.node.ts";
 import { secp256k1Backend } from "../crypto/secp256k1.ts";
 import { createExecutor, type Executor } from "../ledger/execute.ts";
@@ -33,6 +30,7 @@ import type { Peering } from "./peering.ts";
 import { Reads } from "./reads.ts";
 import { ReviewStage, type Reviewer } from "./review.ts";
 import { Signer } from "./signer.ts";
+import { replicaOptions, reviewBudgetMs } from "./replicaSettings.ts";
 import { restoreBlocks, startPoint } from "./startPoint.ts";
 import { StateThreads } from "./stateThreads.ts";
 import { TransactionJournal } from "./transactionJournal.ts";
@@ -40,13 +38,6 @@ import { TransactionPool } from "./transactionPool.ts";
 import { Waiters } from "./waiters.ts";
 import { countCommit, watchParts } from "./watch.ts";
 import { noOutbound, type WorldOptions } from "./world.ts";
-
-/** View timers: a network of one never needs them, but a stalled disk does. */
-const viewTimeoutMsShort = 2_000;
-const viewTimeoutMsMax = 60_000;
-
-/** All reviews of a block together: a vote that is late by this is still in time for its view. */
-const reviewBudgetMs = Math.floor(viewTimeoutMsShort / 3);
 
 /** What a running node tells of itself when something happens. */
 export type NodeEvents = {
@@ -426,23 +417,6 @@ function onCommitted(
 
 /** Most transactions of a block that this node builds; gas and bytes bound it too. */
 const blockTransactionsMax = 20_000;
-
-function replicaOptions({ config, keys, reviewers = [] }: AssembleOptions): ReplicaOptions {
-  const { consensus } = config;
-  return {
-    self: keys === null ? null : { address: keys.address, blsKey: keys.blsPublicKey },
-    rules: soundRules,
-    timing: {
-      shortMs: viewTimeoutMsShort,
-      longMs: viewTimeoutMsShort + 2 * consensus.blockIntervalMsIdle,
-      msMax: viewTimeoutMsMax + 2 * consensus.blockIntervalMsIdle,
-    },
-    clockDriftMsMax: consensus.clockDriftMsMax,
-    isReviewed: reviewers.length > 0,
-    hash: keccak256,
-    aggregate,
-  };
-}
 
 /** What the API tells of the network. */
 function networkFacts(
