@@ -1,6 +1,7 @@
 import { jobsModule } from "./jobs.ts";
 import { bankModule } from "./modules/bank.ts";
 import { chainModule } from "./modules/chain.ts";
+import { devModule } from "./modules/dev.ts";
 import { evmModule } from "./modules/evm.ts";
 import { rewardModule } from "./modules/reward.ts";
 import { stakeModule } from "./modules/stake.ts";
@@ -14,4 +15,5 @@ export const coreRegistry: Registry = new Registry([
   stakeModule,
   rewardModule,
   evmModule,
+  devModule,
 ]);
