@@ -56,11 +56,36 @@ export function createNodeProgram(world: World): Command {
     ],
     load: async () => (await import("./commands/nodeStart.ts")).startCommand,
   });
+  addMakers(program, world);
+  addNodeCommand(program, world, {
+    usage: "check",
+    summary: "check the data folder of a stopped node: blocks, indexes, reference counts",
+    example: "ledger check --config=./node",
+    flags: [configFlag, ...settingFlags],
+    load: async () => (await import("./commands/nodeCheck.ts")).checkCommand,
+  });
+  addNodeCommand(program, world, {
+    usage: "version",
+    summary: "version of this program",
+    example: "ledger version",
+    flags: [],
+    load: async () => (await import("./commands/nodeVersion.ts")).nodeVersion,
+  });
+  return program;
+}
+
+/** The commands that make folders and networks. */
+function addMakers(program: Command, world: World): void {
   addNodeCommand(program, world, {
     usage: "init",
     summary: "make a node folder: keys, genesis of a network of one, configuration",
     example: "ledger init --config=./node --chain=mynet",
-    flags: [configFlag, ["--chain <name>", "name of the chain", "privatenet"], ...passwordFlags],
+    flags: [
+      configFlag,
+      ["--chain <name>", "name of the chain", "privatenet"],
+      ["--join <url>", "follow the network of the node with this RPC URL: no keys are made"],
+      ...passwordFlags,
+    ],
     load: async () => (await import("./commands/nodeInit.ts")).initCommand,
   });
   addNodeCommand(program, world, {
@@ -79,20 +104,19 @@ export function createNodeProgram(world: World): Command {
     load: async () => (await import("./commands/nodeDevnet.ts")).devnetCommand,
   });
   addNodeCommand(program, world, {
-    usage: "check",
-    summary: "check the data folder of a stopped node: blocks, indexes, reference counts",
-    example: "ledger check --config=./node",
-    flags: [configFlag, ...settingFlags],
-    load: async () => (await import("./commands/nodeCheck.ts")).checkCommand,
+    usage: "testnet",
+    summary: "write the folders of a new network: genesis, keys and peers of each validator",
+    example: "ledger testnet --validators=7 --output=./net --hosts=a,b,c,d,e,f,g",
+    flags: [
+      ["--validators <count>", "how many validators", "4"],
+      ["--output <dir>", "folder to write node1, node2, … into"],
+      ["--chain <name>", "name of the chain", "testnet"],
+      ["--hosts <list>", "machine of each node, by commas; without it all run on this one"],
+      ["--p2p-port <port>", "port for other nodes; the first one without --hosts", "16890"],
+      ...passwordFlags,
+    ],
+    load: async () => (await import("./commands/nodeTestnet.ts")).testnetCommand,
   });
-  addNodeCommand(program, world, {
-    usage: "version",
-    summary: "version of this program",
-    example: "ledger version",
-    flags: [],
-    load: async () => (await import("./commands/nodeVersion.ts")).nodeVersion,
-  });
-  return program;
 }
 
 function addNodeCommand(parent: Command, world: World, declaration: Declaration<NodeAction>): void {

@@ -40,6 +40,7 @@ export function createWalletProgram(world: World): Command {
   addContracts(program, world);
   addStake(program, world);
   addQueries(program, world);
+  addPeers(program, world);
   addKeys(program, world);
   addEvidence(program, world);
   addOthers(program, world);
@@ -268,6 +269,7 @@ function addPlainQueries(query: Command, world: World): void {
     ["version", "version of the node"],
     ["guardian", "guardian key of the node"],
     ["pending", "hashes of pending transactions"],
+    ["validators", "the committee of the running epoch"],
   ] as const) {
     addCommand(query, world, {
       usage: name,
@@ -286,6 +288,16 @@ function addPlainQueries(query: Command, world: World): void {
       ["--no-skip-edge-node", "show elite edge nodes too"],
     ],
     load: async () => (await load()).peersQuery,
+  });
+}
+
+function addPeers(program: Command, world: World): void {
+  addCommand(program, world, {
+    usage: "peers",
+    summary: "nodes that are connected to the node, one a line",
+    example: "ledgercli peers",
+    flags: [],
+    load: async () => (await import("./commands/query.ts")).listPeers,
   });
 }
 

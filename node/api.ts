@@ -1,6 +1,8 @@
+import { readFile } from "node:fs/promises";
 import type { Registry as MetricsRegistry } from "prom-client";
 import type { Address, Digest } from "../base/brand.ts";
 import { accept, refuse, type Outcome } from "../base/outcome.ts";
+import type { KeyHolder } from "../consensus/committee.ts";
 import type { ReplicaStatus } from "../consensus/replicaOptions.ts";
 import { emptyAccount } from "../ledger/accounts.ts";
 import { blockContextOf, type Executor } from "../ledger/execute.ts";
@@ -53,6 +55,13 @@ export type ApiParts = {
   readonly status: () => ReplicaStatus;
   /** `null` where the node is alone. */
   readonly network: Pick<Network, "self" | "peers"> | null;
+  readonly genesisPath: string;
+  /** Addresses of the network for new nodes. */
+  readonly addresses: () => readonly string[];
+  /** Whether a validator's node is connected, or is this one. */
+  readonly isConnected: (validator: KeyHolder) => boolean;
+  /** How far the node is on its way to the others; `null` when it follows. */
+  readonly catchUp: () => { readonly height: number; readonly target: number } | null;
   /** Why the node should not be sent work; `null` if it should. */
   readonly unhealthy: () => string | null;
 };
@@ -65,7 +74,7 @@ export function createApi(parts: ApiParts): {
   readonly api: NodeApi;
   readonly announce: (block: BlockHead) => void;
 } {
-  const { chain, head, reads, pool, waiters, executor } = parts;
+  const { head, reads, pool, waiters, executor } = parts;
   const listeners = new Set<(block: BlockHead) => void>();
   const api: NodeApi = {
     ...identity(parts),
@@ -93,12 +102,7 @@ export function createApi(parts: ApiParts): {
     pendingEvidence: () => parts.evidence.pending(),
     submitEvidence: (evidence, reporter) => parts.evidence.add(evidence, reporter),
     syncStatus: () => syncStatus(parts),
-    peers: () =>
-      (parts.network?.peers() ?? []).map(({ peer, address, direction }): PeerInfo => ({
-        id: peer,
-        address,
-        direction,
-      })),
+    ...networkReads(parts),
     health: (): Health => {
       const reason = parts.unhealthy();
       return { ok: reason === null, reason };
@@ -112,19 +116,43 @@ export function createApi(parts: ApiParts): {
     for (const listener of listeners) listener(block);
   };
   return { api, announce };
+}
 
-  function syncStatus({ status }: ApiParts): SyncStatus {
-    const { epoch, view, highCertificate } = status();
-    const tip = chain.heldHeader(highCertificate.block);
-    return {
-      syncing: false,
-      heightHighest: chain.head.header.height,
-      epoch,
-      view,
-      tipHash: tip === null ? chain.head.hash : highCertificate.block,
-      tipHeight: tip?.height ?? chain.head.header.height,
-    };
-  }
+function syncStatus({ status, catchUp, chain }: ApiParts): SyncStatus {
+  const { epoch, view, highCertificate } = status();
+  const joining = catchUp();
+  const tip = chain.heldHeader(highCertificate.block);
+  return {
+    syncing: joining !== null,
+    heightHighest: Math.max(chain.head.header.height, joining?.target ?? 0),
+    epoch,
+    view,
+    tipHash: tip === null ? chain.head.hash : highCertificate.block,
+    tipHeight: tip?.height ?? chain.head.header.height,
+  };
+}
+
+function networkReads(
+  parts: ApiParts,
+): Pick<NodeApi, "peers" | "addresses" | "committee" | "genesisFile"> {
+  return {
+    peers: () =>
+      (parts.network?.peers() ?? []).map(({ peer, address, direction }): PeerInfo => ({
+        id: peer,
+        address,
+        direction,
+      })),
+    addresses: () => parts.addresses(),
+    committee: () => {
+      const { epoch, lastHeight, committee } = parts.chain.epoch;
+      const validators = committee.validators.map((validator) => ({
+        ...validator,
+        connected: parts.isConnected(validator),
+      }));
+      return { epoch, lastHeight, validators };
+    },
+    genesisFile: () => readFile(parts.genesisPath, "utf8"),
+  };
 }
 
 function identity({

@@ -14,6 +14,7 @@ import {
   genesisToJson,
   ownChainIds,
   privatenet,
+  readGenesis,
   type Genesis,
 } from "../ledger/genesis.ts";
 import type { GenesisContent } from "../ledger/genesisTypes.ts";
@@ -111,10 +112,7 @@ export async function writeNodeFolder(
     readonly isPortable?: boolean;
   },
 ): Promise<void> {
-  if (existsSync(folder) && readdirSync(folder).length > 0)
-    throw new NodeError("E_FOLDER", `${folder} is not empty`, {
-      hint: "choose another folder, or start the node that is in it: ledger start --config=DIR",
-    });
+  requireEmpty(folder);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const cost = options.cost === undefined ? {} : { cost: options.cost };
   await writeValidatorKeys(folder, options.keys, { password: options.password, ...cost });
@@ -125,6 +123,13 @@ export async function writeNodeFolder(
     genesis: options.genesis.hash,
     publicKey: options.keys.blsPublicKey,
     isPortable: options.isPortable ?? false,
+  });
+}
+
+function requireEmpty(folder: string): void {
+  if (!existsSync(folder) || readdirSync(folder).length === 0) return;
+  throw new NodeError("E_FOLDER", `${folder} is not empty`, {
+    hint: "choose another folder, or start the node that is in it: ledger start --config=DIR",
   });
 }
 
@@ -155,4 +160,43 @@ export async function initNode(
   options.print(`  validator ${address}`);
   options.print(`  genesis   ${genesis.hash}`);
   options.print(`next: ledger start --config=${options.folder}`);
+}
+
+/** Longest list of addresses taken from another node. */
+const joinedPeersMax = 64;
+
+/** `ledger init --join`: a node folder that follows a network; it has no keys. */
+export function initFollower(
+  options: NodeOptions & {
+    readonly folder: string;
+    readonly genesisText: string;
+    readonly peers: readonly string[];
+  },
+): void {
+  const { folder, genesisText, json, print } = options;
+  requireEmpty(folder);
+  const read = readGenesis(genesisText, coreRegistry);
+  if (!read.ok) {
+    const { place, detail } = read.refusal;
+    throw new NodeError("E_GENESIS", `the network's genesis: ${place}: ${detail}`);
+  }
+  const { hash, chain } = read.value;
+  const peers = options.peers
+    .filter((address) => /^\/[\w./:-]{1,256}$/.test(address))
+    .slice(0, joinedPeersMax);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  writeFileSync(join(folder, "genesis.json"), genesisText);
+  const lines = [
+    "genesis:",
+    `  hash: "${hash}"`,
+    "p2p:",
+    "  peers:",
+    ...peers.map((address) => `    - "${address}"`),
+  ];
+  writeFileSync(join(folder, "config.yaml"), configText(lines));
+  if (json) return print(JSON.stringify({ folder, chain: chain.name, genesis: hash, peers }));
+  print(`made ${folder} for the network "${chain.name}" (${chain.id}), with ${peers.length} peers`);
+  print(`  genesis   ${hash}`);
+  print("  compare that hash with what its operators publish: it is all that you trust them for");
+  print(`next: ledger start --config=${folder}`);
 }

@@ -14,7 +14,7 @@ import { coreRegistry } from "../ledger/runtime.ts";
 import type { BlockHead, NodeApi } from "../rpc/api.ts";
 import { rpcLimitsDefault } from "../rpc/limits.ts";
 import { RpcServer } from "../rpc/server.ts";
-import { createApi } from "./api.ts";
+import { createApi, type ApiParts } from "./api.ts";
 import { buildInfo } from "./build.ts";
 import { Chain, type CommittedBlock } from "./chain.ts";
 import type { Config } from "./config.ts";
@@ -133,8 +133,8 @@ export class LedgerNode {
     this.#isRunning = true;
     const { pool, recoverPool, chain, peering } = this.#parts;
     recoverPool.start();
-    await peering?.start();
-    await this.#begin();
+    if (peering === null) await beginConsensus(this.#parts);
+    else await peering.start();
     const restored = await pool.restore(this.#unsubmitted);
     if (restored > 0) this.#log.info("pending transactions restored", { count: restored });
     await this.#server?.start();
@@ -144,14 +144,6 @@ export class LedgerNode {
       height: chain.head.header.height,
       data: this.#config.dataFolder,
     });
-  }
-
-  /** Begins consensus where the chain is now. */
-  async #begin(): Promise<void> {
-    const { engine, signer, store, chain } = this.#parts;
-    await signer.open();
-    const record = signer.recordAt(chain.epoch);
-    engine.start(startPoint({ store, chain, record }), signer.signing);
   }
 
   /** Answers what is under way, stops proposing, closes files. */
@@ -188,6 +180,16 @@ type Parts = {
   readonly journal: TransactionJournal;
   readonly signer: Signer;
 };
+
+/** Begins consensus where the chain is now. */
+async function beginConsensus(
+  parts: Pick<Parts, "engine" | "signer" | "store" | "chain">,
+): Promise<void> {
+  const { engine, signer, store, chain } = parts;
+  await signer.open();
+  const record = signer.recordAt(chain.epoch);
+  engine.start(startPoint({ store, chain, record }), signer.signing);
+}
 
 type Opened = {
   readonly config: Config;
@@ -244,6 +246,11 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
     () => performance.now(),
     () => pool.size > 0,
   );
+  const committed = (blocks: readonly CommittedBlock[]): void => {
+    for (const block of blocks) onCommitted(options, { ...base, pool, announce }, block);
+    health.onCommitted();
+    pool.compactJournal().catch(failed);
+  };
   const peering = await openPeering(options, { ...base, pool, failed });
   const engine = new Engine({
     replica: replicaOptions(config, keys),
@@ -251,11 +258,7 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
       ...worldFacts(options, base),
       outbound: peering?.outbound ?? noOutbound,
       pool,
-      onCommitted: (blocks) => {
-        for (const block of blocks) onCommitted(options, { ...base, pool, announce }, block);
-        health.onCommitted();
-        pool.compactJournal().catch(failed);
-      },
+      onCommitted: committed,
       onAlarm: (reason) => {
         health.onAlarm(reason);
         log.error("the chain cannot be followed any more", { reason });
@@ -263,8 +266,9 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
       onFailure: failed,
     },
   });
-  peering?.attach(engine);
   const signer = new Signer({ ...options, allowMissing: options.allowMissingSafetyFile });
+  const begin = (): Promise<void> => beginConsensus({ engine, signer, store, chain });
+  peering?.attach({ engine, begin, onCommitted: committed });
   // With others the chain is followed first: what may be signed depends on how far it is.
   if (peering === null) await signer.open();
   const { api, announce } = createApi({
@@ -277,8 +281,8 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
     build: buildInfo(),
     address: keys?.address ?? zeroAddress,
     status: () => engine.status,
-    unhealthy: () => health.reason() ?? peering?.peers.quorumFault() ?? null,
-    network: peering?.peers.network ?? null,
+    unhealthy: () => peering?.fault() ?? health.reason(),
+    ...networkFacts(options, peering),
   });
   watchParts(metrics, { pool, waiters, engine, recoverPool, store, threads });
   restoreBlocks(store, chain);
@@ -417,6 +421,22 @@ function replicaOptions({ consensus }: Config, keys: ValidatorKeys | null): Repl
     clockDriftMsMax: consensus.clockDriftMsMax,
     hash: keccak256,
     aggregate,
+  };
+}
+
+/** What the API tells of the network. */
+function networkFacts(
+  { config, keys }: AssembleOptions,
+  peering: Peering | null,
+): Pick<ApiParts, "network" | "catchUp" | "genesisPath" | "addresses" | "isConnected"> {
+  const own = (): readonly string[] => peering?.peers.network.addresses() ?? [];
+  return {
+    network: peering?.peers.network ?? null,
+    catchUp: () => peering?.progress ?? null,
+    genesisPath: config.genesisPath,
+    addresses: () => [...own(), ...config.p2p.peers],
+    isConnected: ({ address, blsKey }) =>
+      address === keys?.address || (peering?.peers.validators.of(blsKey).length ?? 0) > 0,
   };
 }
 

@@ -4,6 +4,7 @@ import type { PeerId } from "../p2p/peerId.ts";
 import type { Protocol, Served } from "../p2p/protocols.ts";
 import type { Verdict } from "../p2p/transport.ts";
 import { BlockFetcher } from "./blockFetcher.ts";
+import type { CommittedBlock } from "./chain.ts";
 import type { DiskStore } from "./diskStore.ts";
 import type { Engine } from "./engine.ts";
 import { Follower } from "./follower.ts";
@@ -11,6 +12,7 @@ import { Inbound, type InboundParts } from "./inbound.ts";
 import { emptyCodec, peerMessageCodec, type PeerMessage } from "./messages.ts";
 import { PeerOutbound } from "./outbound.ts";
 import { PeerNetwork, type PeerNetworkOptions } from "./peerNetwork.ts";
+import { Ranges } from "./ranges.ts";
 import type { Reads } from "./reads.ts";
 import { TransactionGossip } from "./transactionGossip.ts";
 import type { TransactionPool } from "./transactionPool.ts";
@@ -36,6 +38,15 @@ export type PeeringOptions = Omit<PeerNetworkOptions, "runtime"> & {
   readonly onUnused: InboundParts["onUnused"];
 };
 
+/** The node that the network is tied to. */
+export type NodeBehind = {
+  readonly engine: Engine;
+  /** Begins consensus where the chain is. */
+  readonly begin: () => Promise<void>;
+  /** Blocks were committed by following the chain, without consensus. */
+  readonly onCommitted: (blocks: readonly CommittedBlock[]) => void;
+};
+
 /** A node among others: everything that goes over the network, and the ends of it. */
 export class Peering {
   readonly peers: PeerNetwork;
@@ -46,7 +57,7 @@ export class Peering {
   readonly #transactions: TransactionGossip;
   readonly #follower: Follower;
   #inbound: Inbound | null = null;
-  #engine: Engine | null = null;
+  #node: NodeBehind | null = null;
 
   private constructor(options: PeeringOptions, peers: PeerNetwork) {
     const { chain, store, genesis, pool, log, reads, keys } = options;
@@ -56,7 +67,7 @@ export class Peering {
     this.#options = options;
     this.#verifier = new Verifier(genesis.hash, options.onChecked);
     this.#fetcher = new BlockFetcher(network, { chain, store });
-    const isFollowing = (): boolean => this.#engine?.isRunning ?? false;
+    const isFollowing = (): boolean => this.#node?.engine.isRunning ?? false;
     const parts = { pool, log: log.child("transactions"), isFollowing };
     this.#transactions = new TransactionGossip(network, scope, parts);
     this.outbound = new PeerOutbound({
@@ -76,8 +87,29 @@ export class Peering {
         validate: (bytes, from) => this.#onGossip(bytes, from),
       }),
     });
-    const inbound = (): Inbound => this.#ready();
-    this.#follower = new Follower({ network, chain, store, outbound: this.outbound, inbound });
+    this.#follower = new Follower({
+      genesis,
+      network,
+      chain,
+      store,
+      pool,
+      verifier: this.#verifier,
+      ranges: new Ranges(network, { store, reads }),
+      onCommitted: (blocks) => this.#behind().onCommitted(blocks),
+      log: log.child("sync"),
+      outbound: this.outbound,
+      inbound: () => this.#ready(),
+      engine: () => this.#behind().engine,
+      begin: async () => {
+        await this.#behind().begin();
+        for (const { peer } of network.peers()) void this.#transactions.onJoined(peer);
+      },
+      isSole: () => {
+        const { validators: members } = chain.epoch.committee;
+        return members.length === 1 && members[0]?.address === keys?.address;
+      },
+      onFailure: options.onFailure,
+    });
     network.watch({ joined: (peer) => void this.#transactions.onJoined(peer) });
   }
 
@@ -89,9 +121,10 @@ export class Peering {
   }
 
   /** Ties consensus to the network; once, before the start. */
-  attach(engine: Engine): void {
+  attach(node: NodeBehind): void {
     const { genesis, chain, store, pool, onUnused } = this.#options;
-    this.#engine = engine;
+    const { engine } = node;
+    this.#node = node;
     this.outbound.attach(engine);
     this.#inbound = new Inbound({
       genesis: genesis.hash,
@@ -113,9 +146,21 @@ export class Peering {
   }
 
   async stop(): Promise<void> {
-    this.#follower.stop();
+    await this.#follower.stop();
     this.#transactions.stop();
     await this.peers.stop();
+  }
+
+  /** How far the node is on its way to the others; `null` once it is there. */
+  get progress(): Follower["progress"] {
+    return this.#follower.progress;
+  }
+
+  /** Why the node should not be sent work; `null` if it follows and enough validators are there. */
+  fault(): string | null {
+    const { progress } = this;
+    if (progress === null) return this.peers.quorumFault();
+    return `following the chain: at block ${progress.height} of ${progress.target}`;
   }
 
   /** Transactions of own clients came in. */
@@ -146,6 +191,11 @@ export class Peering {
   #onGossip(bytes: Uint8Array, from: PeerId): Verdict | Promise<Verdict> {
     const message = peerMessageCodec.decode(bytes);
     return message.ok ? this.#ready().receive(message.value, from) : "reject";
+  }
+
+  #behind(): NodeBehind {
+    if (this.#node === null) throw new Error("the network is started after it is attached");
+    return this.#node;
   }
 
   #ready(): Inbound {

@@ -64,6 +64,11 @@ export class TransactionPool {
   readonly #abandoned = new Map<Digest, string>();
   /** Local transactions whose journal record is under way. */
   readonly #unwritten = new Map<Digest, Promise<void>>();
+  /** Blocks whose signers are being recovered ahead. */
+  readonly #prepared = new WeakMap<
+    readonly Uint8Array[],
+    Promise<readonly Verified<Transaction>[] | null>
+  >();
   /** The journal's newest group, and what it holds. */
   #writing: { readonly written: Promise<void>; readonly hashes: Digest[] } | null = null;
   #isCompacting = false;
@@ -260,11 +265,22 @@ export class TransactionPool {
     return refuse(refusal);
   }
 
+  /** Begins what `recoverBlock` will be asked for with this very list, so that it waits less. */
+  prepare(encoded: readonly Uint8Array[]): void {
+    if (encoded.length > 0) this.#prepared.set(encoded, this.#recoverBlock(encoded));
+  }
+
   /**
    * Verified transactions of a block, from the pool where it has them; `null` if one does not
    * verify.
    */
-  async recoverBlock(
+  recoverBlock(encoded: readonly Uint8Array[]): Promise<readonly Verified<Transaction>[] | null> {
+    const prepared = this.#prepared.get(encoded);
+    this.#prepared.delete(encoded);
+    return prepared ?? this.#recoverBlock(encoded);
+  }
+
+  async #recoverBlock(
     encoded: readonly Uint8Array[],
   ): Promise<readonly Verified<Transaction>[] | null> {
     const decoded = encoded.map((bytes) => decodeEncoded(bytes, this.#chain));

@@ -142,6 +142,21 @@ export type PeerInfo = {
   readonly direction: "inbound" | "outbound";
 };
 
+/** Who votes in the running epoch. */
+export type CommitteeInfo = {
+  readonly epoch: number;
+  /** Height of the epoch's last block. */
+  readonly lastHeight: number;
+  readonly validators: readonly {
+    readonly address: Address;
+    readonly blsKey: Uint8Array;
+    /** ThetaWei. */
+    readonly stake: bigint;
+    /** Whether its node is connected to this one, or is this one. */
+    readonly connected: boolean;
+  }[];
+};
+
 /** Whether the node may be sent work: `ok` false makes `/healthz` answer 503. */
 export type Health = {
   readonly ok: boolean;
@@ -257,6 +272,12 @@ export interface NodeApi {
 
   syncStatus(): SyncStatus;
   peers(): readonly PeerInfo[];
+  /** Multiaddresses at which a new node reaches the network: this one's own, and those it knows. */
+  addresses(): readonly string[];
+  /** The committee of the running epoch. */
+  committee(): CommitteeInfo;
+  /** The text of the genesis file. */
+  genesisFile(): Promise<string>;
   health(): Health;
   /** Calls back after each newly committed block; the returned function ends that. */
   onCommitted(listener: (block: BlockHead) => void): () => void;

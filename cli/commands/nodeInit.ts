@@ -1,12 +1,44 @@
+import { LedgerClient } from "../../sdk/client.ts";
+import { UsageError } from "../failure.ts";
 import { nodeFolder, nodeOptions } from "../nodeFlags.ts";
 import type { NodeAction } from "../nodeProgram.ts";
 
-/** `ledger init`: makes a node folder with new keys and the genesis of a network of one. */
+/**
+ * `ledger init`: makes a node folder with new keys and the genesis of a network of one, or with
+ * `--join` one that follows an existing network.
+ */
 export const initCommand: NodeAction = async (world, flags) => {
+  const options = { ...nodeOptions(world, flags), folder: nodeFolder(world, flags) };
+  const url = flags.text("join");
+  if (url !== undefined) {
+    const { initFollower } = await import("../../node/main.ts");
+    return initFollower({ ...options, ...(await askNetwork(url, world.signal)) });
+  }
   const { initNode } = await import("../../node/main.ts");
-  await initNode({
-    ...nodeOptions(world, flags),
-    folder: nodeFolder(world, flags),
-    chain: flags.text("chain") ?? "privatenet",
-  });
+  await initNode({ ...options, chain: flags.text("chain") ?? "privatenet" });
 };
+
+/** What a running node says of its network. */
+async function askNetwork(
+  text: string,
+  signal: AbortSignal,
+): Promise<{ readonly genesisText: string; readonly peers: readonly string[] }> {
+  if (!URL.canParse(text)) throw new UsageError(`--join ${text.slice(0, 80)} is not a URL`);
+  const url = new URL(text);
+  if (url.pathname === "/") url.pathname = "/rpc";
+  const client = new LedgerClient({ url: url.href });
+  const network = await client.call("ledger.network", {}, { signal });
+  const file = await client.call("ledger.genesis", {}, { signal });
+  const addresses = fieldOf(network, "addresses");
+  const genesisText = fieldOf(file, "genesis");
+  const peers = Array.isArray(addresses) ? addresses.map(String) : [];
+  if (typeof genesisText !== "string" || peers.length === 0)
+    throw new UsageError(`the node at ${url.host} is alone: there is nothing to join`, {
+      hint: "start that node with p2p.listen, then try again",
+    });
+  return { genesisText, peers };
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}

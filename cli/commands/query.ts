@@ -67,6 +67,7 @@ const plainMethods = {
   version: "theta.GetVersion",
   guardian: "theta.GetGuardianInfo",
   pending: "theta.GetPendingTransactions",
+  validators: "ledger.validators",
 } as const;
 
 /** `query status` and the other queries without parameters. */
@@ -97,6 +98,22 @@ export const rewardRulesQuery: Action = async (context, flags) => {
   const address = text === undefined ? {} : { address: addressFlag("--address", text) };
   await ask(context, "theta.GetStakeRewardDistributionByHeight", { height, ...address });
 };
+
+/** `peers`: a line for each connected node. */
+export const listPeers: Action = async (context) => {
+  const client = new LedgerClient({ url: context.settings.rpcUrl });
+  const answer = await client.call("ledger.peers", {}, { signal: context.signal });
+  if (context.json) return printDocument(context, answer);
+  const rows = Array.isArray(answer) ? answer.map((row: unknown) => peerLine(row)) : [];
+  for (const row of rows) context.print(row);
+  if (rows.length === 0) context.warn("no node is connected");
+};
+
+function peerLine(row: unknown): string {
+  if (typeof row !== "object" || row === null) return "";
+  const { id, direction, address } = row as Readonly<Record<string, unknown>>;
+  return `${String(id)}  ${String(direction).padEnd(8)}  ${String(address)}`;
+}
 
 /** `query peers`. */
 export const peersQuery: Action = async (context, flags) => {

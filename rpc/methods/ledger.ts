@@ -12,6 +12,7 @@ import type { MethodHost } from "../methodHost.ts";
 import { anything, optional, safeNumber, shortText, thetaDigest } from "../parameters.ts";
 import { queryError } from "../refusals.ts";
 import { evidenceMethods } from "./ledgerEvidence.ts";
+import { networkMethods } from "./ledgerNetwork.ts";
 
 function certificateJson(certificate: Certificate): JsonValue {
   return {
@@ -60,7 +61,7 @@ function modulesJson(node: NodeApi): JsonValue {
 }
 
 /** `ledger.*`: what this ledger has and Theta has not. */
-export function ledgerMethods({ node }: MethodHost): readonly Method[] {
+export function ledgerMethods({ node, ...host }: MethodHost): readonly Method[] {
   const style = "object";
   return [
     method({
@@ -114,5 +115,6 @@ export function ledgerMethods({ node }: MethodHost): readonly Method[] {
       },
     }),
     ...evidenceMethods(node),
+    ...networkMethods({ node, ...host }),
   ];
 }

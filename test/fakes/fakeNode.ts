@@ -352,6 +352,20 @@ export class FakeNode implements NodeApi {
     return [{ id: "peer1", address: "/ip4/127.0.0.1/tcp/12000", direction: "outbound" }];
   }
 
+  addresses(): readonly string[] {
+    return ["/ip4/127.0.0.1/tcp/12000"];
+  }
+
+  committee(): ReturnType<NodeApi["committee"]> {
+    const blsKey = new Uint8Array(48).fill(1);
+    const validators = [{ address: this.address, blsKey, stake: 5n, connected: true }];
+    return { epoch: 0, lastHeight: 100, validators };
+  }
+
+  genesisFile(): Promise<string> {
+    return Promise.resolve("{}");
+  }
+
   health(): Health {
     return this.healthy;
   }

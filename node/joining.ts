@@ -1,0 +1,229 @@
+import { NodeError } from "../base/nodeError.ts";
+import {
+  CatchUp,
+  type CatchUpEffect,
+  type CatchUpInput,
+  type Range,
+} from "../consensus/catchUp.ts";
+import { soundRules } from "../consensus/rules.ts";
+import type { Network } from "../p2p/network.ts";
+import { textToPeerId, type PeerId } from "../p2p/peerId.ts";
+import type { Chain, CommittedBlock } from "./chain.ts";
+import type { DiskStore } from "./diskStore.ts";
+import type { GenesisNames } from "./genesis.ts";
+import type { Log } from "./log.ts";
+import type { CheckedRange, Ranges } from "./ranges.ts";
+import { commitProofSummary } from "./summaries.ts";
+import type { TransactionPool } from "./transactionPool.ts";
+import type { Verifier } from "./verifier.ts";
+
+/** Between two lines of progress, in milliseconds. */
+const progressIntervalMs = 5_000;
+
+/** A catch-up of fewer blocks than this is not worth a line. */
+const silentBlocksMax = 16;
+
+/** What following the chain from afar needs. */
+export type JoiningParts = {
+  readonly genesis: GenesisNames;
+  readonly network: Network;
+  readonly chain: Chain;
+  readonly store: DiskStore;
+  readonly pool: TransactionPool;
+  readonly verifier: Verifier;
+  readonly ranges: Ranges;
+  /** A peer's newest height by its own word; `null` if it does not answer. */
+  readonly askHeight: (peer: PeerId) => Promise<number | null>;
+  readonly onCommitted: (blocks: readonly CommittedBlock[]) => void;
+  readonly log: Log;
+};
+
+/**
+ * The host of one catch-up (consensus/catchUp.ts): carries out its orders until it is near the
+ * others. Consensus does not run meanwhile, so nothing else changes the chain.
+ */
+export class Joining {
+  readonly #parts: JoiningParts;
+  readonly #machine = new CatchUp();
+  readonly #received = new Map<string, CheckedRange>();
+  readonly #startHeight: number;
+  readonly #startMs = performance.now();
+  #timers = new Set<NodeJS.Timeout>();
+  #toldAtMs = performance.now();
+  #end: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | null = null;
+  #unwatch: (() => void) | null = null;
+  #applying: Promise<void> = Promise.resolve();
+
+  constructor(parts: JoiningParts) {
+    this.#parts = parts;
+    this.#startHeight = parts.chain.head.header.height;
+  }
+
+  /** Heights here and at the best of the peers, by their word. */
+  get progress(): CatchUp["progress"] {
+    return this.#machine.progress;
+  }
+
+  /** Resolves when the chain is followed to near its end, or after `stop`. */
+  run(mayBeAlone: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#end = { resolve, reject };
+      this.#unwatch = this.#parts.network.watch({
+        left: (peer) => this.#deliver({ type: "peerLeft", peer }),
+      });
+      this.#deliver({ type: "started", height: this.#startHeight, mayBeAlone });
+    });
+  }
+
+  /** Ends it; resolves when no block is under way any more. */
+  async stop(): Promise<void> {
+    this.#finish();
+    await this.#applying;
+  }
+
+  #finish(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    this.#unwatch?.();
+    this.#received.clear();
+    const end = this.#end;
+    this.#end = null;
+    end?.resolve();
+  }
+
+  #fail(error: unknown): void {
+    const end = this.#end;
+    this.#end = null;
+    this.#finish();
+    end?.reject(error);
+  }
+
+  #deliver(input: CatchUpInput): void {
+    if (this.#end === null) return;
+    for (const effect of this.#machine.step(input)) this.#perform(effect);
+  }
+
+  #perform(effect: CatchUpEffect): void {
+    switch (effect.type) {
+      case "askStandings":
+        return this.#after(effect.afterMs, () => void this.#round());
+      case "askRange":
+        return void this.#askRange(textToPeerId(effect.peer), effect.range);
+      case "applyRange":
+        // Not at once: the orders that follow this one come first.
+        this.#applying = Promise.resolve()
+          .then(() => this.#apply(effect.peer, effect.range))
+          .catch((error: unknown) => this.#fail(error));
+        return;
+      case "dropRange":
+        this.#received.delete(keyOf(effect.peer, effect.from));
+        return;
+      case "blame":
+        return this.#parts.network.report(
+          textToPeerId(effect.peer),
+          "rejected",
+          "catch-up: not a part of this chain",
+        );
+      case "finished":
+        this.#tell("caught up", silentBlocksMax);
+        return this.#finish();
+    }
+  }
+
+  #after(delayMs: number, callback: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      callback();
+    }, delayMs);
+    this.#timers.add(timer);
+  }
+
+  async #round(): Promise<void> {
+    const { network, askHeight } = this.#parts;
+    const asked = network.peers().map(async ({ peer }) => {
+      const height = await askHeight(peer);
+      if (height !== null) this.#deliver({ type: "peerStands", peer, height });
+    });
+    await Promise.all(asked);
+    this.#deliver({ type: "roundEnded" });
+  }
+
+  async #askRange(peer: PeerId, range: Range): Promise<void> {
+    const { ranges, genesis } = this.#parts;
+    const { from } = range;
+    const answer = await ranges.request(peer, range, genesis.hash);
+    if (this.#end === null) return;
+    if (!answer.ok) {
+      const type = answer.refusal.code === "wrong" ? "rangeWrong" : "rangeMissing";
+      return this.#deliver({ type, peer, from });
+    }
+    this.#received.set(keyOf(peer, from), answer.value);
+    const count = answer.value.blocks.length;
+    this.#deliver({ type: "rangeReceived", peer, range: { from, count } });
+  }
+
+  async #apply(peer: string, range: Range): Promise<void> {
+    const { chain, store, verifier, onCommitted } = this.#parts;
+    const received = this.#received.get(keyOf(peer, range.from));
+    this.#received.delete(keyOf(peer, range.from));
+    if (received === undefined) throw missing(range);
+    const { blocks, hashes, proof } = received;
+    const { epoch } = chain;
+    const summary = commitProofSummary(proof);
+    const isProved =
+      blocks[0]?.header.epoch === epoch.epoch &&
+      soundRules.isCommitProof(epoch, summary) &&
+      verifier.proof(summary, epoch) !== null;
+    if (!isProved) return this.#deliver({ type: "rangeWrong", peer, from: range.from });
+    const parent = blocks[0]?.header.parentHash;
+    if (parent !== chain.head.hash) {
+      throw forked(
+        `a proof commits a child of ${parent}, and ${chain.head.hash} is committed here`,
+      );
+    }
+    await this.#execute(received);
+    if (this.#end === null) return;
+    onCommitted(await chain.commitProved(hashes, proof));
+    if (store.epoch.epoch > epoch.epoch) chain.startEpoch(store.epoch);
+    if (performance.now() - this.#toldAtMs > progressIntervalMs) this.#tell("catching up", 0);
+    this.#deliver({ type: "rangeApplied", range });
+  }
+
+  /** One after another; signers are recovered ahead, on other threads. */
+  async #execute({ blocks, hashes }: CheckedRange): Promise<void> {
+    const { chain, pool } = this.#parts;
+    for (const { body } of blocks) pool.prepare(body.transactions);
+    for (const [i, block] of blocks.entries()) {
+      const hash = hashes[i];
+      if (hash === undefined || chain.add(block) === null) throw missing({ from: i, count: 1 });
+      const result = await chain.execute(hash);
+      if (!result.valid) throw forked(`${hash} is committed, and invalid here`);
+      if (this.#end === null) return;
+    }
+  }
+
+  #tell(message: string, blocksMin: number): void {
+    const { height, target } = this.#machine.progress;
+    const blocks = height - this.#startHeight;
+    if (blocks < blocksMin) return;
+    const nowMs = performance.now();
+    this.#toldAtMs = nowMs;
+    const perSecond = Math.round((blocks * 1_000) / Math.max(1, nowMs - this.#startMs));
+    this.#parts.log.info(message, { height, target, blocks, perSecond });
+  }
+}
+
+function keyOf(peer: string, from: number): string {
+  return `${from}/${peer}`;
+}
+
+function missing({ from }: Range): Error {
+  return new NodeError("E_HALT", `the blocks from height ${from} are not held`);
+}
+
+/** More than a third of stake lied, or this program is wrong: nothing more is followed. */
+function forked(reason: string): NodeError {
+  return new NodeError("E_HALT", `the chain cannot be followed any more: ${reason}`, {
+    hint: "compare with other nodes; this one's data and keys are as they were",
+  });
+}
