@@ -15,9 +15,12 @@ import type { BlockHead, NodeApi } from "../rpc/api.ts";
 import { rpcLimitsDefault } from "../rpc/limits.ts";
 import { RpcServer } from "../rpc/server.ts";
 import { createApi, type ApiParts } from "./api.ts";
+import { BlockClock } from "./blockClock.ts";
 import { buildInfo } from "./build.ts";
 import { Chain, type CommittedBlock } from "./chain.ts";
 import type { Config } from "./config.ts";
+import { openDevelopment } from "./development.ts";
+import type { DevnetAccount } from "./devnet.ts";
 import { DiskStore, storeFolder } from "./diskStore.ts";
 import { EvidencePool, type Judge } from "./evidencePool.ts";
 import type { GenesisNames, GenesisSource } from "./genesis.ts";
@@ -97,6 +100,8 @@ export class LedgerNode {
     readonly allowMissingSafetyFile: boolean;
     /** Run without `rpc.secondPort` if another program listens there. */
     readonly secondPortOptional: boolean;
+    /** Funded accounts of a devnet, which also answers development methods; else `null`. */
+    readonly devnet: readonly DevnetAccount[] | null;
     readonly log: Log;
     readonly events: NodeEvents;
   }): Promise<LedgerNode> {
@@ -209,6 +214,7 @@ type AssembleOptions = {
   readonly keys: ValidatorKeys | null;
   readonly allowMissingSafetyFile: boolean;
   readonly secondPortOptional: boolean;
+  readonly devnet: readonly DevnetAccount[] | null;
   readonly log: Log;
   readonly events: NodeEvents;
   readonly genesis: GenesisNames;
@@ -226,6 +232,7 @@ type Base = {
   readonly waiters: Waiters;
   readonly recoverPool: RecoverPool;
   readonly threads: StateThreads;
+  readonly clock: BlockClock;
 };
 
 /** Wires the parts in the order of the arrows. */
@@ -247,7 +254,10 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
     () => pool.size > 0,
   );
   const committed = (blocks: readonly CommittedBlock[]): void => {
-    for (const block of blocks) onCommitted(options, { ...base, pool, announce }, block);
+    for (const block of blocks) {
+      development?.onCommitted(block);
+      onCommitted(options, { ...base, pool, announce }, block);
+    }
     health.onCommitted();
     pool.compactJournal().catch(failed);
   };
@@ -258,6 +268,7 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
       ...worldFacts(options, base),
       outbound: peering?.outbound ?? noOutbound,
       pool,
+      holdsWork: () => development?.holdsWork ?? false,
       onCommitted: committed,
       onAlarm: (reason) => {
         health.onAlarm(reason);
@@ -284,6 +295,8 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
     unhealthy: () => peering?.fault() ?? health.reason(),
     ...networkFacts(options, peering),
   });
+  const onWork = (): void => engine.onWork(pool.size > 0);
+  const development = openDevelopment(options, { ...base, api, onWork });
   watchParts(metrics, { pool, waiters, engine, recoverPool, store, threads });
   restoreBlocks(store, chain);
   const services = { pool, waiters, recoverPool, threads, journal, signer };
@@ -291,9 +304,8 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
   const onThrow = (error: unknown): void => {
     if (isDiskFailure(error)) failed(error);
   };
-  const { secondPortOptional } = options;
-  const opened = { config, secondPortOptional, log, genesis, metrics, api, onThrow, parts };
-  return { ...opened, unsubmitted: payloads };
+  const served = { metrics, api: { ...api, development }, unsubmitted: payloads };
+  return { ...options, onThrow, parts, ...served };
 }
 
 function createBase(
@@ -314,6 +326,7 @@ function createBase(
     evidence: new EvidencePool(judge, () => {}),
     reads: new Reads(store, genesis.chain),
     waiters: new Waiters(),
+    clock: new BlockClock(() => Date.now()),
     threads: new StateThreads({ folder: storeFolder(config.dataFolder) }),
     recoverPool: new RecoverPool({
       onFailure: (error) => log.warn("a signature thread died", { error: error.message }),
@@ -323,7 +336,7 @@ function createBase(
 
 async function openPool(
   { config, genesis, store, log }: AssembleOptions,
-  { recoverPool, headState, metrics, waiters }: Base,
+  { recoverPool, headState, metrics, waiters, reads }: Base,
   on: {
     readonly change: (pending: boolean) => void;
     readonly accepted: (hashes: readonly Digest[]) => void;
@@ -353,7 +366,7 @@ async function openPool(
     view: {
       admission: () => headState.admission(),
       accounts: () => headState.accounts(),
-      isCommitted: (hash) => store.transactionPosition(hash) !== null,
+      isCommitted: (hash) => reads.position(hash) !== null,
     },
     metrics,
     onChange: on.change,
@@ -365,14 +378,15 @@ async function openPool(
 
 function worldFacts(
   { config, genesis, log }: AssembleOptions,
-  { chain, reads, evidence }: Base,
+  { chain, reads, evidence, clock }: Base,
 ): Pick<
   WorldOptions,
-  "genesis" | "chain" | "evidence" | "pace" | "transactionsMax" | "epochProof" | "log"
+  "genesis" | "chain" | "clock" | "evidence" | "pace" | "transactionsMax" | "epochProof" | "log"
 > {
   return {
     genesis: genesis.hash,
     chain,
+    clock,
     evidence,
     pace: {
       intervalMsMin: config.consensus.blockIntervalMsMin,

@@ -5,8 +5,13 @@ import { emptyKeccak, keccakDigest } from "../../crypto/keccak.ts";
 import { gasLimitMin } from "../../vm/transactionGas.ts";
 import { emptyAccount, hasCode, nonceMax } from "../accounts.ts";
 import { createModuleKey } from "../definitions.ts";
-import { applied, type Module, type ModuleContext } from "../module.ts";
-import type { OperationDefinition, ReadContext } from "../module.ts";
+import {
+  applied,
+  type Module,
+  type ModuleContext,
+  type OperationDefinition,
+  type ReadContext,
+} from "../module.ts";
 import type { Refusal } from "../refusal.ts";
 import {
   addressField,
@@ -27,7 +32,7 @@ import { historyAddress } from "./evmHistory.ts";
 import { forkOf } from "./evmRun.ts";
 
 /*
- * What test frameworks do to a chain (docs/adr/011-development-operations.md): accounts written as they
+ * What test frameworks do to a chain (docs/adr/012-development-operations.md): accounts written as they
  * please, transactions in the name of whoever has not signed them. They are operations in blocks
  * like any other, so each node computes the same; a chain offers them only if its parameter
  * `dev.operations` says so, which no public genesis may.
@@ -110,7 +115,9 @@ const write: OperationDefinition<ValueOf<typeof writeSchema>> = {
   signers: () => [],
   validate: (context) => refusedHere(context),
   check: (_context, { body }) => {
-    const bad = body.accounts.find(({ address, nonce }) => isReserved(address) || tooHigh(nonce));
+    const bad = body.accounts.find(
+      ({ address, nonce }) => isReservedAccount(address) || tooHigh(nonce),
+    );
     if (bad === undefined) return null;
     const { address } = bad;
     return { code: "bodyInvalid", got: address, expected: "an account of people or contracts" };
@@ -126,7 +133,7 @@ function tooHigh(nonce: AccountWrite["nonce"]): boolean {
 }
 
 /** What the chain itself keeps: the sub-tries of modules, and the hashes of blocks. */
-function isReserved(address: Address): boolean {
+export function isReservedAccount(address: Address): boolean {
   return address === historyAddress || address.startsWith(moduleDigits);
 }
 
