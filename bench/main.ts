@@ -11,6 +11,7 @@ const benchmarks: Readonly<
   start: () => import("./start.ts"),
   p2p: () => import("./p2p.ts"),
   evm: () => import("./evm.ts"),
+  pay: () => import("./pay.ts"),
 };
 
 const [name = "", ...flags] = process.argv.slice(2);

@@ -1,7 +1,8 @@
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cleanUp, temporaryFolder, waitFor } from "./harness.ts";
-import { LabCluster, type LabNode } from "./lab/cluster.ts";
+import { LabCluster, type ClusterOptions, type LabNode } from "./lab/cluster.ts";
 import { devnetKeys } from "./lab/devnetKeys.ts";
 import { checkFolder, History } from "./lab/history.ts";
 import { requires } from "./requires.ts";
@@ -20,39 +21,43 @@ function rare(name: string, body: () => Promise<void>): void {
   if (isWhole) test(name, body);
 }
 
+/** Longest start of a cluster, and longest comparison of histories, in milliseconds. */
+const startMsMax = 240_000;
+
 /** Longest until a chain that was hindered goes on, in milliseconds. */
 const recoverMsMax = 90_000;
 
-const settings = ["consensus.blockIntervalMsIdle=500", "log.level=info", "log.format=text"];
+const pace = ["consensus.blockIntervalMsIdle=500", "log.level=info", "log.format=text"];
 
-describe("four validators on four hosts", { timeout: 400_000 }, () => {
+/** A cluster for the tests of one `describe`, and clients that use it during each of them. */
+function useCluster(options: Omit<ClusterOptions, "folder">): () => LabCluster {
   let cluster: LabCluster | null = null;
   let history: History | null = null;
-
-  const lab = (): LabCluster => {
-    if (cluster === null) throw new Error("the cluster did not start");
-    return cluster;
-  };
-  const node = (index: number): LabNode => lab().node(index);
-
   beforeEach(async ({ skip }) => {
     requires({ skip }, "namespaces");
-    const folder = join(temporaryFolder(), "net");
-    cluster ??= await LabCluster.start({ folder, validators: 4, settings });
+    cluster ??= await LabCluster.start({ ...options, folder: join(temporaryFolder(), "net") });
     history = new History(cluster.nodes.slice(0, 3), devnetKeys, "privatenet");
-  }, 240_000);
-
+  }, startMsMax);
   afterEach(async ({ task }) => {
-    lab().network.heal();
-    const found = (await history?.check(lab())) ?? 0;
+    if (cluster === null || history === null) return;
+    cluster.network.heal();
+    const found = await history.check(cluster);
     expect(found).toBeGreaterThan(0);
     console.log(`${task.name}: ${found} transfers, each in one block of every node`);
-  }, 200_000);
-
+  }, startMsMax);
   afterAll(async () => {
     await cluster?.close();
     await cleanUp();
   });
+  return () => {
+    if (cluster === null) throw new Error("the cluster did not start");
+    return cluster;
+  };
+}
+
+describe("four validators on four hosts", { timeout: 400_000 }, () => {
+  const lab = useCluster({ validators: 4, settings: pace });
+  const node = (index: number): LabNode => lab().node(index);
 
   test("the leader is killed: the others go on, and it joins again", async () => {
     await lab().goOn();
@@ -132,6 +137,41 @@ describe("four validators on four hosts", { timeout: 400_000 }, () => {
     await standsStill(lab());
     node(2).start();
     node(3).start();
+    await lab().goOn();
+  });
+
+  rare(
+    "D6 a validator loses its data: it catches up, and is silent until the next epoch",
+    async () => {
+      await node(3).stop("SIGKILL");
+      rmSync(join(node(3).folder, "data"), { recursive: true });
+      node(3).start();
+      const isSilent = (): boolean => node(3).log.includes("signs nothing until the next epoch");
+      await waitFor("it says that it is silent", isSilent, recoverMsMax);
+      await lab().goOn();
+    },
+  );
+});
+
+describe("four validators far apart", { timeout: 400_000 }, () => {
+  const lab = useCluster({ validators: 4, settings: pace, withProxies: true });
+  const everyLink = { address: "*", delayMs: 0, stallEvery: 0, stallMs: 0 };
+
+  rare("50 ms each way on every link", async () => {
+    lab().delay([{ ...everyLink, delayMs: 50 }]);
+    await lab().goOn(lab().nodes, 10);
+  });
+
+  rare("every 20th piece on a link is lost and comes again after 300 ms", async () => {
+    lab().delay([{ ...everyLink, delayMs: 10, stallEvery: 20, stallMs: 300 }]);
+    await lab().goOn(lab().nodes, 10);
+  });
+
+  rare("one validator is far from all others", async () => {
+    const address = lab().network.address(3);
+    lab().delay([{ ...everyLink, address, delayMs: 700 }]);
+    await lab().goOn(lab().nodes.slice(0, 3), 10);
+    lab().delay([]);
     await lab().goOn();
   });
 });

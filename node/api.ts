@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Registry as MetricsRegistry } from "prom-client";
 import type { Address, Digest } from "../base/brand.ts";
+import { bytesToBigInt, emptyBytes } from "../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../base/outcome.ts";
 import type { KeyHolder } from "../consensus/committee.ts";
 import type { ReplicaStatus } from "../consensus/replicaOptions.ts";
@@ -12,6 +13,7 @@ import type { StateReader } from "../ledger/state.ts";
 import type { StateTaskAnswer, StateTaskName, StateTaskRequest } from "../ledger/stateTasks.ts";
 import type {
   AccountInfo,
+  AccountProof,
   BlockHead,
   BuildInfo,
   CommittedTransaction,
@@ -32,6 +34,7 @@ import type { Chain } from "./chain.ts";
 import type { DiskStore } from "./diskStore.ts";
 import type { EvidencePool } from "./evidencePool.ts";
 import { headContext, type HeadState } from "./headState.ts";
+import { readLogs } from "./logReads.ts";
 import type { Reads } from "./reads.ts";
 import type { StateThreads } from "./stateThreads.ts";
 import { pendingAccount, type TransactionPool } from "./transactionPool.ts";
@@ -49,6 +52,8 @@ export type ApiParts = {
   readonly evidence: EvidencePool;
   readonly waiters: Waiters;
   readonly threads: StateThreads;
+  /** Called with each transaction that becomes pending. */
+  readonly pendingListeners: Set<(hash: Digest) => void>;
   readonly metrics: MetricsRegistry;
   readonly build: BuildInfo;
   readonly address: Address;
@@ -82,6 +87,9 @@ export function createApi(parts: ApiParts): {
     ...stateReads(parts),
     transaction: (hash) => Promise.resolve(lookUp(parts, hash)),
     pendingHashes: (limit) => pool.hashes(limit),
+    pendingTransactions: (limit) => pool.transactions(limit),
+    proof: (address, slots, height) => proofOf(parts, address, slots, height),
+    logs: (filter, limits) => readLogs(parts, filter, limits),
     nextBaseFee: () => head.baseFee(),
     pendingAccount: (address) => {
       const account = head.admission().account(address);
@@ -108,10 +116,8 @@ export function createApi(parts: ApiParts): {
       const reason = parts.unhealthy();
       return { ok: reason === null, reason };
     },
-    onCommitted: (listener) => {
-      if (listeners.size < listenersMax) listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    onCommitted: (listener) => added(listeners, listener),
+    onPending: (listener) => added(parts.pendingListeners, listener),
   };
   const announce = (block: BlockHead): void => {
     for (const listener of listeners) listener(block);
@@ -156,6 +162,49 @@ function networkReads(
   };
 }
 
+function added<T>(listeners: Set<T>, listener: T): () => void {
+  if (listeners.size < listenersMax) listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+function proofOf(
+  parts: ApiParts,
+  address: Address,
+  slots: readonly Digest[],
+  height: number | null,
+): Outcome<AccountProof, StateRefusal> {
+  const { store, head } = parts;
+  const state = height === null ? accept(head.reader()) : stateAt(parts, height);
+  if (!state.ok) return state;
+  const { value: reader } = state;
+  const read = (): AccountProof => {
+    const { accountProof, storageProofs } = store.proof(reader.root, address, slots);
+    return {
+      account: reader.account(address),
+      accountProof,
+      slots: slots.map((slot, i) => ({
+        word: bytesToBigInt(reader.storage(address, slot) ?? emptyBytes),
+        proof: storageProofs[i] ?? [],
+      })),
+    };
+  };
+  return readOrPruned(parts, height, () => accept(read()));
+}
+
+/** Reads that run into a height being pruned answer that it is gone, never half. */
+function readOrPruned<T, R>(
+  parts: ApiParts,
+  height: number | null,
+  read: () => Outcome<T, R>,
+): Outcome<T, R | StateRefusal> {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof PrunedError)) throw error;
+    return refuse(stateRefusal(parts, "pruned", height ?? parts.chain.head.header.height));
+  }
+}
+
 function identity({
   executor,
   build,
@@ -170,9 +219,16 @@ function identity({
 function blockReads({
   chain,
   reads,
+  store,
 }: ApiParts): Pick<
   NodeApi,
-  "head" | "finalizedHeight" | "headAtHeight" | "blockAtHeight" | "blockByHash" | "commitProof"
+  | "head"
+  | "finalizedHeight"
+  | "headAtHeight"
+  | "blockAtHeight"
+  | "blockByHash"
+  | "commitProof"
+  | "moduleProof"
 > {
   return {
     head: () => chain.head,
@@ -181,6 +237,7 @@ function blockReads({
     blockAtHeight: (height) => Promise.resolve(reads.blockAtHeight(height)),
     blockByHash: (hash) => Promise.resolve(reads.blockByHash(hash)),
     commitProof: (hash) => Promise.resolve(reads.commitProof(hash)),
+    moduleProof: (module, keys) => store.moduleProof(chain.head.header.stateRoot, module, keys),
   };
 }
 
@@ -190,25 +247,13 @@ function stateReads(
   const { head, executor, reads, registry, chain } = parts;
   const at = (height: number | null): Outcome<StateReader, StateRefusal> =>
     height === null ? accept(head.reader()) : stateAt(parts, height);
-  /** Reads that run into a height being pruned answer that it is gone, never half. */
-  const orPruned = <T, R>(
-    height: number | null,
-    read: () => Outcome<T, R>,
-  ): Outcome<T, R | StateRefusal> => {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof PrunedError)) throw error;
-      return refuse(stateRefusal(parts, "pruned", height ?? chain.head.header.height));
-    }
-  };
   return {
     state: () => head.reader(),
     stateAt: at,
     account: (address, height) => {
       const state = at(height);
       if (!state.ok) return state;
-      return orPruned(height, () => {
+      return readOrPruned(parts, height, () => {
         const account = state.value.account(address);
         const block = height === null ? chain.head : reads.headAtHeight(height);
         const context = headContext(block ?? chain.head);
@@ -233,7 +278,7 @@ function stateReads(
         const detail = `expected ${definition.parameters.description}`;
         return refuse<QueryRefusal>({ code: "parametersInvalid", detail });
       }
-      return orPruned<Json, QueryRefusal>(height, () => {
+      return readOrPruned<Json, QueryRefusal>(parts, height, () => {
         const block = height === null ? chain.head : reads.headAtHeight(height);
         const context = executor.open(state.value, headContext(block ?? chain.head));
         const answer = definition.answer(context, read.value);

@@ -48,8 +48,10 @@ export async function checkFolder(options: {
     retainedHeights,
   });
   let chain: ReturnType<typeof checkChain>;
+  let logEntries: number;
   try {
     chain = checkChain(store);
+    logEntries = await store.logIndexCount();
   } finally {
     await store.close();
   }
@@ -65,6 +67,9 @@ export async function checkFolder(options: {
       problems: [
         ...tableProblems(join(config.dataFolder, "store")),
         ...chain.problems,
+        ...(chain.problems.length > 0 || logEntries === chain.logEntries
+          ? []
+          : [`the log index has ${logEntries} entries, not ${chain.logEntries}`]),
         ...counted.problems,
       ].slice(0, problemsMax),
     };
@@ -73,12 +78,16 @@ export async function checkFolder(options: {
   }
 }
 
-function checkChain(
-  store: DiskStore,
-): Pick<CheckReport, "height" | "blocks" | "transactions" | "problems"> {
+function checkChain(store: DiskStore): Pick<
+  CheckReport,
+  "height" | "blocks" | "transactions" | "problems"
+> & {
+  readonly logEntries: number;
+} {
   const { height } = store.head.header;
   const problems: string[] = [];
   let transactions = 0;
+  let logEntries = 0;
   let parent = store.hashAtHeight(0);
   for (let at = 1; at <= height && problems.length < problemsMax; at += 1) {
     const hash = store.hashAtHeight(at);
@@ -103,11 +112,16 @@ function checkChain(
         problems.push(`transaction ${receipt.transactionHash} of block ${at} is not indexed`);
       }
     }
+    if (receipts !== null) {
+      const { entries, wrong } = store.logIndexFaults(at, receipts);
+      logEntries += entries;
+      if (wrong > 0) problems.push(`block ${at} has ${wrong} of ${entries} logs' entries wrong`);
+    }
     transactions += body.transactions.length;
     parent = hash;
   }
   if (height > 0) problems.push(...proofProblems(store));
-  return { height, blocks: height + 1, transactions, problems };
+  return { height, blocks: height + 1, transactions, logEntries, problems };
 }
 
 /** Signatures in the proof were checked when it was made; here it must fit the head. */

@@ -1,16 +1,16 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "../base/assert.ts";
-import type { Digest } from "../base/brand.ts";
+import type { Address, Digest } from "../base/brand.ts";
 import { NodeError } from "../base/nodeError.ts";
-import { decodeRlp, encodeRlp, readBytes, readList } from "../base/rlp.ts";
+import { decodeRlp, encodeRlp, readBytes, readList, type RlpItem } from "../base/rlp.ts";
 import type { EpochInfo } from "../consensus/types.ts";
 import { decodeBody, decodeCommitProof, encodeBody, encodeCommitProof } from "../ledger/block.ts";
 import type { Block, CommitProof, Header } from "../ledger/blockTypes.ts";
 import { genesisBlock, genesisState, type Genesis } from "../ledger/genesis.ts";
 import { blockHash, decodeHeader, encodeHeader } from "../ledger/header.ts";
 import { decodeReceipt, encodeReceipt } from "../ledger/receipt.ts";
-import type { Receipt } from "../ledger/receiptTypes.ts";
+import type { Log, Receipt } from "../ledger/receiptTypes.ts";
 import { coreRegistry } from "../ledger/runtime.ts";
 import type { StateChanges, StateReader } from "../ledger/state.ts";
 import { emptyRoot } from "../store/account.ts";
@@ -25,7 +25,14 @@ import {
 import { checkFormat } from "../store/format.ts";
 import type { KeyValue, KeyValueWrite } from "../store/keyValue.ts";
 import { openLevel } from "../store/level.ts";
-import { openStateTree, type StateTree } from "../store/stateTree.ts";
+import {
+  LogIndex,
+  logIndexWrites,
+  type LogIndexFaults,
+  type LogPlace,
+  type LogTerms,
+} from "../store/logIndex.ts";
+import { openStateTree, type StateProof, type StateTree } from "../store/stateTree.ts";
 import { missingBlock } from "./chain.ts";
 import type { ChainStore, CommitWrite } from "./chainStore.ts";
 import type { GenesisSource } from "./genesis.ts";
@@ -71,6 +78,7 @@ export class DiskStore implements ChainStore {
   readonly #keyValue: KeyValue;
   readonly #tree: StateTree;
   readonly #blocks: BlockStore;
+  readonly #logs: LogIndex;
   #head: { readonly hash: Digest; readonly header: Header };
   #headProof: CommitProof | null;
   #epoch: EpochInfo;
@@ -91,6 +99,7 @@ export class DiskStore implements ChainStore {
     this.#keyValue = parts.keyValue;
     this.#tree = parts.tree;
     this.#blocks = parts.blocks;
+    this.#logs = new LogIndex(parts.keyValue);
     this.#head = parts.head;
     this.#headProof = parts.headProof;
     this.#epoch = parts.epoch;
@@ -102,7 +111,7 @@ export class DiskStore implements ChainStore {
   /** Opens the folder, or makes it with the genesis state in it. */
   static async open(options: DiskStoreOptions): Promise<DiskStore> {
     makeFolder(options.folder);
-    const keyValue = await openLevel(storeFolder(options.folder), { shared: true });
+    const keyValue = await openLevel(storeFolder(options.folder), { shared: "first" });
     try {
       await checkFormat(keyValue, options.genesis.names.hash);
       const tree = await openStateTree(keyValue, {
@@ -170,6 +179,11 @@ export class DiskStore implements ChainStore {
     return this.#tree.reader(root);
   }
 
+  /** Proofs of a module's account and of some of its keys. */
+  moduleProof(root: Digest, module: string, keys: readonly Uint8Array[]): StateProof {
+    return this.#tree.moduleProof(root, module, keys);
+  }
+
   /** Whether the state of a root can be read. */
   hasState(root: Digest): boolean {
     return this.#tree.has(root);
@@ -218,6 +232,7 @@ export class DiskStore implements ChainStore {
         transactions: write.transactions.map((transaction) => transaction.hash),
         proof: encodeCommitProof(proof),
       }),
+      ...logIndexWrites(height, logsOf(write.result)),
       ...(epoch === null ? [] : epochWrites(epoch)),
     ];
     await this.#keyValue.write(writes, { sync: true });
@@ -249,6 +264,37 @@ export class DiskStore implements ChainStore {
   receipts(hash: Digest): StoredReceipts | null {
     const bytes = this.#blocks.receipts(hash);
     return bytes === null ? null : decodeReceipts(bytes);
+  }
+
+  /** Reads single receipts of a block; its jobs' receipt follows the transactions'. */
+  receiptReader(hash: Digest): ((index: number) => Receipt) | null {
+    const bytes = this.#blocks.receipts(hash);
+    if (bytes === null) return null;
+    const { items, job } = receiptItems(bytes);
+    return (index) => readReceipt(index === items.length ? job : items[index]);
+  }
+
+  /** Where logs are, with places of some that do not fit the terms. */
+  logPlaces(
+    terms: readonly LogTerms[],
+    span: { readonly from: number; readonly to: number },
+  ): AsyncIterable<LogPlace> {
+    return this.#logs.places(terms, span);
+  }
+
+  /** Entries of the log index that a block lacks; all entries that it should have. */
+  logIndexFaults(height: number, receipts: StoredReceipts): LogIndexFaults {
+    return this.#logs.faults(height, logsOf(receipts));
+  }
+
+  /** Entries in the log index. */
+  logIndexCount(): Promise<number> {
+    return this.#logs.count();
+  }
+
+  /** Proofs of an account and of slots of its storage under a state's root. */
+  proof(root: Digest, address: Address, slots: readonly Digest[]): StateProof {
+    return this.#tree.proof(root, address, slots);
   }
 
   /** Where a committed transaction is. */
@@ -371,15 +417,31 @@ function encodeReceipts({ receipts, jobReceipt }: StoredReceipts): Uint8Array {
 }
 
 function decodeReceipts(bytes: Uint8Array): StoredReceipts {
+  const { items, job } = receiptItems(bytes);
+  const isEmpty = job instanceof Uint8Array && job.length === 0;
+  return { receipts: items.map(readReceipt), jobReceipt: isEmpty ? null : readReceipt(job) };
+}
+
+function receiptItems(bytes: Uint8Array): {
+  readonly items: readonly RlpItem[];
+  readonly job: RlpItem;
+} {
   const decoded = decodeRlp(bytes);
   const [list, job] = (decoded.ok ? readList(decoded.value, 2) : null) ?? [];
-  const items = readList(list) ?? [];
-  const one = (item: Parameters<typeof readBytes>[0]): Receipt => {
-    const receipt = decodeReceipt(readBytes(item, receiptBytesMax) ?? new Uint8Array(0));
-    if (!receipt.ok) throw missingBlock("readable receipts");
-    return receipt.value;
-  };
-  const jobBytes = readBytes(job, receiptBytesMax);
-  if (jobBytes === null) throw missingBlock("readable receipts");
-  return { receipts: items.map(one), jobReceipt: jobBytes.length === 0 ? null : one(job) };
+  const items = readList(list);
+  if (items === null || job === undefined) throw missingBlock("readable receipts");
+  return { items, job };
+}
+
+function readReceipt(item: RlpItem | undefined): Receipt {
+  const bytes = readBytes(item, receiptBytesMax);
+  const receipt = bytes === null ? null : decodeReceipt(bytes);
+  if (receipt === null || !receipt.ok) throw missingBlock("readable receipts");
+  return receipt.value;
+}
+
+/** Logs by receipt, the jobs' last. */
+function logsOf({ receipts, jobReceipt }: StoredReceipts): readonly (readonly Log[])[] {
+  const logs = receipts.map((receipt) => receipt.logs);
+  return jobReceipt === null ? logs : [...logs, jobReceipt.logs];
 }

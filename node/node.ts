@@ -233,11 +233,12 @@ type Base = {
   readonly recoverPool: RecoverPool;
   readonly threads: StateThreads;
   readonly clock: BlockClock;
+  readonly pendingListeners: Set<(hash: Digest) => void>;
 };
 
 /** Wires the parts in the order of the arrows. */
 async function assemble(options: AssembleOptions): Promise<Opened> {
-  const { config, keys, log, genesis, store } = options;
+  const { config, keys, log, store } = options;
   const base = createBase(options, (encoded) => pool.recoverBlock(encoded));
   const { metrics, chain, waiters, recoverPool, threads } = base;
   const failed = once((error: unknown) => options.events.onFailure(hostFailure(error)));
@@ -327,6 +328,7 @@ function createBase(
     reads: new Reads(store, genesis.chain),
     waiters: new Waiters(),
     clock: new BlockClock(() => Date.now()),
+    pendingListeners: new Set(),
     threads: new StateThreads({ folder: storeFolder(config.dataFolder) }),
     recoverPool: new RecoverPool({
       onFailure: (error) => log.warn("a signature thread died", { error: error.message }),
@@ -336,7 +338,7 @@ function createBase(
 
 async function openPool(
   { config, genesis, store, log }: AssembleOptions,
-  { recoverPool, headState, metrics, waiters, reads }: Base,
+  { recoverPool, headState, metrics, waiters, reads, pendingListeners }: Base,
   on: {
     readonly change: (pending: boolean) => void;
     readonly accepted: (hashes: readonly Digest[]) => void;
@@ -371,6 +373,9 @@ async function openPool(
     metrics,
     onChange: on.change,
     onAbandoned: (hash, reason) => waiters.settle(hash, { code: "abandoned", reason }),
+    onPending: (hash) => {
+      for (const listener of pendingListeners) listener(hash);
+    },
     onAccepted: on.accepted,
   });
   return { pool, journal, payloads };

@@ -29,7 +29,7 @@ const contracts = {
 } as const;
 
 beforeAll(async () => {
-  keyValue = await openLevel(folder, { shared: true });
+  keyValue = await openLevel(folder, { shared: "first" });
   const tree = await openStateTree(keyValue, { retention: { type: "archive" } });
   const codes = Object.entries(contracts).map(([name, text]) => [name, hexToBytes(text)] as const);
   const changes: StateChanges = {
@@ -100,7 +100,7 @@ async function answerOf(pool: StateThreads): Promise<bigint> {
 }
 
 test("A2: a call that loops is ended by the clock, and others are answered meanwhile", async () => {
-  const pool = start({ jobMsMax: 1_000 });
+  const pool = start({ jobMsMax: 4_000 });
   const bomb = pool.run(jobOf("loop", 10n ** 15n));
   expect(await answerOf(pool)).toBe(42n);
   expect(await bomb).toMatchObject({ refusal: { code: "tooLong" } });

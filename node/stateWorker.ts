@@ -12,7 +12,9 @@ import type { StateJob, StateJobEnd } from "./stateThreads.ts";
 // A thread of `stateThreads.ts`: one job in, its end out. It reads the same store as the node and
 // writes nothing.
 const { folder } = workerData as { readonly folder: string };
-const view = createStateView(await openLevel(folder, { shared: true, blockCacheBytes: 8 << 20 }));
+const view = createStateView(
+  await openLevel(folder, { shared: "later", blockCacheBytes: 8 << 20 }),
+);
 const parametersOf = createParametersReader(coreRegistry);
 
 async function endOf({ name, request, root, chain, block }: StateJob): Promise<StateJobEnd> {

@@ -88,6 +88,7 @@ describe("transaction pool", () => {
       },
       metrics: new NodeMetrics(),
       onChange: () => {},
+      onPending: () => undefined,
       onAbandoned: () => {},
     });
     return { pool, payloads };

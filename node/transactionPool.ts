@@ -60,6 +60,7 @@ export class TransactionPool {
   readonly #metrics: NodeMetrics;
   readonly #onChange: (hasWork: boolean) => void;
   readonly #onAbandoned: (hash: Digest, reason: string) => void;
+  readonly #onPending: (hash: Digest) => void;
   readonly #onAccepted: (hashes: readonly Digest[]) => void;
   readonly #abandoned = new Map<Digest, string>();
   /** Local transactions whose journal record is under way. */
@@ -83,6 +84,8 @@ export class TransactionPool {
     /** Something came in, or the last one left. */
     readonly onChange: (hasWork: boolean) => void;
     readonly onAbandoned: (hash: Digest, reason: string) => void;
+    /** A transaction was added. */
+    readonly onPending: (hash: Digest) => void;
     /** Transactions of this node's own clients came in: others are to hear of them. */
     readonly onAccepted?: (hashes: readonly Digest[]) => void;
   }) {
@@ -94,6 +97,7 @@ export class TransactionPool {
     this.#metrics = options.metrics;
     this.#onChange = options.onChange;
     this.#onAbandoned = options.onAbandoned;
+    this.#onPending = options.onPending;
     this.#onAccepted = options.onAccepted ?? (() => {});
   }
 
@@ -123,12 +127,17 @@ export class TransactionPool {
 
   /** At most `limit` hashes, oldest first. */
   hashes(limit: number): readonly Digest[] {
-    const hashes: Digest[] = [];
-    for (const { hash } of this.#mempool.transactions()) {
-      if (hashes.length >= limit) break;
-      hashes.push(hash);
+    return this.transactions(limit).map(({ hash }) => hash);
+  }
+
+  /** At most `limit` pending transactions, oldest first. */
+  transactions(limit: number): readonly Transaction[] {
+    const transactions: Transaction[] = [];
+    for (const transaction of this.#mempool.transactions()) {
+      if (transactions.length >= limit) break;
+      transactions.push(transaction);
     }
-    return hashes;
+    return transactions;
   }
 
   /** Next nonce of an account and the TFuelWei that pending transactions may take from it. */
@@ -227,6 +236,7 @@ export class TransactionPool {
     this.#abandoned.delete(hash);
     this.#onRemovals(added.value);
     if (origin === "local") this.#write(hash, unverified.encoded);
+    this.#onPending(hash);
     return accept({ hash, state: "new" });
   }
 

@@ -1,17 +1,20 @@
 import type { CallContext } from "./dispatch.ts";
 import { errorAnswerText } from "./dispatch.ts";
 import { errorCodes } from "./errors.ts";
+import type { Subscriber } from "./subscriptions.ts";
 
-/** One HTTP request that is being answered. */
+/** One request that is being answered. */
 class Answering implements CallContext {
   readonly startedMs: number;
+  readonly subscriber: Subscriber | null;
   readonly #resolve: (text: string | null) => void;
   /** Made when a method asks for it: most never do. */
   #controller: AbortController | null = null;
   #aborted = false;
 
-  constructor(startedMs: number, resolve: (text: string | null) => void) {
-    this.startedMs = startedMs;
+  constructor(subscriber: Subscriber | null, resolve: (text: string | null) => void) {
+    this.startedMs = performance.now();
+    this.subscriber = subscriber;
     this.#resolve = resolve;
   }
 
@@ -67,9 +70,10 @@ export class Answers {
   run(
     work: (context: CallContext) => Promise<string | null>,
     onOpen: (abort: () => void) => void,
+    subscriber: Subscriber | null = null,
   ): Promise<string | null> {
     return new Promise((resolve, reject) => {
-      const answering = new Answering(performance.now(), resolve);
+      const answering = new Answering(subscriber, resolve);
       this.#open.add(answering);
       onOpen(() => answering.abort());
       work(answering).then(

@@ -12,7 +12,8 @@ import type { StateTaskAnswer, StateTaskName, StateTaskRequest } from "../ledger
 import type { Refusal } from "../ledger/refusal.ts";
 import type { Transaction, TransactionRefusal } from "../ledger/transaction.ts";
 import type { DevelopmentApi } from "./developmentApi.ts";
-import type { Receipt } from "../ledger/receiptTypes.ts";
+import type { Log, Receipt } from "../ledger/receiptTypes.ts";
+import type { StateProof } from "../store/stateTree.ts";
 import type { TraceOptions } from "../ledger/tracing/tracer.ts";
 
 // What the server needs of a node. `node/api.ts` implements it, tests use a small node in memory.
@@ -187,6 +188,50 @@ export type QueryRefusal =
       readonly detail: string;
     };
 
+/** Logs that are wanted, of committed blocks of these heights, both ends included. */
+export type LogFilter = {
+  readonly from: number;
+  readonly to: number;
+  /** Any of these; empty: all. */
+  readonly addresses: readonly Address[];
+  /** By place, at most four; any of those listed, empty: all, but the log must have a topic there. */
+  readonly topics: readonly (readonly Digest[])[];
+};
+
+/** Bounds of one search for logs. */
+export type LogLimits = {
+  readonly logsMax: number;
+  /** Receipts looked into: common terms may lead to many that do not fit. */
+  readonly receiptsMax: number;
+};
+
+/** A search that a limit ended; `height` is how far it came. */
+export type LogRefusal = {
+  readonly code: "logsMax" | "receiptsMax";
+  readonly max: number;
+  readonly height: number;
+};
+
+/** A committed log and its place. Logs of a block's jobs have the zero digest as transaction. */
+export type FoundLog = {
+  readonly log: Log;
+  /** 0-based position among the logs of its block. */
+  readonly index: number;
+  readonly block: BlockHead;
+  readonly transactionHash: Digest;
+  readonly transactionIndex: number;
+};
+
+/** An account with what proves it, and slots of its storage, under a block's state root. */
+export type AccountProof = {
+  /** `null`: the proof shows that there is none. */
+  readonly account: Account | null;
+  /** Nodes from the root down, RLP. */
+  readonly accountProof: readonly Uint8Array[];
+  /** In the order of the slots; a zero word is one that is not there. */
+  readonly slots: readonly { readonly word: bigint; readonly proof: readonly Uint8Array[] }[];
+};
+
 /** A node as its JSON-RPC server sees it. */
 export interface NodeApi {
   readonly chain: ChainNames;
@@ -207,10 +252,14 @@ export interface NodeApi {
   blockByHash(hash: Digest): Promise<BlockView | null>;
   /** Proof that the block is committed; `null` if it is unknown. */
   commitProof(hash: Digest): Promise<CommitProof | null>;
+  /** Proofs of keys of a module in the state after the head. */
+  moduleProof(module: string, keys: readonly Uint8Array[]): StateProof;
   /** By canonical hash, which is the hash of the bytes that the sender broadcast. */
   transaction(hash: Digest): Promise<TransactionLookup>;
   /** At most `limit` hashes of pending transactions, oldest first. */
   pendingHashes(limit: number): readonly Digest[];
+  /** At most `limit` pending transactions, oldest first. */
+  pendingTransactions(limit: number): readonly Transaction[];
 
   /** Base fee of the block after the head, TFuelWei per gas. */
   nextBaseFee(): bigint;
@@ -222,6 +271,13 @@ export interface NodeApi {
   account(address: Address, height: number | null): Outcome<AccountInfo | null, StateRefusal>;
   /** The account as it will be once its pending transactions are committed; nonce 0 if unknown. */
   pendingAccount(address: Address): AccountView;
+  /** Proofs against the state root in the header of that height, `null`: the head's. */
+  proof(
+    address: Address,
+    slots: readonly Digest[],
+    height: number | null,
+  ): Outcome<AccountProof, StateRefusal>;
+  logs(filter: LogFilter, limits: LogLimits): Promise<Outcome<readonly FoundLog[], LogRefusal>>;
   modules(): readonly ModuleInfo[];
   /**
    * A module's query by its registered name; `height` `null` is the head. The value is plain JSON.
@@ -285,4 +341,6 @@ export interface NodeApi {
   health(): Health;
   /** Calls back after each newly committed block; the returned function ends that. */
   onCommitted(listener: (block: BlockHead) => void): () => void;
+  /** Calls back with the hash of each transaction that becomes pending, until told to end. */
+  onPending(listener: (hash: Digest) => void): () => void;
 }

@@ -13,6 +13,7 @@ import { guardHeaders } from "./guard.ts";
 import type { RpcLimits } from "./limits.ts";
 import type { RpcMetrics, ShedReason } from "./metrics.ts";
 import { HeapPressure } from "./pressure.ts";
+import type { Subscriber } from "./subscriptions.ts";
 
 /** Of every answer in JSON. */
 export const jsonType = "application/json; charset=utf-8";
@@ -72,6 +73,30 @@ export class CallEndpoint {
       this.#parts.log.error("the RPC server failed to answer", { error: printValue(error) });
       const message = "the server failed: see its log";
       send(response, 500, errorAnswerText({ code: errorCodes.internal, message }));
+    }
+  }
+
+  /** The answer to a message of a WebSocket; `null` if it wants none. */
+  async answerMessage(
+    body: string,
+    subscriber: Subscriber,
+    onOpen: (abort: () => void) => void,
+  ): Promise<string | null> {
+    const { dispatcher, metrics } = this.#parts;
+    const busy = this.#busy();
+    if (busy !== null) {
+      metrics.shed(busy.reason);
+      return errorAnswerText(busy.error);
+    }
+    metrics.inFlight(1);
+    try {
+      return await this.#answers.run(
+        (context) => dispatcher.answer(body, context),
+        onOpen,
+        subscriber,
+      );
+    } finally {
+      metrics.inFlight(-1);
     }
   }
 

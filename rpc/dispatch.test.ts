@@ -10,7 +10,7 @@ import { rpcLimitsDefault, type RpcLimits } from "./limits.ts";
 import { createRpcMetrics } from "./metrics.ts";
 import { flag, optional, safeNumber } from "./parameters.ts";
 
-const context = { signal: new AbortController().signal };
+const context = { signal: new AbortController().signal, subscriber: null };
 const plain = { style: "array", parameters: {}, heavy: false, summary: "" } as const;
 
 const methods: readonly Method[] = [

@@ -9,6 +9,7 @@ import type { RpcMetrics } from "./metrics.ts";
 import { nearestName } from "./nearest.ts";
 import type { ParameterStyle, ParameterTable, ParameterValues } from "./parameters.ts";
 import { readParameters } from "./parameters.ts";
+import type { Subscriber } from "./subscriptions.ts";
 
 // JSON-RPC 2.0 over text: a body in, the answer's text out, or `null` where nothing is answered.
 // Methods answer with values; a method that throws has a bug, which is answered with -32603,
@@ -18,6 +19,8 @@ import { readParameters } from "./parameters.ts";
 export type CallContext = {
   /** Aborts when the client goes away or the request's time is over. */
   readonly signal: AbortSignal;
+  /** Whom to tell what happens later; `null` where that is not possible: over HTTP. */
+  readonly subscriber: Subscriber | null;
 };
 
 /** A method of the table. */

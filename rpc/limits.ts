@@ -45,6 +45,30 @@ export type RpcLimits = {
   readonly feeHistoryBlocksMax: number;
   /** Gas of one simulated message. */
   readonly callGasMax: bigint;
+  /** Logs in one answer. */
+  readonly logsMax: number;
+  /** Receipts that one search for logs looks into. */
+  readonly logReceiptsMax: number;
+  /** Filters that clients poll, all together. */
+  readonly filtersMax: number;
+  /** Addresses and topics in all filters together. */
+  readonly filterTermsMax: number;
+  /** How long a filter is kept for a client that does not poll it. */
+  readonly filterIdleMs: number;
+  /** Hashes of blocks in one answer to a poll. */
+  readonly filterBlocksMax: number;
+  /** WebSockets at one time; below `connectionsMax`, so that they leave room for calls. */
+  readonly webSocketsMax: number;
+  /** Messages of one WebSocket being answered; it is read no further meanwhile. */
+  readonly socketRequestsMax: number;
+  /** Fragments of one message. */
+  readonly socketFragmentsMax: number;
+  /** What a client has not read yet; it is dropped beyond. */
+  readonly socketUnreadBytesMax: number;
+  /** Subscriptions of one WebSocket. */
+  readonly socketSubscriptionsMax: number;
+  /** Subscriptions of all WebSockets together. */
+  readonly subscriptionsMax: number;
   /** Hashes in one GetPendingTransactions. */
   readonly pendingHashesMax: number;
   /** URLs in one GetPeerURLs (theta.md 8.2). */
@@ -67,7 +91,7 @@ export const rpcLimitsDefault: RpcLimits = {
   requestsInFlightMax: 4_096,
   waitersMax: 2_000,
   heavyCallsMax: 4,
-  heavyQueueMax: 30,
+  heavyQueueMax: 256,
   submissionsInFlightMax: 16_384,
   submitGroupMax: 1_024,
   callTimeoutMs: 65_000,
@@ -80,6 +104,18 @@ export const rpcLimitsDefault: RpcLimits = {
   blocksByRangeMax: 5_000,
   feeHistoryBlocksMax: 1_024,
   callGasMax: 50_000_000n,
+  logsMax: 10_000,
+  logReceiptsMax: 200_000,
+  filtersMax: 4_096,
+  filterTermsMax: 200_000,
+  filterIdleMs: 300_000,
+  filterBlocksMax: 10_000,
+  webSocketsMax: 500,
+  socketRequestsMax: 128,
+  socketFragmentsMax: 1_024,
+  socketUnreadBytesMax: 16 * mebibyte,
+  socketSubscriptionsMax: 128,
+  subscriptionsMax: 10_000,
   pendingHashesMax: 100_000,
   peersMax: 256,
   heapUsedPercentMax: 90,

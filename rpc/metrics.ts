@@ -28,7 +28,8 @@ export type ShedReason =
   | "busy"
   | "memory"
   | "stopping"
-  | "connections";
+  | "connections"
+  | "slow";
 
 const durationBucketsSeconds = [0.000_1, 0.001, 0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 15, 60];
 

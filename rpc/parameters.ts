@@ -96,6 +96,21 @@ export const hexBytes: Parameter<Uint8Array> = required(
   },
 );
 
+/** A list of at most 64 byte strings, in hex. */
+export const hexBytesList: Parameter<readonly Uint8Array[]> = required(
+  { type: "array", maxItems: 64, items: { type: "string" }, description: "lists of hex digits" },
+  (value) => {
+    if (!Array.isArray(value) || value.length > 64) return refuse("wants a list of at most 64");
+    const list: Uint8Array[] = [];
+    for (const item of value as readonly unknown[]) {
+      const bytes = typeof item === "string" ? hexToBytesOrNull(item) : null;
+      if (bytes === null) return refuse("wants an even number of hex digits in each item");
+      list.push(bytes);
+    }
+    return accept(list);
+  },
+);
+
 /** Bytes as Ethereum writes them. */
 export const ethereumData: Parameter<Uint8Array> = required(
   { type: "string", pattern: "^0x([0-9a-fA-F]{2})*$" },

@@ -11,6 +11,7 @@ import { Connections } from "./connections.ts";
 import type { Method, RpcLog } from "./dispatch.ts";
 import { Dispatcher, errorAnswerText } from "./dispatch.ts";
 import { errorCodes } from "./errors.ts";
+import { Filters } from "./filters.ts";
 import type { GuardOptions } from "./guard.ts";
 import { guardHeaders } from "./guard.ts";
 import type { RpcLimits } from "./limits.ts";
@@ -23,8 +24,11 @@ import { thetaMethods } from "./methods/theta.ts";
 import type { MethodHost } from "./methodHost.ts";
 import { createRpcMetrics } from "./metrics.ts";
 import { openRpcOf } from "./openrpc.ts";
+import { PendingFeed } from "./pendingFeed.ts";
 import { Submitter } from "./submitter.ts";
+import { Subscriptions } from "./subscriptions.ts";
 import { Waiters } from "./waiters.ts";
+import { WebSockets } from "./webSockets.ts";
 
 /** Where to listen; port 0 takes a free one. `optional`: done without if the port is in use. */
 export type Listen = {
@@ -68,6 +72,8 @@ export class RpcServer {
   readonly #dispatcher: Dispatcher;
   readonly #connections: Connections;
   readonly #calls: CallEndpoint;
+  readonly #host: MethodHost;
+  readonly #webSockets: WebSockets;
   readonly #app: FastifyInstance;
   #servers: Server[] = [];
 
@@ -82,7 +88,11 @@ export class RpcServer {
       limits,
       submitter: new Submitter(node, limits),
       waiters: new Waiters(node, limits),
+      filters: new Filters(limits, () => performance.now()),
+      pendingFeed: new PendingFeed(node),
+      subscriptions: new Subscriptions(node, limits, options.log),
     };
+    this.#host = host;
     this.#dispatcher = new Dispatcher([...createMethods(host), ...(options.methods ?? [])], {
       limits,
       metrics,
@@ -99,6 +109,14 @@ export class RpcServer {
       dispatcher: this.#dispatcher,
       metrics,
       connections: this.#connections,
+      log: options.log,
+    });
+    this.#webSockets = new WebSockets({
+      limits,
+      guard: options,
+      calls: this.#calls,
+      subscriptions: host.subscriptions,
+      metrics,
       log: options.log,
     });
     this.#app = this.#createApp();
@@ -122,6 +140,8 @@ export class RpcServer {
     if (this.#servers.length > 0) return;
     await this.#app.ready();
     this.#calls.start();
+    this.#host.subscriptions.start();
+    this.#webSockets.start();
     for (const listen of this.#options.listen) {
       const server = this.#createServer();
       try {
@@ -143,6 +163,9 @@ export class RpcServer {
     const servers = this.#servers;
     this.#servers = [];
     this.#calls.stop();
+    this.#host.subscriptions.stop();
+    this.#host.pendingFeed.stop();
+    this.#webSockets.stop();
     const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
     this.#connections.destroyQuiet();
     const timer = setTimeout(() => this.#connections.destroyAll(), stopTimeoutMs);
@@ -171,6 +194,7 @@ export class RpcServer {
     // Nothing moved for so long: also ends a client that never reads its answer.
     server.timeout = limits.callTimeoutMs + 10_000;
     this.#connections.watch(server);
+    this.#webSockets.watch(server);
     answerBrokenRequests(server);
     return server;
   }

@@ -9,7 +9,7 @@ import { assert } from "../base/assert.ts";
  *   2k      reference counts of kind k by hash, where the count is above one
  *   30      retained heights: height -> state root
  *   31      the release at work
- *   4x      blocks and their indexes (blocks.ts)
+ *   4x      blocks and their indexes (blocks.ts), of logs (logIndex.ts)
  */
 
 /**

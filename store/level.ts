@@ -1,5 +1,3 @@
-import { isMainThread } from "node:worker_threads";
-
 import { ClassicLevel, type Iterator as ClassicIterator } from "classic-level";
 import { assert } from "../base/assert.ts";
 import type { NodeError } from "../base/nodeError.ts";
@@ -16,8 +14,11 @@ export type LevelOptions = {
   readonly blockCacheBytes?: number;
   /** Log and memory table before a table file is written; also what is replayed after a crash. */
   readonly writeBufferBytes?: number;
-  /** Whether threads of this process open the folder too, which all of them must say. */
-  readonly shared?: boolean;
+  /**
+   * Several threads of this process open the folder, which all of them must say. One that comes
+   * later does not check logs that are written to meanwhile.
+   */
+  readonly shared?: "first" | "later";
 };
 
 type Engine = ClassicLevel<Uint8Array, Uint8Array>;
@@ -29,7 +30,7 @@ type EngineSnapshot = ReturnType<Engine["snapshot"]>;
  * that was damaged after it was synced a `CorruptionError`.
  */
 export async function openLevel(folder: string, options: LevelOptions = {}): Promise<KeyValue> {
-  if (options.shared !== true || isMainThread) checkLogs(folder);
+  if (options.shared !== "later") checkLogs(folder);
   const engine: Engine = new ClassicLevel(folder, {
     keyEncoding: "view",
     valueEncoding: "view",
@@ -37,7 +38,7 @@ export async function openLevel(folder: string, options: LevelOptions = {}): Pro
     writeBufferSize: options.writeBufferBytes ?? 32 * 1024 * 1024,
     // Hashes do not compress, and the rest is small.
     compression: false,
-    multithreading: options.shared ?? false,
+    multithreading: options.shared !== undefined,
   });
   try {
     await engine.open();

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LedgerClient } from "../../sdk/client.ts";
 import { childEnvironment, endProcess, launchLedger, root, waitFor } from "../harness.ts";
@@ -136,11 +136,11 @@ export class LabNode {
 /** A network of validators on their hosts, running once `start` has resolved. */
 export class LabCluster {
   readonly network: LabNetwork;
-  readonly nodes: readonly LabNode[];
+  readonly nodes: LabNode[];
   readonly #proxies: ChildProcess[] = [];
   readonly #options: ClusterOptions;
 
-  private constructor(network: LabNetwork, nodes: readonly LabNode[], options: ClusterOptions) {
+  private constructor(network: LabNetwork, nodes: LabNode[], options: ClusterOptions) {
     this.network = network;
     this.nodes = nodes;
     this.#options = options;
@@ -181,6 +181,26 @@ export class LabCluster {
     const heights = await Promise.all(nodes.map((node) => node.height()));
     const goal = Math.max(...heights) + blocks;
     for (const node of nodes) await node.reaches(goal);
+  }
+
+  /** A copy of a stopped or running node's folder on a host of its own; not started yet. */
+  addCopyOf(original: LabNode): LabNode {
+    const host = this.network.add();
+    const name = `copy${host + 1}`;
+    const folder = join(this.#options.folder, name);
+    cpSync(original.folder, folder, { recursive: true });
+    // Its keys are the same, its address and its name among nodes are not.
+    rmSync(join(folder, "data", "node.key"), { force: true });
+    const path = join(folder, "config.yaml");
+    const own = `/ip4/${this.network.address(host)}/tcp/${peerPort}`;
+    writeFileSync(
+      path,
+      readFileSync(path, "utf8").replace(/listen: \[[^\]]*\]/, `listen: ["${own}"]`),
+    );
+    const settings = this.#options.settings ?? [];
+    const node = new LabNode({ name, host, folder, network: this.network, settings });
+    this.nodes.push(node);
+    return node;
   }
 
   /** Sets the rules of what reaches every node. */
@@ -242,9 +262,4 @@ function moveToHosts(nodes: readonly LabNode[], network: LabNetwork, isProxied: 
     moved = moved.replace(/^( +)port: \d+/m, `$1port: ${rpcPort}\n$1address: "0.0.0.0"`);
     writeFileSync(paths[i] ?? "", moved);
   }
-}
-
-/** A copy of a node's folder, as a backup would hold it. */
-export function copyFolder(node: LabNode, to: string): void {
-  cpSync(node.folder, to, { recursive: true });
 }

@@ -41,11 +41,14 @@ function pass(from: Socket, to: Socket, address: string): void {
     readyMs = Math.max(readyMs, Date.now() + delayMs + stall);
     waiting += piece.length;
     if (waiting > waitingBytesMax) from.pause();
-    setTimeout(() => {
-      waiting -= piece.length;
-      if (waiting <= waitingBytesMax) from.resume();
-      if (!to.destroyed) to.write(piece);
-    }, readyMs - Date.now());
+    setTimeout(
+      () => {
+        waiting -= piece.length;
+        if (waiting <= waitingBytesMax) from.resume();
+        if (!to.destroyed) to.write(piece);
+      },
+      Math.max(0, readyMs - Date.now()),
+    );
   });
   from.on("end", () => setTimeout(() => to.end(), Math.max(0, readyMs - Date.now())));
   from.on("error", () => to.destroy());

@@ -28,6 +28,8 @@ import { ethereumSubmitError } from "../refusals.ts";
 import { ethereumReceiptJson, ethereumTransactionJson } from "./ethereumBlocks.ts";
 import { ethereumBlockMethods } from "./ethereumBlockMethods.ts";
 import { ethereumCallMethods } from "./ethereumCalls.ts";
+import { ethereumLogMethods } from "./ethereumLogs.ts";
+import { ethereumSubscriptionMethods } from "./ethereumSubscriptions.ts";
 import { blockMissing, heightOf, stateOf, tagOrLatest } from "./ethereumTags.ts";
 import { blockCount, feeHistory, percentiles, suggestedTip } from "./ethereumFees.ts";
 
@@ -240,6 +242,8 @@ export function ethereumMethods(host: MethodHost): readonly Method[] {
     ...stateMethods(host),
     ...feeMethods(host),
     ...ethereumCallMethods(host),
+    ...ethereumLogMethods(host),
+    ...ethereumSubscriptionMethods(host),
     ...transactionMethods(host),
     ...ethereumBlockMethods(host),
   ];

@@ -222,9 +222,10 @@ function secondsOf({ header }: BlockHead): number {
   return Math.floor(header.timestampMs / 1_000);
 }
 
-/** A block as eth_getBlockByNumber shows it. */
-export function ethereumBlockJson(block: BlockView, transactions: "hashes" | "full"): JsonValue {
-  const { hash, header } = block;
+/** A header as newHeads tells it. */
+export function ethereumHeaderJson({ hash, header }: BlockHead): {
+  readonly [key: string]: JsonValue;
+} {
   return {
     number: toQuantity(header.height),
     hash,
@@ -237,20 +238,27 @@ export function ethereumBlockJson(block: BlockView, transactions: "hashes" | "fu
     receiptsRoot: header.receiptsRoot,
     miner: header.proposer,
     difficulty: "0x0",
-    totalDifficulty: "0x0",
     extraData: "0x",
-    size: toQuantity(
-      block.body.transactions.reduce(
-        (sum, bytes) => sum + bytes.length,
-        encodeHeader(header).length,
-      ),
-    ),
     gasLimit: toQuantity(header.gasLimit),
     gasUsed: toQuantity(header.gasUsed),
-    timestamp: toQuantity(secondsOf(block)),
+    timestamp: toQuantity(Math.floor(header.timestampMs / 1_000)),
     baseFeePerGas: toQuantity(header.baseFee),
     mixHash: header.randomness,
     parentBeaconBlockRoot: zeroDigest,
+  };
+}
+
+/** A block as eth_getBlockByNumber shows it. */
+export function ethereumBlockJson(block: BlockView, transactions: "hashes" | "full"): JsonValue {
+  return {
+    ...ethereumHeaderJson(block),
+    totalDifficulty: "0x0",
+    size: toQuantity(
+      block.body.transactions.reduce(
+        (sum, bytes) => sum + bytes.length,
+        encodeHeader(block.header).length,
+      ),
+    ),
     uncles: [],
     withdrawals: [],
     transactions: block.transactions.map((transaction, index) =>

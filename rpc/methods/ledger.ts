@@ -9,7 +9,14 @@ import { method } from "../dispatch.ts";
 import { errorCodes } from "../errors.ts";
 import type { JsonValue } from "../json.ts";
 import type { MethodHost } from "../methodHost.ts";
-import { anything, optional, safeNumber, shortText, thetaDigest } from "../parameters.ts";
+import {
+  anything,
+  hexBytesList,
+  optional,
+  safeNumber,
+  shortText,
+  thetaDigest,
+} from "../parameters.ts";
 import { queryError } from "../refusals.ts";
 import { evidenceMethods } from "./ledgerEvidence.ts";
 import { networkMethods } from "./ledgerNetwork.ts";
@@ -101,6 +108,15 @@ export function ledgerMethods({ node, ...host }: MethodHost): readonly Method[] 
         return answer.ok ? answer : refuse(queryError(answer.refusal));
       },
     }),
+    ...proofMethods(node),
+    ...evidenceMethods(node),
+    ...networkMethods({ node, ...host }),
+  ];
+}
+
+function proofMethods(node: NodeApi): readonly Method[] {
+  const style = "object";
+  return [
     method({
       name: "ledger.getCommitProof",
       summary: "Proof that a block is committed; of the newest one if no hash is given.",
@@ -114,7 +130,27 @@ export function ledgerMethods({ node, ...host }: MethodHost): readonly Method[] 
         return refuse({ code: errorCodes.resourceNotFound, message });
       },
     }),
-    ...evidenceMethods(node),
-    ...networkMethods({ node, ...host }),
+    method({
+      name: "ledger.getModuleProof",
+      summary: "Merkle proofs of keys of a module at the head, with the head's own commit proof.",
+      style,
+      heavy: true,
+      parameters: { module: shortText, keys: hexBytesList },
+      call: async ({ module, keys }) => {
+        if (!node.modules().some(({ name }) => name === module)) {
+          const message = `no module ${module.slice(0, 40)}: ledger.modules lists them`;
+          return refuse({ code: errorCodes.invalidParams, message });
+        }
+        const { hash } = node.head();
+        const { accountProof, storageProofs } = node.moduleProof(module, keys);
+        const proof = await node.commitProof(hash);
+        return accept({
+          block: hash,
+          commitProof: proof === null ? null : commitProofJson(proof),
+          accountProof: accountProof.map(bytesToHex),
+          proofs: storageProofs.map((nodes) => nodes.map(bytesToHex)),
+        });
+      },
+    }),
   ];
 }

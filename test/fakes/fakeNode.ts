@@ -28,12 +28,16 @@ import {
 } from "../../ledger/stateTasks.ts";
 import { decodeThetaTransaction } from "../../ledger/thetaCodec.ts";
 import type { Transaction } from "../../ledger/transaction.ts";
+import type { StateProof } from "../../store/stateTree.ts";
 import type {
   AccountInfo,
+  AccountProof,
   BlockHead,
   BlockView,
   CommittedTransaction,
+  FoundLog,
   Health,
+  LogFilter,
   NodeApi,
   PendingEvidence,
   QueryRefusal,
@@ -75,6 +79,8 @@ export class FakeNode implements NodeApi {
   healthy: Health = { ok: true, reason: null };
   /** Refuses every submission when set. */
   submitRefusal: SubmitRefusal | null = null;
+  /** What `logs` finds. */
+  foundLogs: FoundLog[] = [];
   /** Heights below are pruned. */
   heightMin = 0;
   readonly #states: Map<Address, Coins>[];
@@ -82,6 +88,8 @@ export class FakeNode implements NodeApi {
   readonly #pending = new Map<Digest, Transaction>();
   readonly #committed = new Map<Digest, CommittedTransaction>();
   readonly #waiting = new Set<() => void>();
+  readonly #onCommitted = new Set<(block: BlockHead) => void>();
+  readonly #onPending = new Set<(hash: Digest) => void>();
 
   constructor(balances: readonly (readonly [Address, bigint])[] = []) {
     const coins = new Map<Address, Coins>();
@@ -109,6 +117,7 @@ export class FakeNode implements NodeApi {
       this.#committed.set(hash, { ...place, transaction, receipt });
     }
     for (const wake of this.#waiting) wake();
+    for (const listener of this.#onCommitted) listener(block);
     return block;
   }
 
@@ -178,6 +187,11 @@ export class FakeNode implements NodeApi {
     return Promise.resolve(block === undefined ? null : { headers: [block.header], certificate });
   }
 
+  /** Its headers have the root of an empty tree, under which this proves that nothing is there. */
+  moduleProof(_module: string, keys: readonly Uint8Array[]): StateProof {
+    return { accountProof: [], storageProofs: keys.map(() => []) };
+  }
+
   transaction(hash: Digest): Promise<TransactionLookup> {
     const pending = this.#pending.get(hash);
     if (pending !== undefined) return Promise.resolve({ state: "pending", transaction: pending });
@@ -188,6 +202,33 @@ export class FakeNode implements NodeApi {
 
   pendingHashes(limit: number): readonly Digest[] {
     return [...this.#pending.keys()].slice(0, limit);
+  }
+
+  pendingTransactions(limit: number): readonly Transaction[] {
+    return [...this.#pending.values()].slice(0, limit);
+  }
+
+  /** Nothing here has a root, so nothing is proven. */
+  proof(
+    address: Address,
+    slots: readonly Digest[],
+    height: number | null,
+  ): Outcome<AccountProof, StateRefusal> {
+    const state = this.stateAt(height ?? this.#states.length - 1);
+    if (!state.ok) return state;
+    return accept({
+      account: state.value.account(address),
+      accountProof: [],
+      slots: slots.map(() => ({ word: 0n, proof: [] })),
+    });
+  }
+
+  /** Logs that tests put into the newest blocks; all of them, whatever is asked. */
+  logs({ from, to }: LogFilter): ReturnType<NodeApi["logs"]> {
+    const found = this.foundLogs.filter(({ block: { header } }) => {
+      return header.height >= from && header.height <= to;
+    });
+    return Promise.resolve(accept(found));
   }
 
   nextBaseFee(): bigint {
@@ -313,6 +354,7 @@ export class FakeNode implements NodeApi {
     if (got < expected) return refuse({ code: "sequenceTooLow", got, expected, address });
     if (got > expected) return refuse({ code: "sequenceTooHigh", got, expected, address });
     this.#pending.set(hash, transaction);
+    for (const listener of this.#onPending) listener(hash);
     return accept({ hash, state: "new" });
   }
 
@@ -371,8 +413,14 @@ export class FakeNode implements NodeApi {
     return this.healthy;
   }
 
-  onCommitted(): () => void {
-    return () => undefined;
+  onCommitted(listener: (block: BlockHead) => void): () => void {
+    this.#onCommitted.add(listener);
+    return () => this.#onCommitted.delete(listener);
+  }
+
+  onPending(listener: (hash: Digest) => void): () => void {
+    this.#onPending.add(listener);
+    return () => this.#onPending.delete(listener);
   }
 }
 

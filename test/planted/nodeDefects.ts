@@ -30,7 +30,7 @@ export const nodeDefects: readonly Defect[] = [
     row: "D5",
     about: "a damaged log is opened, and what it held is dropped",
     file: "store/level.ts",
-    find: "  checkLogs(folder);\n",
+    find: '  if (options.shared !== "later") checkLogs(folder);\n',
     replace: "",
     test: "store/levelFiles.test.ts",
   },

@@ -1,0 +1,296 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { mkdtempSync, openSync, closeSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Agent, request } from "node:http";
+import { keccak256 } from "../crypto/keccak.ts";
+import { recoverAddress, signDigest } from "../crypto/secp256k1.ts";
+import { nodePayDisk } from "../sdk/pay/disk.node.ts";
+import { openJournal } from "../sdk/pay/journal.node.ts";
+import { paymentHeaders } from "../sdk/pay/offer.ts";
+import { Payer } from "../sdk/pay/payer.ts";
+import { paymentHeader, poolScheme, tfuelAsset } from "../sdk/pay/x402.ts";
+import { FakePayChain } from "../test/fakes/payChain.ts";
+import { testAddress, testSigner } from "../test/fakes/payWorld.ts";
+import { calibrate, median, printCalibration, printTable, processUsage } from "./measure.ts";
+import { openBenchReceiver } from "./payServer.ts";
+
+/*
+ * What paying costs. Vouchers per second, signed, checked and synced, against bare signatures on
+ * one core; the same over HTTP between two processes; and a file of 1 GB with a voucher for each
+ * chunk against the same server without payment. All on loopback, without TLS on either side.
+ */
+
+const rounds = 3;
+const resourceId = "bench";
+const target = testAddress(2);
+
+/** Vouchers in flight at a time: as many share one sync. */
+const inFlight = 256;
+
+/** Requests in flight over HTTP. */
+const window = 32;
+
+type Rate = { readonly perSecond: number; readonly cpuUs: number };
+
+async function measured(count: number, work: () => Promise<void> | void): Promise<Rate> {
+  const cpu = process.cpuUsage();
+  const start = process.hrtime.bigint();
+  await work();
+  const seconds = Number(process.hrtime.bigint() - start) / 1e9;
+  const used = process.cpuUsage(cpu);
+  return { perSecond: count / seconds, cpuUs: (used.user + used.system) / count };
+}
+
+function bareSignatures(count: number): Promise<Rate> {
+  const key = new Uint8Array(32).fill(1);
+  return measured(count, () => {
+    for (let i = 0; i < count; i += 1) {
+      const digest = keccak256(Uint8Array.of(i & 255, i >> 8, i >> 16));
+      recoverAddress(digest, signDigest(digest, key));
+    }
+  });
+}
+
+async function openBenchPayer(folder: string): Promise<Payer> {
+  const held: { payer: Payer | null } = { payer: null };
+  const live = (): readonly Uint8Array[] => held.payer?.live() ?? [];
+  const { journal } = await openJournal(nodePayDisk, join(folder, "payer.log"), { live });
+  const chain = new FakePayChain().names;
+  const payer = new Payer({ signer: testSigner(1), chain, store: journal });
+  held.payer = payer;
+  const fund = 10n ** 30n;
+  await payer.addPool({
+    sequence: 1n,
+    fund,
+    collateral: 2n * fund,
+    resourceIds: [resourceId],
+    endHeight: 1_000_000,
+  });
+  return payer;
+}
+
+/** So many at a time until all are done. */
+async function inParallel(
+  count: number,
+  lanes: number,
+  work: (i: number) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let i = next++; i < count; i = next++) await work(i);
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+}
+
+function inProcess(folder: string, count: number): () => Promise<Rate> {
+  const opened = Promise.all([openBenchPayer(folder), openBenchReceiver(folder)]);
+  return async () => {
+    const [payer, receiver] = await opened;
+    return measured(count, () =>
+      inParallel(count, inFlight, async () => {
+        const paid = await payer.pay({ target, resourceId, cost: 1n, range: null });
+        if (!paid.ok) throw new Error(paid.refusal.code);
+        const { voucher } = paid.value;
+        const charged = await receiver.charge({ voucher, resourceId, cost: 1n, range: null });
+        if (!charged.ok) throw new Error(charged.refusal.code);
+      }),
+    );
+  };
+}
+
+type Server = { readonly child: ChildProcess; readonly port: number };
+
+function startServer(folder: string, chunkBytes: number, mode: "free" | "paid"): Promise<Server> {
+  const script = join(import.meta.dirname, "payServer.ts");
+  const child = fork(script, [folder, `${chunkBytes}`, mode]);
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("message", (port) => resolve({ child, port: Number(port) }));
+  });
+}
+
+/** The header of a chunk's payment. */
+function headerMaker(): ReturnType<typeof paymentHeaders> {
+  const { names } = new FakePayChain();
+  return paymentHeaders({
+    scheme: poolScheme,
+    network: `eip155:${names.id}`,
+    asset: tfuelAsset,
+    amount: "1",
+    payTo: target,
+    maxTimeoutSeconds: 60,
+    extra: { resourceId },
+  });
+}
+
+type Fetch = (start: number, end: number, payment: string | null) => Promise<number>;
+
+/** Ranges by `node:http` with connections kept: what a relay's peers would use. */
+function rangeFetcher(port: number): Fetch {
+  const agent = new Agent({ keepAlive: true, maxSockets: window });
+  return (start, end, payment) =>
+    new Promise((resolve, reject) => {
+      const headers: Record<string, string> = { range: `bytes=${start}-${end - 1}` };
+      if (payment !== null) headers[paymentHeader] = payment;
+      const asked = request(
+        { host: "127.0.0.1", port, path: "/file.bin", headers, agent },
+        (response) => {
+          let bytes = 0;
+          response.on("data", (data: Uint8Array) => (bytes += data.length));
+          response.on("end", () => {
+            if (response.statusCode === 206) resolve(bytes);
+            else reject(new Error(`status ${response.statusCode}`));
+          });
+          response.on("error", reject);
+        },
+      );
+      asked.on("error", reject);
+      asked.end();
+    });
+}
+
+/** Brings so many chunks of a file, each with its voucher or all for nothing. */
+async function stream(
+  port: number,
+  file: { readonly chunks: number; readonly chunkBytes: number },
+  payer: Payer | null,
+): Promise<Rate> {
+  const fetchRange = rangeFetcher(port);
+  const header = headerMaker();
+  const cost = BigInt(file.chunkBytes);
+  return measured(file.chunks, () =>
+    inParallel(file.chunks, window, async (i) => {
+      const start = i * file.chunkBytes;
+      let payment: string | null = null;
+      if (payer !== null) {
+        const paid = await payer.pay({ target, resourceId, cost, range: null });
+        if (!paid.ok) throw new Error(paid.refusal.code);
+        payment = header(paid.value.voucher);
+      }
+      await fetchRange(start, start + file.chunkBytes, payment);
+    }),
+  );
+}
+
+function writeFile(path: string, sizeBytes: number): void {
+  const file = openSync(path, "w");
+  const block = new Uint8Array(1 << 20);
+  for (let i = 0; i < block.length; i += 1) block[i] = (i * 2_654_435_761) >>> 24;
+  for (let at = 0; at < sizeBytes; at += block.length) {
+    block.set(new TextEncoder().encode(`${at}`));
+    writeSync(file, block, 0, Math.min(block.length, sizeBytes - at));
+  }
+  closeSync(file);
+}
+
+const sizeOf = (flags: readonly string[], name: string, otherwise: number): number => {
+  const given = flags.find((flag) => flag.startsWith(`--${name}=`));
+  return given === undefined ? otherwise : Number(given.split("=")[1]);
+};
+
+/** `npm run bench -- pay [--vouchers=20000] [--megabytes=1024]`. */
+export async function run(flags: readonly string[]): Promise<void> {
+  const vouchers = sizeOf(flags, "vouchers", 20_000);
+  const megabytes = sizeOf(flags, "megabytes", 1_024);
+  const folder = mkdtempSync(join(tmpdir(), "ledger-bench-pay-"));
+  try {
+    const before = calibrate();
+    printCalibration("before", before);
+    await benchVouchers(folder, vouchers);
+    await benchHttp(folder, vouchers);
+    await benchStream(folder, megabytes);
+    printCalibration("after", calibrate(), before);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function alternate(
+  ways: readonly (readonly [string, () => Promise<Rate>])[],
+): Promise<ReadonlyMap<string, readonly Rate[]>> {
+  const rates = new Map<string, Rate[]>(ways.map(([name]) => [name, []]));
+  for (const [, way] of ways) await way(); // Warm.
+  for (let round = 0; round < rounds; round += 1)
+    for (const [name, way] of ways) rates.get(name)?.push(await way());
+  return rates;
+}
+
+function printRates(rates: ReadonlyMap<string, readonly Rate[]>, unit: string, base: string): void {
+  const middle = (name: string): number =>
+    median((rates.get(name) ?? []).map(({ perSecond }) => perSecond));
+  const rows = [...rates].map(([name, list]) => {
+    const all = list.map(({ perSecond }) => perSecond);
+    const cpu = median(list.map(({ cpuUs }) => cpuUs));
+    return [
+      name,
+      median(all).toFixed(0),
+      `${Math.min(...all).toFixed(0)}–${Math.max(...all).toFixed(0)}`,
+      cpu.toFixed(1),
+      `${((100 * middle(name)) / middle(base)).toFixed(0)} %`,
+    ];
+  });
+  printTable(["", `${unit}/s`, "range", "CPU µs here", "of the first"], rows);
+}
+
+async function benchVouchers(folder: string, count: number): Promise<void> {
+  console.log(`\n${count} vouchers in one process: sign, keep, check, sync (${inFlight} a group)`);
+  const bare = "bare sign and recover";
+  const rates = await alternate([
+    [bare, () => bareSignatures(count)],
+    ["voucher, durable", inProcess(folder, count)],
+  ]);
+  printRates(rates, "vouchers", bare);
+}
+
+async function benchHttp(folder: string, count: number): Promise<void> {
+  console.log(`\n${count} vouchers over HTTP, two processes, ${window} requests in flight`);
+  const sub = mkdtempSync(join(folder, "http-"));
+  writeFile(join(sub, "file.bin"), 4_096);
+  const server = await startServer(sub, 1_024, "paid");
+  const payer = await openBenchPayer(sub);
+  const file = { chunks: count, chunkBytes: 1 };
+  const fetchRange = rangeFetcher(server.port);
+  const header = headerMaker();
+  const bare = "bare sign and recover";
+  const rates = await alternate([
+    [bare, () => bareSignatures(count)],
+    [
+      "voucher over HTTP",
+      () =>
+        measured(count, () =>
+          inParallel(file.chunks, window, async () => {
+            const paid = await payer.pay({ target, resourceId, cost: 1n, range: null });
+            if (!paid.ok) throw new Error(paid.refusal.code);
+            await fetchRange(0, 1, header(paid.value.voucher));
+          }),
+        ),
+    ],
+  ]);
+  printRates(rates, "vouchers", bare);
+  printServer(server);
+  server.child.kill("SIGKILL");
+}
+
+async function benchStream(folder: string, megabytes: number): Promise<void> {
+  const chunkBytes = 64 * 1_024;
+  const sub = mkdtempSync(join(folder, "stream-"));
+  writeFile(join(sub, "file.bin"), megabytes * 1_024 * 1_024);
+  const chunks = megabytes * 16;
+  console.log(`\n${megabytes} MiB, a voucher for each 64 KiB, against the same server for nothing`);
+  const payer = await openBenchPayer(sub);
+  const free = await startServer(sub, chunkBytes, "free");
+  const paid = await startServer(sub, chunkBytes, "paid");
+  const file = { chunks, chunkBytes };
+  const rates = await alternate([
+    ["without payment", () => stream(free.port, file, null)],
+    ["with a voucher each", () => stream(paid.port, file, payer)],
+  ]);
+  printRates(rates, "chunks", "without payment");
+  for (const { child } of [free, paid]) child.kill("SIGKILL");
+}
+
+function printServer({ child }: Server): void {
+  const { cpuMs, residentBytesPeak } = processUsage(child.pid ?? 0);
+  console.log(`the server used ${cpuMs} ms of CPU and at most ${residentBytesPeak >> 20} MiB`);
+}

@@ -1,0 +1,131 @@
+import { createHash } from "node:crypto";
+import { open, realpath, stat, type FileHandle } from "node:fs/promises";
+import { join, sep } from "node:path";
+import { chunkBytesDefault, chunksMax, manifestId, type Manifest } from "./manifest.ts";
+
+/*
+ * The files of a folder as things to be sold: each with its hash list, computed when it is first
+ * asked for and again when the file has changed.
+ */
+
+/** A file for sale. */
+export type CatalogEntry = {
+  readonly manifest: Manifest;
+  /** Hash of the manifest. */
+  readonly id: string;
+  readonly resourceId: string;
+  /** Bytes from `start` (inclusive) to `end` (exclusive). */
+  read(start: number, end: number): Promise<Uint8Array>;
+};
+
+/** What a catalog is made of. */
+export type CatalogOptions = {
+  readonly chunkBytes?: number;
+  /** One resource id for all files; else each file's manifest is its own. */
+  readonly resourceId?: string;
+};
+
+/** Files that are kept open with their hash lists. */
+export const catalogEntriesMax = 256;
+
+type Open = CatalogEntry & { readonly stamp: string; readonly handle: FileHandle };
+
+/** The files below one folder. */
+export class FileCatalog {
+  readonly #folder: string;
+  readonly #chunkBytes: number;
+  readonly #resourceId: string | null;
+  readonly #entries = new Map<string, Promise<Open>>();
+
+  constructor(folder: string, options: CatalogOptions = {}) {
+    this.#folder = folder;
+    this.#chunkBytes = options.chunkBytes ?? chunkBytesDefault;
+    this.#resourceId = options.resourceId ?? null;
+  }
+
+  /** The file at a URL's path; `null` if there is none to sell. */
+  async find(urlPath: string): Promise<CatalogEntry | null> {
+    const path = await this.#resolve(urlPath);
+    if (path === null) return null;
+    const stats = await stat(path);
+    if (!stats.isFile() || stats.size === 0) return null;
+    if (Math.ceil(stats.size / this.#chunkBytes) > chunksMax) return null;
+    const stamp = `${stats.size} ${stats.mtimeMs} ${stats.ino}`;
+    const known = await this.#entries.get(path);
+    if (known?.stamp === stamp) return known;
+    const entry = this.#open(path, stamp, stats.size);
+    this.#entries.set(path, entry);
+    await known?.handle.close();
+    entry.catch(() => this.#entries.delete(path));
+    await this.#shed();
+    return entry;
+  }
+
+  async close(): Promise<void> {
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    for (const entry of entries) await (await entry).handle.close();
+  }
+
+  /** Nothing outside the folder, through links or dots, and nothing that begins with a dot. */
+  async #resolve(urlPath: string): Promise<string | null> {
+    let decoded: string;
+    try {
+      decoded = decodeURIComponent(urlPath);
+    } catch {
+      return null;
+    }
+    const parts = decoded.split("/").filter((part) => part !== "");
+    if (parts.length === 0 || parts.some((part) => /^\.|[\0\\]/.test(part))) return null;
+    try {
+      const root = await realpath(this.#folder);
+      const path = await realpath(join(root, ...parts));
+      return path.startsWith(root + sep) ? path : null;
+    } catch {
+      return null; // No such file.
+    }
+  }
+
+  async #open(path: string, stamp: string, sizeBytes: number): Promise<Open> {
+    const handle = await open(path, "r");
+    try {
+      const chunkBytes = this.#chunkBytes;
+      const count = Math.ceil(sizeBytes / chunkBytes);
+      const hashes = new Uint8Array(count * 32);
+      for (let i = 0; i < count; i += 1) {
+        const chunk = await readAt(
+          handle,
+          i * chunkBytes,
+          Math.min((i + 1) * chunkBytes, sizeBytes),
+        );
+        hashes.set(createHash("sha256").update(chunk).digest(), i * 32);
+      }
+      const manifest: Manifest = { sizeBytes, chunkBytes, hashes };
+      const id = await manifestId(manifest);
+      const resourceId = this.#resourceId ?? id;
+      const read = (start: number, end: number): Promise<Uint8Array> => readAt(handle, start, end);
+      return { manifest, id, resourceId, read, stamp, handle };
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  async #shed(): Promise<void> {
+    for (const [path, entry] of this.#entries) {
+      if (this.#entries.size <= catalogEntriesMax) return;
+      this.#entries.delete(path);
+      await (await entry).handle.close();
+    }
+  }
+}
+
+async function readAt(handle: FileHandle, start: number, end: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(end - start);
+  for (let done = 0; done < bytes.length;) {
+    const { bytesRead } = await handle.read(bytes, done, bytes.length - done, start + done);
+    if (bytesRead === 0) throw new Error("the file became shorter while it was read");
+    done += bytesRead;
+  }
+  return bytes;
+}

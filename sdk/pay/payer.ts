@@ -1,0 +1,366 @@
+import { assert } from "../../base/assert.ts";
+import type { Address } from "../../base/brand.ts";
+import { accept, refuse, type Outcome } from "../../base/outcome.ts";
+import {
+  signVoucher,
+  voucherPayer,
+  type SignedVoucher,
+  type VoucherChain,
+  type VoucherForm,
+  type VoucherSigner,
+} from "../../ledger/voucher.ts";
+import { PayStateError } from "./errors.ts";
+import {
+  applyPayerRecord,
+  createLane,
+  decodePayerRecord,
+  encodePayerRecord,
+  leftIn,
+  payerRecords,
+  signedOn,
+  unservedMax,
+  voucherOf,
+  type Lane,
+  type PayerPool,
+  type PayerRecord,
+  type PoolBook,
+} from "./payerBook.ts";
+import type { RecordStore } from "./receiver.ts";
+
+/*
+ * The side that pays. It signs for one receiver an amount that only grows, never more than its
+ * budgets and, over all receivers, never more than a pool's fund. What was paid and has not come is
+ * remembered, so that after a crash the same bytes are asked for again without paying again.
+ */
+
+/** What a payer is willing to spend. TFuelWei. */
+export type Budget = {
+  /** For all receivers together; `null` for what the pools hold. */
+  readonly total: bigint | null;
+  /** For one receiver. */
+  readonly perReceiver: bigint | null;
+};
+
+/** What a payer is made of. */
+export type PayerParts = {
+  readonly signer: VoucherSigner;
+  readonly chain: VoucherChain;
+  readonly store: RecordStore;
+  readonly budget?: Partial<Budget>;
+  readonly form?: VoucherForm;
+  /**
+   * `forced` signs beyond a pool's fund. That is an overspend: anyone who can prove it has the
+   * collateral burned.
+   */
+  readonly overspend?: "never" | "forced";
+};
+
+/** What is to be paid. */
+export type PayRequest = {
+  readonly target: Address;
+  readonly resourceId: string;
+  /** TFuelWei. */
+  readonly cost: bigint;
+  /** Names what is paid for, so that it is paid once; `null` if each request is another. */
+  readonly range: string | null;
+};
+
+/** Why nothing was signed. Amounts are TFuelWei. */
+export type PayerRefusal =
+  | { readonly code: "noPool"; readonly resourceId: string }
+  | { readonly code: "poolsEnding"; readonly height: number; readonly endHeight: number }
+  | { readonly code: "fundExhausted"; readonly cost: bigint; readonly left: bigint }
+  | { readonly code: "budgetTotal"; readonly wanted: bigint; readonly max: bigint }
+  | { readonly code: "budgetReceiver"; readonly wanted: bigint; readonly max: bigint }
+  | { readonly code: "unservedFull"; readonly max: number };
+
+/** A payment that may be sent. */
+export type Payment = {
+  readonly voucher: SignedVoucher;
+  /** TFuelWei signed for it now; 0 if it was paid before. */
+  readonly added: bigint;
+};
+
+/** Blocks before a pool's end from which nothing is paid out of it: receivers refuse it anyway. */
+export const payerBlocksLeft = 30;
+
+/** Payments that one synced authorization is good for. */
+const authorizedAhead = 64n;
+
+/** A payer over any number of pools of one account. */
+export class Payer {
+  readonly address: Address;
+  readonly #signer: VoucherSigner;
+  readonly #chain: VoucherChain;
+  readonly #store: RecordStore;
+  readonly #budget: Budget;
+  readonly #form: VoucherForm;
+  readonly #isForced: boolean;
+  readonly #books = new Map<bigint, PoolBook>();
+  /** Newest voucher of a lane: the same request sends the same bytes. */
+  readonly #newest = new WeakMap<Lane, SignedVoucher>();
+  /** Receiver and range of what came and is not kept yet. */
+  readonly #arrived = new Set<string>();
+  #height = 0;
+  #authorizing: Promise<void> = Promise.resolve();
+
+  constructor({ signer, chain, store, budget, form, overspend }: PayerParts) {
+    this.address = signer.address;
+    this.#signer = signer;
+    this.#chain = chain;
+    this.#store = store;
+    this.#budget = { total: null, perReceiver: null, ...budget };
+    this.#form = form ?? "theta";
+    this.#isForced = overspend === "forced";
+  }
+
+  /** Takes the records of earlier runs, oldest first, before anything else. */
+  load(records: readonly Uint8Array[]): void {
+    for (const bytes of records) {
+      const record = decodePayerRecord(bytes);
+      if (!record.ok)
+        throw new PayStateError("E_PAY_STATE_CORRUPT", `a payer record: ${record.refusal}`);
+      applyPayerRecord(this.#books, record.value);
+    }
+  }
+
+  /** Records that make the present state again: what the journal keeps when it is rewritten. */
+  live(): readonly Uint8Array[] {
+    return payerRecords(this.#books).map(encodePayerRecord);
+  }
+
+  /** The pools, with what was signed on each. */
+  pools(): readonly (PayerPool & { readonly signed: bigint; readonly lanes: readonly Lane[] })[] {
+    return [...this.#books.values()].map(({ pool, lanes }) => {
+      const all = [...lanes.values()];
+      return { ...pool, lanes: all, signed: all.reduce((sum, lane) => sum + signedOn(lane), 0n) };
+    });
+  }
+
+  /** Makes a pool usable; to be called before the transaction goes out and when it is committed. */
+  async addPool(pool: PayerPool): Promise<void> {
+    await this.#append({ type: "pool", pool });
+  }
+
+  /** Forgets a pool that the chain has released. */
+  async endPool(sequence: bigint): Promise<void> {
+    await this.#append({ type: "poolEnd", sequence });
+  }
+
+  /** Newest committed height: pools near their end are not used. */
+  setHeight(height: number): void {
+    this.#height = height;
+  }
+
+  /** Signs for one request more; the same range to the same receiver is signed once. */
+  async pay(request: PayRequest): Promise<Outcome<Payment, PayerRefusal>> {
+    assert(request.cost > 0n, "what is free is not paid for");
+    for (;;) {
+      const again = this.#paidBefore(request);
+      if (again !== null) return accept({ voucher: again, added: 0n });
+      const over = this.#overBudget(request);
+      if (over !== null) return refuse(over);
+      const chosen = this.#choose(request);
+      if (!chosen.ok) return chosen;
+      const { book, lane } = chosen.value;
+      const wanted = signedOn(lane) + request.cost;
+      if (wanted <= lane.authorized) return this.#sign(book, lane, request);
+      await this.#alone(() => this.#authorize(book, lane, request.cost));
+    }
+  }
+
+  /** What of the paid has not come from this receiver, TFuelWei: all that it can run away with. */
+  unserved(target: Address): bigint {
+    let sum = 0n;
+    for (const lane of this.#lanesOf(target))
+      for (const [range, cost] of lane.unserved)
+        if (!this.#arrived.has(`${target} ${range}`)) sum += cost;
+    return sum;
+  }
+
+  /** Whether this range was paid for and is still to be brought, so that it costs nothing again. */
+  isOwed(target: Address, range: string): boolean {
+    return this.#lanesOf(target).some(({ unserved }) => unserved.has(range));
+  }
+
+  /** This range came; until `served` says that it is kept it would be asked for again. */
+  arrived(target: Address, range: string): void {
+    this.#arrived.add(`${target} ${range}`);
+  }
+
+  /** Names of the ranges that this receiver was paid for and did not send. */
+  unservedRanges(target: Address): readonly string[] {
+    return this.#lanesOf(target).flatMap(({ unserved }) => [...unserved.keys()]);
+  }
+
+  /** These ranges came, and are kept: they will not be asked for again. */
+  async served(target: Address, ranges: readonly string[]): Promise<void> {
+    for (const range of ranges) this.#arrived.delete(`${target} ${range}`);
+    for (const [sequence, { lanes }] of this.#books) {
+      const lane = lanes.get(target);
+      const known = ranges.filter((range) => lane?.unserved.has(range) ?? false);
+      if (known.length === 0) continue;
+      const record: PayerRecord = { type: "served", sequence, target, ranges: known };
+      applyPayerRecord(this.#books, record);
+      await this.#store.write(encodePayerRecord(record));
+    }
+  }
+
+  /**
+   * Takes over a voucher that a receiver shows: its own signature, newer than what it remembers,
+   * as after a power cut or on another machine. Whether it did.
+   */
+  async adopt(voucher: SignedVoucher): Promise<boolean> {
+    if (voucher.source !== this.address) return false;
+    const book = this.#books.get(voucher.reserveSequence);
+    if (book === undefined || voucherPayer(voucher, this.#chain) === null) return false;
+    const lane = book.lanes.get(voucher.target) ?? createLane(voucher.target);
+    const { paymentSequence, amount, resourceId } = voucher;
+    if (paymentSequence < lane.paymentSequence) return false;
+    if (paymentSequence === lane.paymentSequence && amount <= lane.amount) return false;
+    if (paymentSequence > lane.paymentSequence) lane.before = signedOn(lane);
+    lane.paymentSequence = paymentSequence;
+    lane.amount = amount;
+    lane.resourceId = resourceId;
+    if (signedOn(lane) > lane.authorized) lane.authorized = signedOn(lane);
+    this.#newest.set(lane, voucher);
+    book.lanes.set(lane.target, lane);
+    await this.#store.append(laneRecord(book, lane, lane.authorized));
+    return true;
+  }
+
+  /** Gives back what was authorized and not signed, so that a later run can use it. */
+  async trim(): Promise<void> {
+    await this.#alone(async () => {
+      for (const book of this.#books.values()) await this.#trimBook(book);
+    });
+  }
+
+  #lanesOf(target: Address): readonly Lane[] {
+    return [...this.#books.values()].flatMap(({ lanes }) => lanes.get(target) ?? []);
+  }
+
+  #paidBefore({ target, range }: PayRequest): SignedVoucher | null {
+    if (range === null) return null;
+    for (const { pool, lanes } of this.#books.values()) {
+      const lane = lanes.get(target);
+      if (lane?.unserved.has(range) === true) return this.#newestOf(pool.sequence, lane);
+    }
+    return null;
+  }
+
+  #newestOf(sequence: bigint, lane: Lane): SignedVoucher {
+    const known = this.#newest.get(lane);
+    if (known !== undefined) return known;
+    const options = { chain: this.#chain, signer: this.#signer };
+    const signed = signVoucher(voucherOf(lane, sequence), this.#form, options);
+    this.#newest.set(lane, signed);
+    return signed;
+  }
+
+  #overBudget({ target, cost }: PayRequest): PayerRefusal | null {
+    const { total, perReceiver } = this.#budget;
+    if (perReceiver !== null) {
+      const wanted = this.#lanesOf(target).reduce((sum, lane) => sum + signedOn(lane), cost);
+      if (wanted > perReceiver) return { code: "budgetReceiver", wanted, max: perReceiver };
+    }
+    if (total === null) return null;
+    const wanted = this.pools().reduce((sum, { signed }) => sum + signed, cost);
+    return wanted > total ? { code: "budgetTotal", wanted, max: total } : null;
+  }
+
+  /** The pool that the receiver is paid from already, else the one that ends first. */
+  #choose(request: PayRequest): Outcome<{ book: PoolBook; lane: Lane }, PayerRefusal> {
+    const { target, resourceId, cost } = request;
+    const fitting = [...this.#books.values()]
+      .filter(({ pool }) => pool.endHeight > 0 && pool.resourceIds.includes(resourceId))
+      .sort((a, b) => a.pool.endHeight - b.pool.endHeight);
+    if (fitting.length === 0) return refuse({ code: "noPool", resourceId });
+    const alive = fitting.filter(({ pool }) => this.#height + payerBlocksLeft <= pool.endHeight);
+    if (alive.length === 0) {
+      const endHeight = fitting.at(-1)?.pool.endHeight ?? 0;
+      return refuse({ code: "poolsEnding", height: this.#height, endHeight });
+    }
+    let left = 0n;
+    for (const book of [...alive.filter(({ lanes }) => lanes.has(target)), ...alive]) {
+      const room = roomIn(book);
+      if (room < cost && !this.#isForced) {
+        left = room > left ? room : left;
+        continue;
+      }
+      const lane = book.lanes.get(target) ?? createLane(target);
+      if (request.range !== null && lane.unserved.size >= unservedMax)
+        return refuse({ code: "unservedFull", max: unservedMax });
+      return accept({ book, lane });
+    }
+    return refuse({ code: "fundExhausted", cost, left });
+  }
+
+  /** One authorization at a time: each counts on what the others left. */
+  async #alone(work: () => Promise<void>): Promise<void> {
+    const before = this.#authorizing;
+    const mine = before.then(work);
+    this.#authorizing = mine.catch(() => undefined);
+    await mine;
+  }
+
+  /** Raises what a lane may take, durably, before anything is signed on the strength of it. */
+  async #authorize(book: PoolBook, lane: Lane, cost: bigint): Promise<void> {
+    const needed = signedOn(lane) + cost;
+    if (needed <= lane.authorized) return;
+    book.lanes.set(lane.target, lane);
+    if (!this.#isForced && leftIn(book) + lane.authorized < needed) await this.#trimBook(book);
+    const most = leftIn(book) + lane.authorized;
+    if (!this.#isForced && most < needed) return;
+    const generous = signedOn(lane) + cost * authorizedAhead;
+    const authorized = generous > most && !this.#isForced ? most : generous;
+    await this.#store.append(laneRecord(book, lane, authorized));
+    lane.authorized = authorized;
+  }
+
+  async #trimBook(book: PoolBook): Promise<void> {
+    const loose = [...book.lanes.values()].filter((lane) => lane.authorized > signedOn(lane));
+    for (const lane of loose) lane.authorized = signedOn(lane);
+    const records = loose.map((lane) => laneRecord(book, lane, lane.authorized));
+    await Promise.all(records.map((record) => this.#store.append(record)));
+  }
+
+  async #sign(
+    book: PoolBook,
+    lane: Lane,
+    request: PayRequest,
+  ): Promise<Outcome<Payment, PayerRefusal>> {
+    const { cost, range, resourceId } = request;
+    lane.amount += cost;
+    lane.resourceId = resourceId;
+    this.#newest.delete(lane);
+    if (range !== null) lane.unserved.set(range, cost);
+    const paid = range === null ? null : { range, cost };
+    const voucher = this.#newestOf(book.pool.sequence, lane);
+    // Before it can be sent: a payer that is killed must know what it signed.
+    await this.#store.write(laneRecord(book, lane, lane.authorized, paid));
+    return accept({ voucher, added: cost });
+  }
+
+  async #append(record: PayerRecord): Promise<void> {
+    applyPayerRecord(this.#books, record);
+    await this.#store.append(encodePayerRecord(record));
+  }
+}
+
+/** What may still be signed in a pool when every lane gives back what it did not use. */
+function roomIn({ pool, lanes }: PoolBook): bigint {
+  let room = pool.fund;
+  for (const lane of lanes.values()) room -= signedOn(lane);
+  return room;
+}
+
+function laneRecord(
+  { pool }: PoolBook,
+  { unserved: _, ...lane }: Lane,
+  authorized: bigint,
+  unserved: { readonly range: string; readonly cost: bigint } | null = null,
+): Uint8Array {
+  const { sequence } = pool;
+  return encodePayerRecord({ type: "lane", sequence, lane: { ...lane, authorized }, unserved });
+}
