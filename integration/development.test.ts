@@ -117,7 +117,7 @@ test("an impersonated account sends, even one that is a contract", async () => {
   );
 });
 
-test("a snapshot comes back: accounts, storage, nonces, and the same transaction once more", async () => {
+test("a snapshot comes back, and the same transaction may come once more", async () => {
   const wallet = HDNodeWallet.fromPhrase(
     "test test test test test test test test test test test junk",
     undefined,

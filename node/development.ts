@@ -23,9 +23,9 @@ import type { Reads } from "./reads.ts";
 import { Snapshots, snapshotsMax, writeBack } from "./snapshots.ts";
 
 /*
- * What a devnet does for test frameworks (docs/adr/012-development-operations.md). State is changed by
- * operations of the module `dev`, signed with the validator's own account; time by the clock that
- * blocks are given. So the chain stays one that any node can execute again.
+ * What a devnet does for test frameworks (docs/adr/012-development-operations.md). State is changed
+ * by operations of the module `dev`, signed with the validator's own account; time by the clock
+ * that blocks are given. So the chain stays one that any node can execute again.
  */
 
 /** What a devnet works with. */
@@ -97,9 +97,9 @@ export class Development implements DevelopmentApi {
     return !this.#automines && this.#mining === 0;
   }
 
-  /** A block was committed. */
-  onCommitted({ result }: CommittedBlock): void {
-    this.#snapshots.onCommitted(result.changes);
+  /** Blocks were committed. */
+  onCommitted(blocks: readonly CommittedBlock[]): void {
+    for (const { result } of blocks) this.#snapshots.onCommitted(result.changes);
   }
 
   sign(from: Address, transaction: EthereumTransaction): Uint8Array | null {

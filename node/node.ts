@@ -255,10 +255,8 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
     () => pool.size > 0,
   );
   const committed = (blocks: readonly CommittedBlock[]): void => {
-    for (const block of blocks) {
-      development?.onCommitted(block);
-      onCommitted(options, { ...base, pool, announce }, block);
-    }
+    for (const block of blocks) onCommitted(options, { ...base, pool, announce }, block);
+    development?.onCommitted(blocks);
     health.onCommitted();
     pool.compactJournal().catch(failed);
   };

@@ -32,9 +32,9 @@ import { historyAddress } from "./evmHistory.ts";
 import { forkOf } from "./evmRun.ts";
 
 /*
- * What test frameworks do to a chain (docs/adr/012-development-operations.md): accounts written as they
- * please, transactions in the name of whoever has not signed them. They are operations in blocks
- * like any other, so each node computes the same; a chain offers them only if its parameter
+ * What test frameworks do to a chain (docs/adr/012-development-operations.md): accounts written as
+ * they please, transactions in the name of whoever has not signed them. They are operations in
+ * blocks like any other, so each node computes the same; a chain offers them only if its parameter
  * `dev.operations` says so, which no public genesis may.
  */
 
