@@ -4,6 +4,8 @@ import { chainModule } from "./modules/chain.ts";
 import { devModule } from "./modules/dev.ts";
 import { evmModule } from "./modules/evm.ts";
 import { rewardModule } from "./modules/reward.ts";
+import { reserveModule } from "./modules/reserve.ts";
+import { splitModule } from "./modules/split.ts";
 import { stakeModule } from "./modules/stake.ts";
 import { Registry } from "./registry.ts";
 
@@ -14,6 +16,8 @@ export const coreRegistry: Registry = new Registry([
   bankModule,
   stakeModule,
   rewardModule,
+  splitModule,
+  reserveModule,
   evmModule,
   devModule,
 ]);

@@ -2,10 +2,7 @@ import { join } from "node:path";
 import { NodeError } from "../base/nodeError.ts";
 import type { Digest } from "../base/brand.ts";
 import { zeroAddress } from "../base/bytes.ts";
-import type { ReplicaOptions } from "../consensus/replicaOptions.ts";
-import { soundRules } from "../consensus/rules.ts";
-import { aggregate, blsBackend } from "../crypto/bls.ts";
-import { keccak256 } from "../crypto/keccak.ts";
+import { blsBackend } from "../crypto/bls.ts";
 import { RecoverPool } from "../crypto/recoverPool.node.ts";
 import { secp256k1Backend } from "../crypto/secp256k1.ts";
 import { createExecutor, type Executor } from "../ledger/execute.ts";
@@ -34,6 +31,8 @@ import { NodeMetrics } from "./metrics.ts";
 import { connectionsMaxOf, openFilesMax } from "./openFiles.ts";
 import type { Peering } from "./peering.ts";
 import { Reads } from "./reads.ts";
+import { replicaOptionsOf, viewTimeoutMsShort } from "./replicaOptions.ts";
+import { ReviewStage, type Reviewer } from "./review.ts";
 import { Signer } from "./signer.ts";
 import { restoreBlocks, startPoint } from "./startPoint.ts";
 import { StateThreads } from "./stateThreads.ts";
@@ -43,9 +42,8 @@ import { Waiters } from "./waiters.ts";
 import { countCommit, watchParts } from "./watch.ts";
 import { noOutbound, type WorldOptions } from "./world.ts";
 
-/** View timers: a network of one never needs them, but a stalled disk does. */
-const viewTimeoutMsShort = 2_000;
-const viewTimeoutMsMax = 60_000;
+/** All reviews of a block together: a vote that is late by this is still in time for its view. */
+const reviewBudgetMs = Math.floor(viewTimeoutMsShort / 3);
 
 /** What a running node tells of itself when something happens. */
 export type NodeEvents = {
@@ -104,6 +102,8 @@ export class LedgerNode {
     readonly devnet: readonly DevnetAccount[] | null;
     readonly log: Log;
     readonly events: NodeEvents;
+    /** Asked before this validator votes; none by default. */
+    readonly reviewers?: readonly Reviewer[];
   }): Promise<LedgerNode> {
     const { config, genesis, log } = options;
     log.info("cryptography", { secp256k1: secp256k1Backend, bls: blsBackend });
@@ -219,6 +219,7 @@ type AssembleOptions = {
   readonly events: NodeEvents;
   readonly genesis: GenesisNames;
   readonly store: DiskStore;
+  readonly reviewers?: readonly Reviewer[];
 };
 
 /** The parts that know nothing of consensus. */
@@ -238,7 +239,7 @@ type Base = {
 
 /** Wires the parts in the order of the arrows. */
 async function assemble(options: AssembleOptions): Promise<Opened> {
-  const { config, keys, log, store } = options;
+  const { keys, log, store } = options;
   const base = createBase(options, (encoded) => pool.recoverBlock(encoded));
   const { metrics, chain, waiters, recoverPool, threads } = base;
   const failed = once((error: unknown) => options.events.onFailure(hostFailure(error)));
@@ -262,7 +263,7 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
   };
   const peering = await openPeering(options, { ...base, pool, failed });
   const engine = new Engine({
-    replica: replicaOptions(config, keys),
+    replica: replicaOptionsOf(options),
     world: {
       ...worldFacts(options, base),
       outbound: peering?.outbound ?? noOutbound,
@@ -380,17 +381,31 @@ async function openPool(
 }
 
 function worldFacts(
-  { config, genesis, log }: AssembleOptions,
+  { config, genesis, log, reviewers = [] }: AssembleOptions,
   { chain, reads, evidence, clock }: Base,
 ): Pick<
   WorldOptions,
-  "genesis" | "chain" | "clock" | "evidence" | "pace" | "transactionsMax" | "epochProof" | "log"
+  | "genesis"
+  | "chain"
+  | "clock"
+  | "evidence"
+  | "review"
+  | "pace"
+  | "transactionsMax"
+  | "epochProof"
+  | "log"
 > {
+  const setTimer = (delayMs: number, callback: () => void): (() => void) => {
+    const handle = setTimeout(callback, delayMs);
+    return () => clearTimeout(handle);
+  };
+  const stage = { budgetMs: reviewBudgetMs, setTimer, log: log.child("review") };
   return {
     genesis: genesis.hash,
     chain,
     clock,
     evidence,
+    review: reviewers.length === 0 ? null : new ReviewStage(reviewers, stage),
     pace: {
       intervalMsMin: config.consensus.blockIntervalMsMin,
       intervalMsIdle: config.consensus.blockIntervalMsIdle,
@@ -425,21 +440,6 @@ function onCommitted(
 
 /** Most transactions of a block that this node builds; gas and bytes bound it too. */
 const blockTransactionsMax = 20_000;
-
-function replicaOptions({ consensus }: Config, keys: ValidatorKeys | null): ReplicaOptions {
-  return {
-    self: keys === null ? null : { address: keys.address, blsKey: keys.blsPublicKey },
-    rules: soundRules,
-    timing: {
-      shortMs: viewTimeoutMsShort,
-      longMs: viewTimeoutMsShort + 2 * consensus.blockIntervalMsIdle,
-      msMax: viewTimeoutMsMax + 2 * consensus.blockIntervalMsIdle,
-    },
-    clockDriftMsMax: consensus.clockDriftMsMax,
-    hash: keccak256,
-    aggregate,
-  };
-}
 
 /** What the API tells of the network. */
 function networkFacts(
