@@ -299,11 +299,9 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
   const development = openDevelopment(options, { ...base, api, onWork });
   watchParts(metrics, { pool, waiters, engine, recoverPool, store, threads });
   restoreBlocks(store, chain);
-  const services = { pool, waiters, recoverPool, threads, journal, signer };
-  const parts = { ...services, store, chain, engine, peering };
-  const onThrow = (error: unknown): void => {
-    if (isDiskFailure(error)) failed(error);
-  };
+  const services = { pool, waiters, recoverPool, threads, journal, signer, store, chain };
+  const parts = { ...services, engine, peering };
+  const onThrow = (error: unknown): void => void (isDiskFailure(error) && failed(error));
   const served = { metrics, api: { ...api, development }, unsubmitted: payloads };
   return { ...options, onThrow, parts, ...served };
 }
