@@ -21,6 +21,14 @@ function rare(name: string, body: () => Promise<void>): void {
   if (isWhole) test(name, body);
 }
 
+/** Scenarios of the campaign only, with a cluster of their own. */
+function rareSuite(name: string, body: () => void): void {
+  if (!isWhole) return;
+  describe(name, { timeout: 600_000 }, () => {
+    body();
+  });
+}
+
 /** Longest start of a cluster, and longest comparison of histories, in milliseconds. */
 const startMsMax = 240_000;
 
@@ -156,7 +164,7 @@ describe("four validators on four hosts", { timeout: 400_000 }, () => {
   );
 });
 
-describe.runIf(isWhole)("four validators far apart", { timeout: 400_000 }, () => {
+rareSuite("four validators far apart", () => {
   const lab = useCluster({ validators: 4, settings: pace, withProxies: true });
   const everyLink = { address: "*", delayMs: 0, stallEvery: 0, stallMs: 0 };
 
@@ -179,7 +187,7 @@ describe.runIf(isWhole)("four validators far apart", { timeout: 400_000 }, () =>
   });
 });
 
-describe.runIf(isWhole)("a committee that changes", { timeout: 600_000 }, () => {
+rareSuite("a committee that changes", () => {
   const settings = ["consensus.blockIntervalMsIdle=50", "log.level=info", "log.format=text"];
   const lab = useCluster({ validators: 4, settings });
 
@@ -221,7 +229,7 @@ describe.runIf(isWhole)("a committee that changes", { timeout: 600_000 }, () => 
   });
 });
 
-describe.runIf(isWhole)("one key on two hosts", { timeout: 600_000 }, () => {
+rareSuite("one key on two hosts", () => {
   const settings = ["consensus.blockIntervalMsIdle=50", "log.level=info", "log.format=text"];
   const lab = useCluster({ validators: 4, settings });
 

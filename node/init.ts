@@ -172,8 +172,8 @@ export async function initNode(
 const joinedPeersMax = 64;
 
 /**
- * `ledger init --join`: a node folder that follows a network. It has no keys, unless it is to become
- * a validator: then new ones, with the first safety record, that wait for stake.
+ * `ledger init --join`: a node folder that follows a network. It has no keys, unless it is to
+ * become a validator: then new ones, with the first safety record, that wait for stake.
  */
 export async function initJoined(
   options: NodeOptions & {

@@ -5,15 +5,12 @@ import { keccak256 } from "../crypto/keccak.ts";
 import type { Config } from "./config.ts";
 import type { ValidatorKeys } from "./keys.ts";
 
-/** View timers: a network of one never needs them, but a stalled disk does. */
-const viewTimeoutMsShort = 2_000;
+/** View timers, in milliseconds: a network of one never needs them, but a stalled disk does. */
+export const viewTimeoutMsShort = 2_000;
 const viewTimeoutMsMax = 60_000;
 
-/** All reviews of a block together: a vote that is late by this is still in time for its view. */
-export const reviewBudgetMs = Math.floor(viewTimeoutMsShort / 3);
-
-/** How this node's replica is set up; `keys` are `null` where it only follows. */
-export function replicaOptions({
+/** What the replica of this configuration is made with. */
+export function replicaOptionsOf({
   config,
   keys,
   reviewers = [],
