@@ -2,7 +2,6 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Verified } from "../../base/brand.ts";
 import { emptyBytes } from "../../base/bytes.ts";
-import type { Json } from "../../ledger/schema.ts";
 import type { Transaction } from "../../ledger/transaction.ts";
 import { consentDigest, type BatchEntry, type SignedVoucher } from "../../ledger/voucher.ts";
 import { addressOf, LedgerNetwork } from "../fakes/ledgerNetwork.ts";
@@ -23,7 +22,8 @@ const names = ["alice", "bob", "carol", "dora"];
 const name = fc.constantFrom(...names);
 const resource = fc.constantFrom("r1", "r1", "r1", "r2");
 
-type Event = { readonly event: string; readonly value: Readonly<Record<string, Json>> };
+/** Amounts, sequences and addresses are text in JSON. */
+type Event = { readonly event: string; readonly value: Readonly<Record<string, string>> };
 
 /** A network and what its pools have reported so far. */
 class World {
@@ -68,11 +68,11 @@ class World {
 }
 
 function idOf(value: Event["value"]): string {
-  return `${String(value["owner"])} ${String(value["sequence"])}`;
+  return `${value["owner"]} ${value["sequence"]}`;
 }
 
 function amountOf(value: Event["value"] | undefined, field: string): bigint {
-  return BigInt(String(value?.[field] ?? 0));
+  return BigInt(value?.[field] ?? "0");
 }
 
 function total(values: readonly Event["value"][], field: string): bigint {
