@@ -29,8 +29,11 @@ import { ethereumReceiptJson, ethereumTransactionJson } from "./ethereumBlocks.t
 import { ethereumBlockMethods } from "./ethereumBlockMethods.ts";
 import { ethereumCallMethods } from "./ethereumCalls.ts";
 import { ethereumLogMethods } from "./ethereumLogs.ts";
+import { ethereumProofMethods } from "./ethereumProofs.ts";
+import { ethereumSubmitMethods } from "./ethereumSubmit.ts";
 import { ethereumSubscriptionMethods } from "./ethereumSubscriptions.ts";
 import { blockMissing, heightOf, stateOf, tagOrLatest } from "./ethereumTags.ts";
+import { txpoolMethods } from "./txpool.ts";
 import { blockCount, feeHistory, percentiles, suggestedTip } from "./ethereumFees.ts";
 
 /** Reads state at a tag and answers with what `read` makes of it. */
@@ -62,7 +65,9 @@ function chainMethods({ node }: MethodHost): readonly Method[] {
     constant("eth_blockNumber", "Height of the newest committed block.", () =>
       toQuantity(node.head().header.height),
     ),
-    constant("eth_accounts", "Always empty: this node holds no user's keys.", () => []),
+    constant("eth_accounts", "Empty but on a devnet: a node holds no user's keys.", () => [
+      ...(node.development?.accounts ?? []),
+    ]),
     constant("eth_syncing", "False, or how far the node is.", () => {
       const { syncing, heightHighest } = node.syncStatus();
       if (!syncing) return false;
@@ -153,6 +158,13 @@ function feeMethods({ node, limits }: MethodHost): readonly Method[] {
       call: () => accept(toQuantity(suggestedTip(node))),
     }),
     method({
+      name: "eth_blobBaseFee",
+      summary: "Always 1: this chain carries no blobs.",
+      style,
+      parameters: {},
+      call: () => accept("0x1"),
+    }),
+    method({
       name: "eth_feeHistory",
       summary: "Base fees, gas used and tips of past blocks.",
       style,
@@ -241,6 +253,9 @@ export function ethereumMethods(host: MethodHost): readonly Method[] {
     ...feeMethods(host),
     ...ethereumCallMethods(host),
     ...ethereumLogMethods(host),
+    ...ethereumProofMethods(host),
+    ...ethereumSubmitMethods(host),
+    ...txpoolMethods(host),
     ...ethereumSubscriptionMethods(host),
     ...transactionMethods(host),
     ...ethereumBlockMethods(host),

@@ -1,7 +1,8 @@
-import type { Address } from "../../base/brand.ts";
+import type { Address, Digest } from "../../base/brand.ts";
 import { bytesToHex, zeroAddress, zeroDigest } from "../../base/bytes.ts";
 import { decodeEthereumEnvelope, type SignedEthereum } from "../../ledger/ethereumCodec.ts";
 import { encodeHeader } from "../../ledger/header.ts";
+import { impersonatedCall } from "../../ledger/modules/dev.ts";
 import type { Log, Receipt } from "../../ledger/receiptTypes.ts";
 import { decodeThetaTransaction } from "../../ledger/thetaCodec.ts";
 import type { ThetaTransaction } from "../../ledger/thetaTypes.ts";
@@ -41,6 +42,10 @@ function placementJson(placement: Placement | null) {
     blockNumber: placement === null ? null : toQuantity(placement.block.header.height),
     transactionIndex: placement === null ? null : toQuantity(placement.index),
   };
+}
+
+function timeJson(placement: Placement | null) {
+  return placement === null ? {} : { blockTimestamp: toQuantity(secondsOf(placement.block)) };
 }
 
 function feesJson(
@@ -92,6 +97,8 @@ function nativeTransfer(transaction: Transaction): {
   readonly to: Address | null;
   readonly value: bigint;
 } {
+  const impersonated = impersonatedCall(transaction);
+  if (impersonated !== null) return impersonated;
   const theta = thetaOf(transaction);
   if (theta === null) return { to: null, value: 0n };
   switch (theta.type) {
@@ -129,9 +136,10 @@ function nativeTransactionJson(
   const sequence = transaction.signers[0]?.sequence ?? null;
   return {
     ...placementJson(placement),
+    ...timeJson(placement),
     type: "0x0",
     hash: transaction.hash,
-    from: transaction.payer,
+    from: impersonatedCall(transaction)?.from ?? transaction.payer,
     to,
     value: toQuantity(value),
     nonce: toQuantity(sequence === null || sequence === 0n ? 0n : sequence - 1n),
@@ -152,18 +160,31 @@ export function ethereumTransactionJson(
 ): { readonly [key: string]: JsonValue } {
   const signed = signedOf(transaction);
   if (signed === null) return nativeTransactionJson(transaction, placement, receipt);
-  const inner = signed.transaction;
+  const { hash, payer: from } = transaction;
   return {
     ...placementJson(placement),
+    ...timeJson(placement),
+    ...unsignedTransactionJson(signed, { hash, from }, placement?.block.header.baseFee ?? null),
+  };
+}
+
+/** A transaction without a place; its signature is shown as it is, zeros where there is none. */
+export function unsignedTransactionJson(
+  signed: SignedEthereum,
+  { hash, from }: { readonly hash: Digest; readonly from: Address },
+  baseFee: bigint | null = null,
+): { readonly [key: string]: JsonValue } {
+  const inner = signed.transaction;
+  return {
     type: typeQuantities[inner.type],
     chainId: toQuantity(signed.chainId),
-    hash: transaction.hash,
-    from: transaction.payer,
+    hash,
+    from,
     to: inner.to,
     value: toQuantity(inner.value),
     nonce: toQuantity(inner.nonce),
     gas: toQuantity(inner.gasLimit),
-    ...feesJson(inner, placement?.block.header.baseFee ?? null),
+    ...feesJson(inner, baseFee),
     input: bytesToHex(inner.data),
     ...listsJson(inner),
     ...signatureJson(signed),
@@ -196,7 +217,7 @@ export function ethereumReceiptJson(
   return {
     ...place,
     type: signed === null ? "0x0" : typeQuantities[signed.transaction.type],
-    from: transaction.payer,
+    from: impersonatedCall(transaction)?.from ?? transaction.payer,
     to,
     cumulativeGasUsed: toQuantity(receipt.cumulativeGasUsed),
     gasUsed: toQuantity(receipt.gasUsed),
