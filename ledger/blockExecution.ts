@@ -33,6 +33,13 @@ type Prepared = {
   readonly gas: bigint;
 };
 
+/** What the mempool must know of a transaction that may be in a block. */
+type Admissible = {
+  readonly gas: bigint;
+  readonly cost: bigint;
+  readonly subject: string | null;
+};
+
 /**
  * One block under construction. Transactions are tried one after another: an invalid one leaves no
  * trace, a failed one leaves fee and sequences (DESIGN 3). Proposer and validator run the same
@@ -117,11 +124,20 @@ export class BlockExecution {
     if (sequence !== null) return refuse(sequence);
     const invalid = this.#validate(prepared);
     if (invalid !== null) return refuse(invalid);
-    this.#begin(transaction, prepared.charge.upfront);
+    // Who lacks the fee now gets it by the operation (`yields`): taken afterwards.
+    const owed = this.#lacks(prepared) > 0n ? prepared.charge.upfront : 0n;
+    this.#begin(transaction, prepared.charge.upfront - owed);
     const checkpoint = this.#journal.checkpoint();
     const { operation, call } = prepared;
     const refusal = operation.check(this.#workspace, call);
     const answer = refusal === null ? operation.apply(this.#workspace, call) : notApplied(refusal);
+    if (owed > 0n) {
+      assert(
+        !(answer instanceof Promise) && answer.ok,
+        "an operation that yields its fee succeeds",
+      );
+      this.#takeFrom(transaction.payer, owed);
+    }
     return answer instanceof Promise
       ? answer.then((later) => accept(this.#conclude(prepared, later, checkpoint)))
       : accept(this.#conclude(prepared, answer, checkpoint));
@@ -135,17 +151,26 @@ export class BlockExecution {
   admit(
     transaction: Verified<Transaction>,
     options: { readonly again: boolean },
-  ): Outcome<{ readonly gas: bigint; readonly cost: bigint }, Refusal> {
+  ): Outcome<Admissible, Refusal> {
     const { again } = options;
     const prepared = this.#prepare(transaction, again ? 0n : this.#workspace.block.baseFee);
     if ("code" in prepared) return refuse(prepared);
     const invalid = this.#validate(prepared);
     if (invalid !== null) return refuse(invalid);
-    const refusal = again ? null : this.#checkAfterFee(prepared);
+    const lacks = this.#lacks(prepared);
+    const refusal = again || lacks > 0n ? null : this.#checkAfterFee(prepared);
     if (refusal !== null) return refuse(refusal);
-    const spends = prepared.operation.spends?.(prepared.call.body, transaction.payer) ?? 0n;
-    const cost = costMaxOf(transaction.feeBid, prepared.gas) + spends;
-    return accept({ gas: prepared.gas, cost });
+    const { operation, call, gas } = prepared;
+    const spends = operation.spends?.(call.body, transaction.payer) ?? 0n;
+    const cost = costMaxOf(transaction.feeBid, gas) + spends - lacks;
+    return accept({ gas, cost, subject: operation.subject?.(call.body) ?? null });
+  }
+
+  /** TFuelWei of the highest fee that the payer does not have. */
+  #lacks({ call, gas }: Prepared): bigint {
+    const balance = this.#journal.account(call.payer)?.balance ?? 0n;
+    const needed = costMaxOf(call.transaction.feeBid, gas);
+    return needed > balance ? needed - balance : 0n;
   }
 
   /** What the operation would be refused for once the fee is paid; leaves no trace. */
@@ -245,16 +270,17 @@ export class BlockExecution {
   }
 
   #validate(prepared: Prepared): Refusal | null {
-    const { transaction, payer } = prepared.call;
+    const { operation, call } = prepared;
+    const { transaction, payer } = call;
     if (this.#hashes.has(transaction.hash)) {
       return { code: "transactionRepeated", got: transaction.hash, expected: "once" };
     }
-    const balance = this.#journal.account(payer)?.balance ?? 0n;
-    const needed = costMaxOf(transaction.feeBid, prepared.gas);
-    if (balance < needed) {
-      return { code: "balanceTooLow", got: balance, expected: needed, address: payer };
+    const lacks = this.#lacks(prepared);
+    if (lacks > 0n && lacks > (operation.yields?.(this.#workspace, call) ?? 0n)) {
+      const needed = costMaxOf(transaction.feeBid, prepared.gas);
+      return { code: "balanceTooLow", got: needed - lacks, expected: needed, address: payer };
     }
-    return prepared.operation.validate?.(this.#workspace, prepared.call) ?? null;
+    return operation.validate?.(this.#workspace, call) ?? null;
   }
 
   #conclude(prepared: Prepared, answer: Applied, checkpoint: Checkpoint): Receipt {

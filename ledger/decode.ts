@@ -10,6 +10,7 @@ import { initCodeBytesMax } from "../vm/transactionGas.ts";
 import { intrinsicGas } from "./intrinsicGas.ts";
 import type { Chain } from "./module.ts";
 import { operationFromFields, operationSignBytes, operationTypeCode } from "./operationCodec.ts";
+import { decodeOverspendingProof } from "./overspendingProof.ts";
 import { decodeTyped, thetaFromFields } from "./thetaCodec.ts";
 import { ethereumOperation, thetaOperations } from "./thetaOperations.ts";
 import { signDigests, sourceSignBytes } from "./thetaSignBytes.ts";
@@ -139,7 +140,9 @@ function thetaFee(tx: ThetaTransaction): FeeBid {
   if (tx.type === "smartContract") {
     return { type: "perGas", maxFeePerGas: tx.gasPrice, maxPriorityFeePerGas: tx.gasPrice };
   }
-  return { type: "whole", fee: "fee" in tx ? tx.fee.tfuelWei : 0n };
+  // A slash has no fee field: its input's coins are the bid, and the collateral pays it.
+  const fee = tx.type === "slash" ? tx.proposer.coins : "fee" in tx ? tx.fee : { tfuelWei: 0n };
+  return { type: "whole", fee: fee.tfuelWei };
 }
 
 /** The accounts that must have signed, the first of them paying. */
@@ -186,6 +189,11 @@ function thetaSender(
   if (tx.type === "servicePayment") {
     claims.push(paymentClaim(tx, chain));
     signers.push({ address: tx.source.address, sequence: null });
+  }
+  if (tx.type === "slash") {
+    const proof = decodeOverspendingProof(tx.slashProof);
+    if (!proof.ok) return no("malformed", proof.refusal.detail);
+    for (const payment of proof.value.payments) claims.push(paymentClaim(payment, chain));
   }
   return senderOf(signers, claims);
 }

@@ -346,12 +346,12 @@ test("admission says what a transaction may use and cost, or why it would not do
   const admission = network.executor.admission(network.state, network.next());
   expect(admission.check(send(network, "alice", "bob", 9n, 5n))).toEqual({
     ok: true,
-    value: { gas: 2n, cost: 7n },
+    value: { gas: 2n, cost: 7n, subject: null },
   });
   const transfer = transferOf({ nonce: 4n, to: addressOf("bob"), value: 5n, maxFeePerGas: 3n });
   expect(admission.check(network.ethereum("alice", transfer))).toEqual({
     ok: true,
-    value: { gas: 21_000n, cost: 63_005n },
+    value: { gas: 21_000n, cost: 63_005n, subject: null },
   });
   const poor = admission.check(send(network, "carol", "bob", 1n));
   expect(poor.ok ? null : poor.refusal.code).toBe("balanceTooLow");

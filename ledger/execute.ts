@@ -79,6 +79,8 @@ export type Admitted = {
   readonly gas: bigint;
   /** TFuelWei that its payer may lose by it: highest fee and value. */
   readonly cost: bigint;
+  /** What only one pending transaction may be about, where no sequence says so. */
+  readonly subject: string | null;
 };
 
 /** Checks transactions against one state. */

@@ -10,9 +10,12 @@ import { Mempool, mempoolLimits, type MempoolLimits } from "./mempool.ts";
 import type { AccountReader } from "./module.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** `a1@5`: account a, sequence 1, price 5; `a1+b1@5` is signed by two; `x@5` has no sequence. */
+/**
+ * `a1@5`: account a, sequence 1, price 5; `a1+b1@5` is signed by two; `x@5` has no sequence.
+ * `x@5 about y` is alone about y.
+ */
 function make(text: string, expiryHeight: number | null = null): Verified<Transaction> {
-  const [who = "", price = "1"] = text.split("@");
+  const [who = "", price = "1"] = text.replace(/ about .*/, "").split("@");
   const signers = who.split("+").map((signer) => {
     const digits = /[0-9]+$/.exec(signer)?.[0];
     const name = digits === undefined ? signer : signer.slice(0, -digits.length);
@@ -55,7 +58,8 @@ class Pool {
     const transaction = make(text, expiry);
     const { feeBid } = transaction;
     const cost = feeBid.type === "whole" ? feeBid.fee : 0n;
-    const outcome = this.pool.add({ transaction, gas: 10n, cost, origin }, this.accounts);
+    const subject = /about [a-z]+/.exec(text)?.[0] ?? null;
+    const outcome = this.pool.add({ transaction, gas: 10n, cost, subject, origin }, this.accounts);
     if (!outcome.ok) return outcome.refusal.code;
     return [
       "ok",

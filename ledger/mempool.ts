@@ -77,6 +77,8 @@ export class Mempool {
   readonly #queues = new Map<Address, SenderQueue>();
   /** Entries without a sequenced signer: they are in no queue. */
   readonly #unsequenced = new Set<Entry>();
+  /** Entries that alone are about something, by what that is. */
+  readonly #subjects = new Map<string, Entry>();
   readonly #costs = new Map<Address, bigint>();
   readonly #byHeightMax = new Map<number, Set<Entry>>();
   #sizeBytes = 0;
@@ -169,7 +171,7 @@ export class Mempool {
     const gapMax = candidate.again === true ? null : this.#limits.sequenceGapMax;
     const refusal = this.#sequenceFault(transaction, accounts, gapMax);
     if (refusal !== null) return refuse(refusal);
-    const replaced = this.#conflicts(transaction);
+    const replaced = this.#conflicts(entry);
     const { payer } = transaction;
     let pending = this.#costs.get(payer) ?? 0n;
     for (const old of replaced) {
@@ -294,13 +296,14 @@ export class Mempool {
       readonly origin: Entry["origin"];
     },
   ): Entry {
-    const { transaction, gas, cost, origin } = candidate;
+    const { transaction, gas, cost, subject, origin } = candidate;
     const price = priceOf(transaction.feeBid, gas);
     this.#arrivals += 1;
     const arrival = this.#arrivals;
     const heightMin = this.#height;
     const heightMax = this.#heightMaxOf({ transaction, origin, heightMin });
-    return { transaction, gas, cost, price, arrival, origin, heightMin, heightMax, strikes: 0 };
+    const facts = { transaction, gas, cost, subject, price, arrival, origin };
+    return { ...facts, heightMin, heightMax, strikes: 0 };
   }
 
   #heightMaxOf(entry: Pick<Entry, "transaction" | "origin" | "heightMin">): number {
@@ -338,9 +341,10 @@ export class Mempool {
     return null;
   }
 
-  /** Pending transactions that use one of the same sequences. */
-  #conflicts(transaction: Transaction): readonly Entry[] {
-    const conflicts: Entry[] = [];
+  /** Pending transactions that use one of the same sequences, or are about the same. */
+  #conflicts({ transaction, subject }: Entry): readonly Entry[] {
+    const same = subject === null ? undefined : this.#subjects.get(subject);
+    const conflicts = same === undefined ? [] : [same];
     for (const { address, sequence } of transaction.signers) {
       const entry = sequence === null ? undefined : this.#queues.get(address)?.at(sequence);
       if (entry !== undefined && !conflicts.includes(entry)) conflicts.push(entry);
@@ -438,6 +442,7 @@ export class Mempool {
       queue.add(sequence, entry);
     }
     if (!sequenced) this.#unsequenced.add(entry);
+    if (entry.subject !== null) this.#subjects.set(entry.subject, entry);
     if (this.#evictable !== null && this.#isEvictable(entry)) this.#evictable.push(entry);
   }
 
@@ -466,6 +471,7 @@ export class Mempool {
       if (queue.size === 0) this.#queues.delete(address);
     }
     this.#unsequenced.delete(entry);
+    if (entry.subject !== null) this.#subjects.delete(entry.subject);
     return { transaction, reason };
   }
 }

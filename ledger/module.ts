@@ -201,6 +201,16 @@ export interface OperationDefinition<Body> {
    * Default 0.
    */
   spends?(body: Body, payer: Address): bigint;
+  /**
+   * TFuelWei that it will give the payer, who may lack the fee until then: it is taken afterwards.
+   * What `validate` lets pass must then succeed. Default 0.
+   */
+  yields?(context: ReadContext, call: Call<Body>): bigint;
+  /**
+   * What only one pending transaction may be about where no sequence says so; a later one replaces
+   * an earlier one by a higher bid. Default: nothing.
+   */
+  subject?(body: Body): string | null;
   /** Whether it may be in a block at all; a refusal makes the transaction invalid. */
   validate?(context: ReadContext, call: Call<Body>): Refusal | null;
   /** Whether it would succeed now; a refusal makes the transaction a failed one. Read only. */

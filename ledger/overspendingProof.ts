@@ -13,8 +13,11 @@ export type OverspendingProof = {
   readonly payments: readonly Extract<ThetaTransaction, { readonly type: "servicePayment" }>[];
 };
 
-/** Payments of one proof: each takes at least 150 bytes of the transaction. */
-export const proofPaymentsMax = 1_024;
+/**
+ * Payments of one proof: each is a signature that is checked before anybody has paid for it. Who
+ * holds more vouchers settles them: the one that the fund does not cover is a proof as well.
+ */
+export const proofPaymentsMax = 256;
 
 const u64Bits = 64;
 

@@ -3,6 +3,8 @@ import { bankModule } from "./modules/bank.ts";
 import { chainModule } from "./modules/chain.ts";
 import { evmModule } from "./modules/evm.ts";
 import { rewardModule } from "./modules/reward.ts";
+import { reserveModule } from "./modules/reserve.ts";
+import { splitModule } from "./modules/split.ts";
 import { stakeModule } from "./modules/stake.ts";
 import { Registry } from "./registry.ts";
 
@@ -13,5 +15,7 @@ export const coreRegistry: Registry = new Registry([
   bankModule,
   stakeModule,
   rewardModule,
+  splitModule,
+  reserveModule,
   evmModule,
 ]);

@@ -150,6 +150,25 @@ export function bytesField(size: number): Schema<Uint8Array> {
   };
 }
 
+/** Exactly `size` bytes, or none. */
+export function optionalBytesField(size: number): Schema<Uint8Array> {
+  const isSize = (length: number): boolean => length === size || length === 0;
+  return {
+    description: `${size} bytes or none`,
+    toItem: (value) => value,
+    fromItem: (item, reader) => {
+      const value = reader.bytes(item, size);
+      reader.check(isSize(value.length), `${size} bytes or none expected, got ${value.length}`);
+      return value.slice();
+    },
+    toJson: (value) => bytesToHex(value),
+    fromJson: (json) => {
+      const value = typeof json === "string" ? hexToBytesOrNull(json) : null;
+      return value === null || !isSize(value.length) ? null : { value };
+    },
+  };
+}
+
 /** At most `sizeMax` bytes of UTF-8. */
 export function textField(sizeMax: number): Schema<string> {
   return {

@@ -9,6 +9,8 @@ export type Entry = {
   readonly gas: bigint;
   /** TFuelWei that its payer may lose by it. */
   readonly cost: bigint;
+  /** What no other pending transaction is about; `null` for nothing. */
+  readonly subject: string | null;
   /** Highest price it offers, TFuelWei per gas. */
   readonly price: bigint;
   /** Running number: the older of two equal bids goes first. */

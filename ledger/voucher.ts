@@ -14,12 +14,14 @@ import {
   addressField,
   amountField,
   bytesField,
+  listField,
+  optionalBytesField,
   recordField,
   textField,
   type Schema,
 } from "./schema.ts";
 import { resourceIdBytesMax } from "./thetaCodec.ts";
-import { sourceSignBytes } from "./thetaSignBytes.ts";
+import { signBytes, sourceSignBytes } from "./thetaSignBytes.ts";
 import type { ThetaTransaction } from "./thetaTypes.ts";
 
 /*
@@ -80,8 +82,7 @@ export const sequenceField: Schema<bigint> = {
   },
 };
 
-/** RLP and JSON of a signed voucher, for storage, HTTP and batches. */
-export const signedVoucherSchema: Schema<SignedVoucher> = recordField({
+const voucherFieldSchemas = {
   source: addressField,
   target: addressField,
   amount: amountField,
@@ -89,6 +90,35 @@ export const signedVoucherSchema: Schema<SignedVoucher> = recordField({
   reserveSequence: sequenceField,
   resourceId: textField(resourceIdBytesMax),
   signature: bytesField(65),
+};
+
+/** RLP and JSON of a signed voucher, for storage and HTTP. */
+export const signedVoucherSchema: Schema<SignedVoucher> = recordField(voucherFieldSchemas);
+
+/** A voucher of a batch: a receiver's own, or one that somebody else settles for it. */
+export type BatchEntry = SignedVoucher & {
+  /** Least TFuelWei that the target accepts; counts only with the target's word. */
+  readonly targetMin: bigint;
+  /**
+   * `consentDigest` signed by the target, 65 bytes; empty where the target itself signs the batch.
+   * Others need it to go on to a higher payment sequence, and where a split rule takes a share.
+   */
+  readonly targetSignature: Uint8Array;
+};
+
+/** Vouchers of one batch: what fits the bytes of a transaction. */
+export const batchEntriesMax = 1_024;
+
+/** Body of the module operation `reserve.settleBatch`. */
+export const batchSchema: Schema<{ readonly entries: readonly BatchEntry[] }> = recordField({
+  entries: listField(
+    recordField({
+      ...voucherFieldSchemas,
+      targetMin: amountField,
+      targetSignature: optionalBytesField(65),
+    }),
+    batchEntriesMax,
+  ),
 });
 
 /** The digest that the payer signs. */
@@ -143,6 +173,18 @@ export function walletSignature(signature: Uint8Array): Uint8Array | null {
   const canonical = signature.slice();
   canonical[64] = v;
   return canonical;
+}
+
+/**
+ * What a target signs so that somebody else may settle a voucher for it: the payment that it would
+ * broadcast itself, without fee and sequence.
+ */
+export function consentDigest(
+  signed: SignedVoucher,
+  targetMin: bigint,
+  chain: VoucherChain,
+): Uint8Array {
+  return keccak256(signBytes(settlementOf(signed, { fee: 0n, targetMin }), chain.name, "v1"));
 }
 
 const noCoins = { thetaWei: 0n, tfuelWei: 0n };

@@ -20,6 +20,7 @@ import type { Parameter } from "../parameters.ts";
 import { flag, optional, safeNumber, shortText, thetaAddress, thetaDigest } from "../parameters.ts";
 import { stateError } from "../refusals.ts";
 import { childOf, noHash, secondsText, thetaBlockJson } from "./thetaBlocks.ts";
+import { reservedFunds, thetaPoolMethods } from "./thetaPools.ts";
 import { thetaStakeMethods } from "./thetaStakes.ts";
 import { thetaTransactionMethods } from "./thetaTransactions.ts";
 
@@ -101,6 +102,7 @@ function accountJson(
     readonly thetaWei: bigint;
     readonly tfuelWei: bigint;
   },
+  pools: JsonValue,
 ): JsonValue {
   return {
     address: checksumAddress(address),
@@ -110,7 +112,7 @@ function accountJson(
       thetawei: `${sequenceAndCoins.thetaWei}`,
       tfuelwei: `${sequenceAndCoins.tfuelWei}`,
     },
-    reserved_funds: [],
+    reserved_funds: pools,
     last_updated_block_height: "0",
     // Theta writes zeros for a trie without entries.
     root: account.storageRoot === emptyTrieRoot ? noHash : account.storageRoot,
@@ -132,9 +134,11 @@ function accountAnswer(
         code: "E_ACCOUNT_NOT_FOUND",
       }),
     );
-  if (at.preview) return accept(accountJson(address, account, node.pendingAccount(address)));
+  const pools = reservedFunds(node, address, at.height === 0 ? null : at.height);
+  if (!pools.ok) return pools;
   const { nonce, balance, thetaWei } = account;
-  return accept(accountJson(address, account, { nonce, thetaWei, tfuelWei: balance }));
+  const shown = at.preview ? node.pendingAccount(address) : { nonce, thetaWei, tfuelWei: balance };
+  return accept(accountJson(address, account, shown, pools.value));
 }
 
 function stateOf(node: NodeApi, at: number): Outcome<StateReader, RpcError> {
@@ -279,7 +283,6 @@ function blockMethods(host: MethodHost): readonly Method[] {
 
 /** Methods whose module a chain may not have: said so, instead of "no such method". */
 const methodModules: readonly (readonly [name: string, module: string])[] = [
-  ["GetSplitRule", "split"],
   ["GetGcpByHeight", "guardian"],
   ["GetGuardianInfo", "guardian"],
   ["GetEenpByHeight", "guardian"],
@@ -317,6 +320,7 @@ export function thetaMethods(host: MethodHost): readonly Method[] {
     ...blockMethods(host),
     ...thetaTransactionMethods(host),
     ...thetaStakeMethods(host),
+    ...thetaPoolMethods(host),
     ...absentMethods(),
   ];
 }

@@ -31,7 +31,7 @@ async function pairAt(
 }
 
 /** The same with every address in the spelling that carries its checksum, as Theta shows them. */
-function withChecksums(value: JsonValue): JsonValue {
+export function withChecksums(value: JsonValue): JsonValue {
   if (typeof value === "string") {
     const address = /^0x[0-9a-f]{40}$/.test(value) ? textToAddressOrNull(value) : null;
     return address === null ? value : checksumAddress(address);

@@ -1,10 +1,11 @@
 import { assert } from "../../base/assert.ts";
 import type { Address, Verified } from "../../base/brand.ts";
-import { bytesToAddress, emptyBytes, textToBytes } from "../../base/bytes.ts";
+import { emptyBytes, textToBytes } from "../../base/bytes.ts";
 import type { Outcome } from "../../base/outcome.ts";
 import type { Committee } from "../../consensus/types.ts";
 import { blsPublicKeyOf, proveBlsPossession } from "../../crypto/bls.ts";
 import { keccak256, keccakDigest } from "../../crypto/keccak.ts";
+import { addressOf as addressOfKey } from "../../crypto/secp256k1.ts";
 import { verifiedOwn } from "../../crypto/verify.ts";
 import type { Header } from "../../ledger/blockTypes.ts";
 import {
@@ -23,6 +24,7 @@ import {
 } from "../../ledger/genesis.ts";
 import type { GenesisContent } from "../../ledger/genesisTypes.ts";
 import { blockHash } from "../../ledger/header.ts";
+import { noCoins } from "../../ledger/modules/bank.ts";
 import { conservationFault, invariantFault } from "../../ledger/invariants.ts";
 import type { BlockContext } from "../../ledger/module.ts";
 import type { ParameterValue } from "../../ledger/parameters.ts";
@@ -34,9 +36,20 @@ import type { Coins, EthereumTransaction, ThetaTransaction } from "../../ledger/
 import type { Signer, Transaction } from "../../ledger/transaction.ts";
 import { MemoryState } from "./memoryState.ts";
 
+const addresses = new Map<string, Address>();
+
+/** The private key of the account that tests call by this name. */
+export function privateKeyOf(name: string): Uint8Array {
+  return keccak256(textToBytes(`secret key of ${name}`));
+}
+
 /** The address that tests call by this name. */
 export function addressOf(name: string): Address {
-  return bytesToAddress(keccak256(textToBytes(`address of ${name}`)).subarray(0, 20));
+  const known = addresses.get(name);
+  if (known !== undefined) return known;
+  const address = addressOfKey(privateKeyOf(name));
+  addresses.set(name, address);
+  return address;
 }
 
 /** The BLS secret key that tests call by this name. */
@@ -62,6 +75,20 @@ export const smallParameters: ReadonlyMap<string, ParameterValue> = new Map<stri
     ["reward.gas", 2n],
     ["reward.tfuelWeiPerBlock", 0n],
     ["reward.intervalBlocks", 10n],
+    ["split.gas", 2n],
+    ["split.gasPerShare", 0n],
+    ["split.noticeBlocks", 0n],
+    ["reserve.gas", 1n],
+    ["reserve.gasPerResource", 1n],
+    ["reserve.releaseGas", 2n],
+    ["reserve.settleGas", 2n],
+    ["reserve.slashGas", 1n],
+    ["reserve.slashGasPerVoucher", 1n],
+    ["reserve.batchGas", 1n],
+    ["reserve.batchGasPerVoucher", 1n],
+    // As in Theta.
+    ["reserve.freezeBlocks", 5n],
+    ["reserve.freezeMs", 0n],
   ],
 );
 
@@ -185,8 +212,8 @@ export class LedgerNetwork {
 
   /** A Theta transaction, signed by `signers` with the sequences that stand in it. */
   theta(body: ThetaTransaction, signers: readonly Signer[]): Verified<Transaction> {
-    const fee = "fee" in body ? body.fee.tfuelWei : 0n;
-    const feeBid = { type: "whole", fee } as const;
+    const fee = body.type === "slash" ? body.proposer.coins : "fee" in body ? body.fee : noCoins;
+    const feeBid = { type: "whole", fee: fee.tfuelWei } as const;
     const op = { ...thetaOperations[body.type], body };
     return this.#transaction({ envelope: "native", signers, feeBid, gasLimit: 0n, op });
   }

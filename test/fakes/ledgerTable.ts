@@ -2,6 +2,7 @@ import { assert } from "../../base/assert.ts";
 import type { Address, Verified } from "../../base/brand.ts";
 import { emptyBytes } from "../../base/bytes.ts";
 import { blsPublicKeyOf, proveBlsPossession } from "../../crypto/bls.ts";
+import type { Receipt } from "../../ledger/receiptTypes.ts";
 import type { Coins } from "../../ledger/thetaTypes.ts";
 import type { Transaction } from "../../ledger/transaction.ts";
 import type { ParameterValue } from "../../ledger/parameters.ts";
@@ -13,6 +14,7 @@ import {
   operationBody,
   transferOf,
 } from "./ledgerNetwork.ts";
+import { poolQuestions, poolTransaction } from "./poolSteps.ts";
 
 /*
  * Business rules in their own language (STYLE 2.10). One line is one block with one transaction, or
@@ -34,7 +36,7 @@ export async function checkTable(table: string): Promise<LedgerNetwork> {
     .filter((line) => line.length > 0);
   const network = networkOf(lines);
   const names = new Map<Address, string>();
-  for (const word of lines.flatMap((line) => line.split(/\s+/))) names.set(addressOf(word), word);
+  for (const word of lines.flatMap((line) => line.split(/\W+/))) names.set(addressOf(word), word);
   for (const line of lines) {
     const [left = "", expected] = line.split("->").map((part) => part.trim());
     const words = left.split(/\s+/);
@@ -80,6 +82,7 @@ const questions: Readonly<
       .sort((a, b) => (a < b ? -1 : 1))
       .join(" "),
   stake: (network, [, source = "", holder = ""]) => stakeOf(network, source, holder),
+  ...poolQuestions,
 };
 
 type Names = ReadonlyMap<Address, string>;
@@ -103,10 +106,23 @@ async function runStep(network: LedgerNetwork, step: Step, names: Names): Promis
   if (!outcome.ok) return `invalid ${outcome.refusal.refusal.code}`;
   const receipt = outcome.value.receipts[0];
   assert(receipt !== undefined, "one transaction has one receipt");
-  return receipt.status === 1 ? "ok" : `failed ${receipt.failure}`;
+  if (receipt.status === 0) return `failed ${receipt.failure}`;
+  return ["ok", ...refusedVouchers(network, receipt)].join(" ");
+}
+
+/** `INDEX CODE` of the vouchers of a batch that were not paid. */
+function refusedVouchers(network: LedgerNetwork, receipt: Receipt): readonly string[] {
+  return receipt.logs.flatMap((log) => {
+    const event = network.registry.describeLog(log);
+    if (event?.event !== "VoucherRefused") return [];
+    const { index, code } = event.value as { index: number; code: string }; // Its own schema's.
+    return [`${index} ${code}`];
+  });
 }
 
 function transactionOf(network: LedgerNetwork, words: readonly string[]): Verified<Transaction> {
+  const aboutPool = poolTransaction(network, words);
+  if (aboutPool !== null) return aboutPool;
   const [verb = "", first = "", second = "", third = ""] = words;
   const sequence = numberAfter(words, "sequence", network.nonceOf(first) + 1n);
   const fee = {

@@ -1,0 +1,71 @@
+import { describe, expect, test } from "vitest";
+import { LedgerNetwork } from "../../test/fakes/ledgerNetwork.ts";
+import { checkTable } from "../../test/fakes/ledgerTable.ts";
+import { batchOf, entryOf, voucherOf } from "../../test/fakes/poolSteps.ts";
+
+/* Batches: each voucher is paid or refused by itself, and only what cannot hurt its target is. */
+
+const people = `
+  account alice tfuel 10000
+  account bob   tfuel 10
+  account carol tfuel 10
+  account dora  tfuel 1000
+  reserve alice fund 100 collateral 101 duration 300 for rid   -> ok
+`;
+
+describe("M12 whose signature counts", () => {
+  test("M12 a forged voucher in a batch is refused, the others are paid", async () => {
+    await checkTable(`
+      ${people}
+      batch dora alice>bob:10:1:1:rid+forged alice>carol:20:1:1:rid -> ok 0 voucherSignatureInvalid
+      tfuel bob                                                     -> 10
+      tfuel carol                                                   -> 30
+    `);
+  });
+
+  test("M12 without its target's word nobody may close a lower sequence", async () => {
+    // Else a payer settles one wei under sequence 2, and a voucher of 90 under sequence 1 is dead.
+    await checkTable(`
+      ${people}
+      batch alice alice>bob:1:2:1:rid              -> ok 0 consentMissing
+      batch dora alice>bob:1:2:1:rid               -> ok 0 consentMissing
+      batch dora alice>bob:50:1:1:rid              -> ok      # no harm: the rest is paid later
+      batch bob  alice>bob:90:1:1:rid              -> ok
+      batch bob  alice>bob:1:2:1:rid               -> ok      # the target itself
+      batch dora alice>bob:2:2:1:rid               -> ok      # and now nobody can harm it
+      batch dora alice>bob:1:3:1:rid+consent       -> ok      # the target's word
+      pool alice 1                                 -> 93 of 100, 101, open
+    `);
+  });
+
+  test("M12 without its target's word a voucher is settled only whole", async () => {
+    await checkTable(`
+      ${people}
+      rule dora for rid alice:100                                  -> ok
+      batch alice alice>bob:90:1:1:rid                             -> ok 0 consentMissing
+      batch alice alice>bob:90:1:1:rid+consent+min80               -> ok 0 targetMinUnmet
+      batch alice alice>bob:90:1:1:rid+min80                       -> ok 0 consentMissing
+      batch bob   alice>bob:90:1:1:rid+min80                       -> ok 0 targetMinUnmet
+      batch dora  alice>bob:90:1:1:rid+consent                     -> ok
+    `);
+  });
+
+  test("M12 a voucher of another network, pool or resource", async () => {
+    const network = await checkTable(people);
+    const other = new LedgerNetwork({ balances: [["alice", { thetaWei: 1n, tfuelWei: 1n }]] });
+    const terms = { source: "alice", target: "bob", amount: 10n, paymentSequence: 1n };
+    const pool = { reserveSequence: 1n, resourceId: "rid" };
+    const foreign = voucherOf(other, { ...terms, ...pool }, { typed: true });
+    const good = voucherOf(network, { ...terms, ...pool }, { typed: true });
+    const entries = [foreign, { ...good, amount: 11n }, { ...good, resourceId: "x" }, good];
+    const outcome = await network.execute([batchOf(network, "dora", entries.map(entryOf))]);
+    const receipt = outcome.ok ? outcome.value.receipts[0] : undefined;
+    const events = receipt?.logs.map((log) => network.registry.describeLog(log)?.value);
+    expect(events).toMatchObject([
+      { index: 0, code: "voucherSignatureInvalid" },
+      { index: 1, code: "voucherSignatureInvalid" },
+      { index: 2, code: "resourceNotInPool" },
+      { paid: "10", net: "10" },
+    ]);
+  });
+});
