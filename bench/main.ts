@@ -11,6 +11,7 @@ const benchmarks: Readonly<
   start: () => import("./start.ts"),
   p2p: () => import("./p2p.ts"),
   evm: () => import("./evm.ts"),
+  validators: () => import("./validators.ts"),
   pay: () => import("./pay.ts"),
 };
 

@@ -43,7 +43,7 @@ async function blockHash(url: string, height: number): Promise<string | null> {
   return block?.hash ?? null;
 }
 
-test("D5 N9 a new node, a wiped one and a wiped validator follow by themselves", async () => {
+test("D5: a new node, a wiped one and a wiped validator follow their peers", async () => {
   const folder = join(temporaryFolder(), "net");
   const devnet = await launchLedger([
     "devnet",

@@ -47,7 +47,7 @@ async function startDevnet(folder: string): Promise<{
   return { members, err: devnet.err, stop: () => devnet.stop("SIGINT") };
 }
 
-test("A9 transfers reach all four; one dead is not missed, two are until one returns", async () => {
+test("transfers reach all four; one dead is not missed, two are until one returns", async () => {
   const folder = join(temporaryFolder(), "net");
   const devnet = await startDevnet(folder);
   const [first, second, third, fourth] = devnet.members;

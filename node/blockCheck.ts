@@ -33,11 +33,22 @@ export function executedFault(
   return header.nextCommitteeHash === named ? null : "nextCommitteeHash";
 }
 
+/** Blocks in memory whose body was found to be the one that their header names. */
+const wholeBlocks = new WeakSet<Block>();
+
+/** `bodyFault`, computed once for a block: the roots over a large one cost milliseconds. */
+export function bodyFaultOnce(block: Block): string | null {
+  if (wholeBlocks.has(block)) return null;
+  const fault = bodyFault(block);
+  if (fault === null) wholeBlocks.add(block);
+  return fault;
+}
+
 /** What is wrong with a block as such, before anything is known of its parent; or `null`. */
 export function formFault(block: Block, genesisHash: Digest): string | null {
   if (block.header.genesisHash !== genesisHash) return "genesisHash";
   if (block.body.checkpointCertificate !== null) return "checkpoints are not taken by this version";
-  return bodyFault(block);
+  return bodyFaultOnce(block);
 }
 
 /** Randomness of a block: H(parent randomness || the proposer's signature over it) (DESIGN 5). */

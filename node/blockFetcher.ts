@@ -1,5 +1,5 @@
 import type { Digest } from "../base/brand.ts";
-import { bodyFault, decodeBlock, encodeBlock } from "../ledger/block.ts";
+import { decodeBlock, encodeBlock } from "../ledger/block.ts";
 import type { Block } from "../ledger/blockTypes.ts";
 import { blockHash } from "../ledger/header.ts";
 import { byteListCodec } from "../p2p/envelope.ts";
@@ -7,6 +7,7 @@ import type { Codec } from "../p2p/codec.ts";
 import type { Network } from "../p2p/network.ts";
 import type { PeerId } from "../p2p/peerId.ts";
 import type { Protocol, Served } from "../p2p/protocols.ts";
+import { bodyFaultOnce } from "./blockCheck.ts";
 import type { Chain } from "./chain.ts";
 import type { DiskStore } from "./diskStore.ts";
 import { encodedHash } from "./transactionGossip.ts";
@@ -79,7 +80,7 @@ export class BlockFetcher {
     const answer = await this.#blocks.request(peer, hash);
     if (!answer.ok) return null;
     const block = answer.value;
-    if (blockHash(block.header) === hash && bodyFault(block) === null) return block;
+    if (blockHash(block.header) === hash && bodyFaultOnce(block) === null) return block;
     this.#network.report(peer, "rejected", `block: not the one of ${hash}`);
     return null;
   }

@@ -2,11 +2,11 @@ import type { Digest } from "../base/brand.ts";
 import { bytesToHex } from "../base/bytes.ts";
 import { soundRules } from "../consensus/rules.ts";
 import type { EpochInfo, SignedTimeout, SignedVote } from "../consensus/types.ts";
-import { bodyFault } from "../ledger/block.ts";
 import type { Block, CommitProof } from "../ledger/blockTypes.ts";
 import { blockHash } from "../ledger/header.ts";
 import type { PeerId } from "../p2p/peerId.ts";
 import type { Verdict } from "../p2p/transport.ts";
+import { bodyFaultOnce } from "./blockCheck.ts";
 import type { BlockFetcher } from "./blockFetcher.ts";
 import type { Chain } from "./chain.ts";
 import type { DiskStore } from "./diskStore.ts";
@@ -221,7 +221,7 @@ export class Inbound {
       let at = 0;
       const transactions = held.map((encoded) => encoded ?? rest[at++] ?? new Uint8Array(0));
       const block = { header, body: { ...body, transactions } };
-      if (bodyFault(block) === null) return block;
+      if (bodyFaultOnce(block) === null) return block;
     }
     const whole = await fetcher.blockFrom(from, hash);
     // No hash covers the epoch proof: the one that was verified stays.

@@ -70,8 +70,7 @@ export async function writeNetwork(
         `  port: ${place.rpcPort}`,
         "p2p:",
         `  listen: ["${place.listen}"]`,
-        "  peers:",
-        ...others.map((address) => `    - "${address}"`),
+        `  peers: [${others.map((address) => `"${address}"`).join(", ")}]`,
       ],
     });
     writeSecret(join(own, "data"), nodeKeyName, bytesToHexDigits(seed));

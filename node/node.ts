@@ -31,6 +31,7 @@ import { NodeMetrics } from "./metrics.ts";
 import { connectionsMaxOf, openFilesMax } from "./openFiles.ts";
 import type { Peering } from "./peering.ts";
 import { Reads } from "./reads.ts";
+import { ReviewStage, type Reviewer } from "./review.ts";
 import { Signer } from "./signer.ts";
 import { restoreBlocks, startPoint } from "./startPoint.ts";
 import { StateThreads } from "./stateThreads.ts";
@@ -43,6 +44,9 @@ import { noOutbound, type WorldOptions } from "./world.ts";
 /** View timers: a network of one never needs them, but a stalled disk does. */
 const viewTimeoutMsShort = 2_000;
 const viewTimeoutMsMax = 60_000;
+
+/** All reviews of a block together: a vote that is late by this is still in time for its view. */
+const reviewBudgetMs = Math.floor(viewTimeoutMsShort / 3);
 
 /** What a running node tells of itself when something happens. */
 export type NodeEvents = {
@@ -99,6 +103,8 @@ export class LedgerNode {
     readonly secondPortOptional: boolean;
     readonly log: Log;
     readonly events: NodeEvents;
+    /** Asked before this validator votes; none by default. */
+    readonly reviewers?: readonly Reviewer[];
   }): Promise<LedgerNode> {
     const { config, genesis, log } = options;
     log.info("cryptography", { secp256k1: secp256k1Backend, bls: blsBackend });
@@ -213,6 +219,7 @@ type AssembleOptions = {
   readonly events: NodeEvents;
   readonly genesis: GenesisNames;
   readonly store: DiskStore;
+  readonly reviewers?: readonly Reviewer[];
 };
 
 /** The parts that know nothing of consensus. */
@@ -254,7 +261,7 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
   };
   const peering = await openPeering(options, { ...base, pool, failed });
   const engine = new Engine({
-    replica: replicaOptions(config, keys),
+    replica: replicaOptions(options),
     world: {
       ...worldFacts(options, base),
       outbound: peering?.outbound ?? noOutbound,
@@ -369,16 +376,22 @@ async function openPool(
 }
 
 function worldFacts(
-  { config, genesis, log }: AssembleOptions,
+  { config, genesis, log, reviewers = [] }: AssembleOptions,
   { chain, reads, evidence }: Base,
 ): Pick<
   WorldOptions,
-  "genesis" | "chain" | "evidence" | "pace" | "transactionsMax" | "epochProof" | "log"
+  "genesis" | "chain" | "evidence" | "review" | "pace" | "transactionsMax" | "epochProof" | "log"
 > {
+  const setTimer = (delayMs: number, callback: () => void): (() => void) => {
+    const handle = setTimeout(callback, delayMs);
+    return () => clearTimeout(handle);
+  };
+  const stage = { budgetMs: reviewBudgetMs, setTimer, log: log.child("review") };
   return {
     genesis: genesis.hash,
     chain,
     evidence,
+    review: reviewers.length === 0 ? null : new ReviewStage(reviewers, stage),
     pace: {
       intervalMsMin: config.consensus.blockIntervalMsMin,
       intervalMsIdle: config.consensus.blockIntervalMsIdle,
@@ -414,7 +427,8 @@ function onCommitted(
 /** Most transactions of a block that this node builds; gas and bytes bound it too. */
 const blockTransactionsMax = 20_000;
 
-function replicaOptions({ consensus }: Config, keys: ValidatorKeys | null): ReplicaOptions {
+function replicaOptions({ config, keys, reviewers = [] }: AssembleOptions): ReplicaOptions {
+  const { consensus } = config;
   return {
     self: keys === null ? null : { address: keys.address, blsKey: keys.blsPublicKey },
     rules: soundRules,
@@ -424,6 +438,7 @@ function replicaOptions({ consensus }: Config, keys: ValidatorKeys | null): Repl
       msMax: viewTimeoutMsMax + 2 * consensus.blockIntervalMsIdle,
     },
     clockDriftMsMax: consensus.clockDriftMsMax,
+    isReviewed: reviewers.length > 0,
     hash: keccak256,
     aggregate,
   };

@@ -4,7 +4,6 @@ import { decodeRlp, encodeRlp, RlpReader, rlpNumber } from "../base/rlp.ts";
 import { rangeBlocksMax, type Range } from "../consensus/catchUp.ts";
 import {
   blockBytesMax,
-  bodyFault,
   commitProofToRlp,
   decodeBlock,
   encodeBlock,
@@ -16,6 +15,7 @@ import type { Codec } from "../p2p/codec.ts";
 import type { Network } from "../p2p/network.ts";
 import type { PeerId } from "../p2p/peerId.ts";
 import type { Protocol, Served } from "../p2p/protocols.ts";
+import { bodyFaultOnce } from "./blockCheck.ts";
 import type { DiskStore } from "./diskStore.ts";
 import type { Reads } from "./reads.ts";
 
@@ -144,7 +144,7 @@ function checkRange(answer: BlockRange, range: Range, genesis: Digest): CheckedR
     if (header.height !== range.from + i || header.genesisHash !== genesis) return null;
     if (header.epoch !== blocks[0]?.header.epoch) return null;
     if (parent !== undefined && header.parentHash !== parent) return null;
-    if (bodyFault(block) !== null) return null;
+    if (bodyFaultOnce(block) !== null) return null;
     hashes.push(blockHash(header));
   }
   const [proved] = proof.headers;

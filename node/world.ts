@@ -25,6 +25,7 @@ import type { Host, World } from "./host.ts";
 import type { Log } from "./log.ts";
 import type { BuildOrder, Pace } from "./proposer.ts";
 import { Proposer } from "./proposer.ts";
+import type { ReviewStage } from "./review.ts";
 import type { TransactionPool } from "./transactionPool.ts";
 
 /** Where messages for other validators go; a network of one has none. */
@@ -173,6 +174,7 @@ export class NodeWorld implements World {
       });
       if (built === null) return;
       pool.onDropped(built.dropped);
+      if (!(await this.#passesReview(built.summary.hash))) return;
       this.#host?.deliver({
         type: "proposalBuilt",
         block: built.summary,
@@ -188,6 +190,19 @@ export class NodeWorld implements World {
       const result = await this.#options.chain.execute(block);
       this.#host?.deliver({ type: "blockExecuted", block, result });
     });
+  }
+
+  reviewBlock(block: Digest): void {
+    this.#run(async () => {
+      const passed = await this.#passesReview(block);
+      this.#host?.deliver({ type: "blockReviewed", block, passed });
+    });
+  }
+
+  async #passesReview(hash: Digest): Promise<boolean> {
+    const { chain, review } = this.#options;
+    const executed = chain.executedBlock(hash);
+    return review === null || executed === null || (await review.passes(executed));
   }
 
   /** Runs work whose failure ends the node: it touches state or disk. */
@@ -233,6 +248,13 @@ export class NodeWorld implements World {
     log.warn("a validator broke the rules", { offence: evidence.type, epoch, view, outcome });
   }
 
+  fallSilent(reason: string): void {
+    this.#options.log.error("this key signs nothing until the next epoch", {
+      reason,
+      hint: "does another process run with it, or was this data folder put back from a backup?",
+    });
+  }
+
   alarm(reason: string): void {
     this.#options.onAlarm(reason);
   }
@@ -274,6 +296,8 @@ export type WorldOptions = {
   readonly chain: Chain;
   readonly pool: TransactionPool;
   readonly evidence: EvidencePool;
+  /** `null` where nobody reviews. */
+  readonly review: ReviewStage | null;
   /** `null` for a node that only follows. */
   readonly signing: Signing | null;
   readonly outbound: Outbound;

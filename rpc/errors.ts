@@ -15,6 +15,8 @@ export type Answer = Outcome<JsonValue | JsonText, RpcError>;
 export const errorCodes = {
   /** A contract reverted; `data` is what it said (go-ethereum). */
   reverted: 3,
+  /** A synchronous send waited long enough [EIP-7966]; `data` is the hash. */
+  syncTimeout: 4,
   parse: -32_700,
   invalidRequest: -32_600,
   methodNotFound: -32_601,

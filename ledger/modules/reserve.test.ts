@@ -35,7 +35,8 @@ describe("the worked example (theta.md 3.10; 11.12 row 10)", () => {
   });
 
   test("an overspend condemns the pool, and is paid in part", async () => {
-    // In Theta nothing happens, as a success: the receiver pays a fee for nothing, again and again, and the payer gets all back.
+    // In Theta nothing happens, as a success: the receiver pays a fee for nothing, again and
+    // again, and the payer gets all back.
     await checkTable(`
       ${people} ${opened}
       pay alice bob 250 seq 1 for rid001    -> ok

@@ -1,11 +1,5 @@
 import type { Address } from "../../base/brand.ts";
-import {
-  bigIntToFixedBytes,
-  emptyBytes,
-  equalBytes,
-  hexToBytes,
-  zeroAddress,
-} from "../../base/bytes.ts";
+import { emptyBytes, equalBytes, hexToBytes, zeroAddress } from "../../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import type { SimulatedMessage } from "../../ledger/simulate.ts";
 import { isJsonObject, memberOf } from "../json.ts";
@@ -15,6 +9,8 @@ import { ethereumAddress, ethereumData, ethereumDigest } from "../parameters.ts"
 
 /** A transaction object as tools hand it to eth_call and its like; absent members are `null`. */
 export type CallObject = {
+  /** EIP-2718 type. */
+  readonly type: bigint | null;
   readonly from: Address | null;
   readonly to: Address | null;
   readonly gas: bigint | null;
@@ -132,6 +128,7 @@ function readCallObject(value: unknown): Outcome<CallObject, string> {
   const data = members.read("data", ethereumData.read);
   const input = members.read("input", ethereumData.read);
   const call: CallObject = {
+    type: members.read("type", quantityOf(8)),
     from: members.read("from", ethereumAddress.read),
     to: members.read("to", ethereumAddress.read),
     gas: members.read("gas", quantityOf(64)),
@@ -198,9 +195,4 @@ export function messageOf(call: CallObject): SimulatedMessage {
     accessList: call.accessList ?? [],
     authorizations: call.authorizations ?? [],
   };
-}
-
-/** A slot's number as the key of storage. */
-export function slotBytes(slot: bigint): Uint8Array {
-  return bigIntToFixedBytes(slot, 32);
 }

@@ -29,8 +29,11 @@ import { ethereumReceiptJson, ethereumTransactionJson } from "./ethereumBlocks.t
 import { ethereumBlockMethods } from "./ethereumBlockMethods.ts";
 import { ethereumCallMethods } from "./ethereumCalls.ts";
 import { ethereumLogMethods } from "./ethereumLogs.ts";
+import { ethereumProofMethods } from "./ethereumProofs.ts";
+import { ethereumSubmitMethods } from "./ethereumSubmit.ts";
 import { ethereumSubscriptionMethods } from "./ethereumSubscriptions.ts";
 import { blockMissing, heightOf, stateOf, tagOrLatest } from "./ethereumTags.ts";
+import { txpoolMethods } from "./txpool.ts";
 import { blockCount, feeHistory, percentiles, suggestedTip } from "./ethereumFees.ts";
 
 /** Reads state at a tag and answers with what `read` makes of it. */
@@ -153,6 +156,13 @@ function feeMethods({ node, limits }: MethodHost): readonly Method[] {
       call: () => accept(toQuantity(suggestedTip(node))),
     }),
     method({
+      name: "eth_blobBaseFee",
+      summary: "Always 1: this chain carries no blobs.",
+      style,
+      parameters: {},
+      call: () => accept("0x1"),
+    }),
+    method({
       name: "eth_feeHistory",
       summary: "Base fees, gas used and tips of past blocks.",
       style,
@@ -241,6 +251,9 @@ export function ethereumMethods(host: MethodHost): readonly Method[] {
     ...feeMethods(host),
     ...ethereumCallMethods(host),
     ...ethereumLogMethods(host),
+    ...ethereumProofMethods(host),
+    ...ethereumSubmitMethods(host),
+    ...txpoolMethods(host),
     ...ethereumSubscriptionMethods(host),
     ...transactionMethods(host),
     ...ethereumBlockMethods(host),

@@ -45,6 +45,16 @@ function blockMethods({ node }: MethodHost): readonly Method[] {
       },
     }),
     method({
+      name: "eth_getBlockTransactionCountByHash",
+      summary: "How many transactions a block has.",
+      style,
+      parameters: { hash: ethereumDigest },
+      call: async ({ hash }) => {
+        const found = await node.blockByHash(hash);
+        return accept(found === null ? null : toQuantity(found.transactions.length));
+      },
+    }),
+    method({
       name: "eth_getBlockReceipts",
       summary: "All receipts of a block.",
       style,

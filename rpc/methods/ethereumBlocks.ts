@@ -1,4 +1,4 @@
-import type { Address } from "../../base/brand.ts";
+import type { Address, Digest } from "../../base/brand.ts";
 import { bytesToHex, zeroAddress, zeroDigest } from "../../base/bytes.ts";
 import { decodeEthereumEnvelope, type SignedEthereum } from "../../ledger/ethereumCodec.ts";
 import { encodeHeader } from "../../ledger/header.ts";
@@ -41,6 +41,10 @@ function placementJson(placement: Placement | null) {
     blockNumber: placement === null ? null : toQuantity(placement.block.header.height),
     transactionIndex: placement === null ? null : toQuantity(placement.index),
   };
+}
+
+function timeJson(placement: Placement | null) {
+  return placement === null ? {} : { blockTimestamp: toQuantity(secondsOf(placement.block)) };
 }
 
 function feesJson(
@@ -129,6 +133,7 @@ function nativeTransactionJson(
   const sequence = transaction.signers[0]?.sequence ?? null;
   return {
     ...placementJson(placement),
+    ...timeJson(placement),
     type: "0x0",
     hash: transaction.hash,
     from: transaction.payer,
@@ -152,18 +157,31 @@ export function ethereumTransactionJson(
 ): { readonly [key: string]: JsonValue } {
   const signed = signedOf(transaction);
   if (signed === null) return nativeTransactionJson(transaction, placement, receipt);
-  const inner = signed.transaction;
+  const { hash, payer: from } = transaction;
   return {
     ...placementJson(placement),
+    ...timeJson(placement),
+    ...unsignedTransactionJson(signed, { hash, from }, placement?.block.header.baseFee ?? null),
+  };
+}
+
+/** A transaction without a place; its signature is shown as it is, zeros where there is none. */
+export function unsignedTransactionJson(
+  signed: SignedEthereum,
+  { hash, from }: { readonly hash: Digest; readonly from: Address },
+  baseFee: bigint | null = null,
+): { readonly [key: string]: JsonValue } {
+  const inner = signed.transaction;
+  return {
     type: typeQuantities[inner.type],
     chainId: toQuantity(signed.chainId),
-    hash: transaction.hash,
-    from: transaction.payer,
+    hash,
+    from,
     to: inner.to,
     value: toQuantity(inner.value),
     nonce: toQuantity(inner.nonce),
     gas: toQuantity(inner.gasLimit),
-    ...feesJson(inner, placement?.block.header.baseFee ?? null),
+    ...feesJson(inner, baseFee),
     input: bytesToHex(inner.data),
     ...listsJson(inner),
     ...signatureJson(signed),

@@ -20,6 +20,7 @@ import type { Parameter } from "../parameters.ts";
 import { flag, optional, safeNumber, shortText, thetaAddress, thetaDigest } from "../parameters.ts";
 import { stateError } from "../refusals.ts";
 import { childOf, noHash, secondsText, thetaBlockJson } from "./thetaBlocks.ts";
+import { thetaContractMethods } from "./thetaContracts.ts";
 import { reservedFunds, thetaPoolMethods } from "./thetaPools.ts";
 import { thetaStakeMethods } from "./thetaStakes.ts";
 import { thetaTransactionMethods } from "./thetaTransactions.ts";
@@ -289,7 +290,6 @@ const methodModules: readonly (readonly [name: string, module: string])[] = [
   ["GetEenpStakeByHeight", "guardian"],
   ["GetEliteEdgeNodeStakeReturnsByHeight", "guardian"],
   ["GetAllPendingEliteEdgeNodeStakeReturns", "guardian"],
-  ["CallSmartContract", "evm"],
 ];
 
 function absentMethods(): readonly Method[] {
@@ -320,6 +320,7 @@ export function thetaMethods(host: MethodHost): readonly Method[] {
     ...blockMethods(host),
     ...thetaTransactionMethods(host),
     ...thetaStakeMethods(host),
+    ...thetaContractMethods(host),
     ...thetaPoolMethods(host),
     ...absentMethods(),
   ];

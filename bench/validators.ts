@@ -1,0 +1,232 @@
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { scryptLight } from "../crypto/kdf.ts";
+import { nodeName, writeNetwork } from "../node/networkFolders.ts";
+import type { Signer } from "../sdk/wallet.ts";
+import { runLoad, type LoadResult } from "./load.ts";
+import { calibrate, percentile, printCalibration, processUsage } from "./measure.ts";
+import { readMetrics, startNode } from "./network.ts";
+import { callRpc } from "./rpcClient.ts";
+import { benchChainName, benchSenders, senderTfuelWei, senderThetaWei } from "./senders.ts";
+import { freePort, pause, temporaryFolder, type Server } from "./server.ts";
+import { writeTransactionFile, type TransactionFile } from "./transactionFile.ts";
+
+/*
+ * Four validators in four processes beside one, on one machine: what agreement costs in processor
+ * time and throughput, how long a transfer takes when nothing else happens, and what one dead
+ * validator costs in blocks.
+ */
+
+const usage = `usage: npm run bench -- validators [flags]
+  --validators N    how many processes beside the one (4)
+  --seconds N       measured seconds of a load (10)
+  --warmup N        seconds before that (3)
+  --latency N       seconds of the latency run, 0 for none (10)
+  --blocks N        seconds in which blocks are counted, 0 for none (15)`;
+
+const flags = {
+  validators: { type: "string", default: "4" },
+  seconds: { type: "string", default: "10" },
+  warmup: { type: "string", default: "3" },
+  latency: { type: "string", default: "10" },
+  blocks: { type: "string", default: "15" },
+  help: { type: "boolean", default: false },
+} as const;
+
+const password = "bench";
+
+/** Transfers signed for each second: more than one validator commits. */
+const perSecondMax = 8_000;
+
+/** Transfers a second in the latency run: the pool is empty nearly always. */
+const idleRate = 4;
+
+type Settings = {
+  readonly seconds: number;
+  readonly warmupSeconds: number;
+  readonly latencySeconds: number;
+  readonly blockSeconds: number;
+};
+
+/** What one network did. */
+type Measured = {
+  readonly load: LoadResult;
+  /** Processor microseconds of all processes for each committed transfer, warm-up included. */
+  readonly cpuUs: number;
+  /** BLS signatures verified by each process, for each block of the load. */
+  readonly checks: readonly number[];
+  readonly latenciesMs: readonly number[];
+};
+
+/** `npm run bench -- validators`. */
+export async function run(argv: readonly string[]): Promise<void> {
+  const { values } = parseArgs({ args: [...argv], options: flags });
+  if (values.help) return console.log(usage);
+  const settings = {
+    seconds: Number(values.seconds),
+    warmupSeconds: Number(values.warmup),
+    latencySeconds: Number(values.latency),
+    blockSeconds: Number(values.blocks),
+  };
+  const before = calibrate();
+  printCalibration("before", before);
+  const senders = benchSenders(400);
+  const count = perSecondMax * (settings.seconds + settings.warmupSeconds);
+  const path = join(temporaryFolder(), "transfers");
+  const file = writeTransactionFile(path, "ethereum", { senders, count });
+  const one = await measure(1, { settings, senders, file });
+  const many = await measure(Number(values.validators), { settings, senders, file });
+  report(one, many, Number(values.validators));
+  if (settings.blockSeconds > 0) await printBlockRates(Number(values.validators), settings);
+  printCalibration("after", calibrate(), before);
+}
+
+/** Starts the processes of a network on free ports of this machine. */
+async function startNetwork(
+  count: number,
+  senders: readonly Signer[],
+  settings: readonly string[],
+): Promise<readonly Server[]> {
+  const folder = temporaryFolder();
+  const places = [];
+  for (let i = 0; i < count; i += 1) {
+    const address = `/ip4/127.0.0.1/tcp/${await freePort()}`;
+    places.push({ dialled: address, listen: address, rpcPort: await freePort() });
+  }
+  const coins = { thetaWei: senderThetaWei, tfuelWei: senderTfuelWei };
+  await writeNetwork(folder, {
+    chainName: benchChainName,
+    kind: "development",
+    timestampMs: Date.now() - 60_000,
+    funded: senders.map(({ address }) => ({ address, coins })),
+    places,
+    password,
+    cost: scryptLight,
+    keepPassword: false,
+    isPortable: false,
+  });
+  // One alone needs no network, and is measured without.
+  const alone = count === 1 ? ["--set", "p2p.listen="] : [];
+  const node = (i: number): Promise<Server> =>
+    startNode(join(folder, nodeName(i)), {
+      password,
+      flags: ["--log-level=warn", ...alone, ...settings],
+    });
+  const servers = await Promise.all(places.map((_, i) => node(i)));
+  const [first] = servers;
+  if (first === undefined) throw new Error("a network has nodes");
+  while ((await heightOf(first)) < 4) await pause(50);
+  return servers;
+}
+
+async function heightOf(server: Server): Promise<number> {
+  return Number(await callRpc(server.url, { method: "eth_blockNumber", params: [] }));
+}
+
+function cpuMsOf(servers: readonly Server[]): number {
+  return servers.reduce((sum, { pid }) => sum + processUsage(pid).cpuMs, 0);
+}
+
+async function checksOf(servers: readonly Server[]): Promise<readonly number[]> {
+  const counts: number[] = [];
+  for (const server of servers) {
+    counts.push((await readMetrics(server)).get("ledger_checked_signatures_total") ?? 0);
+  }
+  return counts;
+}
+
+async function measure(
+  count: number,
+  {
+    settings,
+    senders,
+    file,
+  }: {
+    readonly settings: Settings;
+    readonly senders: readonly Signer[];
+    readonly file: TransactionFile;
+  },
+): Promise<Measured> {
+  const servers = await startNetwork(count, senders, []);
+  try {
+    const [server] = servers;
+    if (server === undefined) throw new Error("a network has nodes");
+    const common = { server, file, laneCount: 40, batchSize: 1, nice: 0 };
+    const latency =
+      settings.latencySeconds === 0
+        ? null
+        : await runLoad({
+            ...common,
+            laneCount: 4,
+            countMax: idleRate * settings.latencySeconds,
+            pace: { type: "open", ratePerSecond: idleRate },
+            seconds: settings.latencySeconds,
+            warmupSeconds: 1,
+            withLatency: true,
+          });
+    const checksBefore = await checksOf(servers);
+    const cpuBefore = cpuMsOf(servers);
+    const load = await runLoad({
+      ...common,
+      countMax: file.hashes.length,
+      pace: { type: "closed", outstandingMax: 4_000 },
+      seconds: settings.seconds,
+      warmupSeconds: settings.warmupSeconds,
+      withLatency: false,
+    });
+    const cpuMs = cpuMsOf(servers) - cpuBefore;
+    const checksAfter = await checksOf(servers);
+    const checks = checksAfter.map(
+      (after, i) => (after - (checksBefore[i] ?? 0)) / Math.max(1, load.blockCount),
+    );
+    const cpuUs = (cpuMs * 1_000) / Math.max(1, load.committed);
+    return { load, cpuUs, checks, latenciesMs: latency?.latenciesMs ?? [] };
+  } finally {
+    await Promise.all(servers.map((server) => server.stop()));
+  }
+}
+
+function report(one: Measured, many: Measured, count: number): void {
+  const line = (name: string, { load, cpuUs, latenciesMs }: Measured): void => {
+    const p = (fraction: number): string => percentile(latenciesMs, fraction).toFixed(0);
+    console.log(
+      `${name.padEnd(14)}${load.perSecond.toFixed(0).padStart(7)} /s` +
+        `${cpuUs.toFixed(0).padStart(8)} us each` +
+        `   idle ms p50 ${p(0.5)} p99 ${p(0.99)}   blocks ${load.blockCount}`,
+    );
+  };
+  console.log();
+  line("1 validator", one);
+  line(`${count} validators`, many);
+  const ratio = (many.load.perSecond / Math.max(1, one.load.perSecond)).toFixed(2);
+  console.log(`throughput ${ratio} of one; processor time ${(many.cpuUs / one.cpuUs).toFixed(2)}`);
+  const checks = many.checks.map((each) => each.toFixed(1)).join(" ");
+  console.log(`signatures verified for each filled block, by process: ${checks}`);
+}
+
+/** Blocks in the same time with all validators, and with one of them killed. */
+async function printBlockRates(count: number, { blockSeconds }: Settings): Promise<void> {
+  const settings = ["--set", "consensus.blockIntervalMsIdle=100"];
+  const servers = await startNetwork(count, benchSenders(1), settings);
+  try {
+    const [first] = servers;
+    const last = servers.at(-1);
+    if (first === undefined || last === undefined) throw new Error("a network has nodes");
+    const rate = async (): Promise<number> => {
+      const from = await heightOf(first);
+      const startMs = performance.now();
+      await pause(blockSeconds * 1_000);
+      return ((await heightOf(first)) - from) / ((performance.now() - startMs) / 1_000);
+    };
+    const full = await rate();
+    await last.stop("SIGKILL");
+    const early = await rate();
+    const later = await rate();
+    console.log(
+      `blocks a second with all ${full.toFixed(2)}, one dead ${early.toFixed(2)} ` +
+        `then ${later.toFixed(2)}: ${(later / full).toFixed(2)} of the full rate`,
+    );
+  } finally {
+    await Promise.all(servers.map((server) => server.stop()));
+  }
+}
