@@ -13,7 +13,7 @@ import { createLog, type Log } from "./log.ts";
 import { LedgerNode } from "./node.ts";
 import type { NodeOptions } from "./options.ts";
 
-export { initFollower, initNode } from "./init.ts";
+export { initJoined, initNode } from "./init.ts";
 
 /** How to start the node of a folder. */
 export type StartOptions = NodeOptions & {

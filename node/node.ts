@@ -294,14 +294,12 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
   });
   watchParts(metrics, { pool, waiters, engine, recoverPool, store, threads });
   restoreBlocks(store, chain);
-  const services = { pool, waiters, recoverPool, threads, journal, signer };
-  const parts = { ...services, store, chain, engine, peering };
-  const onThrow = (error: unknown): void => {
-    if (isDiskFailure(error)) failed(error);
-  };
-  const { secondPortOptional } = options;
-  const opened = { config, secondPortOptional, log, genesis, metrics, api, onThrow, parts };
-  return { ...opened, unsubmitted: payloads };
+  const services = { pool, waiters, recoverPool, threads, journal, signer, store, chain };
+  const parts = { ...services, engine, peering };
+  const onThrow = (error: unknown): void => void (isDiskFailure(error) && failed(error));
+  const { secondPortOptional: optional } = options;
+  const opened = { config, secondPortOptional: optional, log, genesis, metrics, api, onThrow };
+  return { ...opened, parts, unsubmitted: payloads };
 }
 
 function createBase(
