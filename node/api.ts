@@ -109,6 +109,7 @@ export function createApi(parts: ApiParts): {
     traceBlock: (hash, request) => traceBlock(parts, hash, request),
     pendingEvidence: () => parts.evidence.pending(),
     submitEvidence: (evidence, reporter) => parts.evidence.add(evidence, reporter),
+    development: null,
     syncStatus: () => syncStatus(parts),
     ...networkReads(parts),
     health: (): Health => {

@@ -19,6 +19,7 @@ import type {
 import { blsSign } from "../crypto/bls.ts";
 import type { CommitProof } from "../ledger/blockTypes.ts";
 import { refusalSentence } from "../ledger/refusal.ts";
+import type { BlockClock } from "./blockClock.ts";
 import type { Chain, CommittedBlock } from "./chain.ts";
 import type { EvidencePool } from "./evidencePool.ts";
 import type { Host, World } from "./host.ts";
@@ -64,7 +65,7 @@ export class NodeWorld implements World {
     this.#proposer = new Proposer(options.pace, {
       nowMs: () => performance.now(),
       setTimer: (delayMs, callback) => this.#after(delayMs, callback),
-      hasPending: () => options.pool.size > 0,
+      hasPending: () => options.pool.size > 0 && !options.holdsWork(),
       build: (order, filled) => this.#build(order, filled),
     });
   }
@@ -142,7 +143,7 @@ export class NodeWorld implements World {
   }
 
   #build(order: BuildOrder, filled: boolean): void {
-    const { chain, pool, signing, transactionsMax, genesis } = this.#options;
+    const { chain, pool, signing, transactionsMax, genesis, clock } = this.#options;
     if (signing === null) return;
     const work = async (): Promise<void> => {
       const baseFee = chain.nextBaseFee(order.parent, order.epoch);
@@ -167,7 +168,7 @@ export class NodeWorld implements World {
             encodeStatement(randomnessStatement({ genesis, scope: "" }, order, parentRandomness)),
             signing.blsSecretKey,
           ),
-        nowMs: Date.now(),
+        nowMs: clock.blockMs(filled),
         candidates,
         transactionsMax,
         evidence: this.#options.evidence.forBlock(),
@@ -179,7 +180,7 @@ export class NodeWorld implements World {
         type: "proposalBuilt",
         block: built.summary,
         result: built.result,
-        nowMs: Date.now(),
+        nowMs: clock.nowMs(),
       });
     };
     this.#run(work);
@@ -302,6 +303,9 @@ export type WorldOptions = {
   readonly signing: Signing | null;
   readonly outbound: Outbound;
   readonly pace: Pace;
+  readonly clock: BlockClock;
+  /** Whether transactions wait although there is room for them: a devnet's choice. */
+  readonly holdsWork: () => boolean;
   /** Most transactions of one block that this node builds. */
   readonly transactionsMax: number;
   /** Stored commit proof of the current epoch's root. */
