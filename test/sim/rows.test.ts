@@ -67,7 +67,7 @@ describe("rows of the fault matrix", () => {
     for (const { epochs } of runAll(swarm, 5)) expect(epochs).toBeGreaterThan(5);
   });
 
-  it("K20: blocks that take longer than a view to execute hold up their leader's views only", () => {
+  it("K20: blocks that take longer than a view to execute cost their leader its views only", () => {
     runAll({ roles: cast(["slowBlocks"], 2, 7), isTight: true }, 3);
   });
 
