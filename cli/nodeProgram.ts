@@ -83,7 +83,8 @@ function addMakers(program: Command, world: World): void {
     flags: [
       configFlag,
       ["--chain <name>", "name of the chain", "privatenet"],
-      ["--join <url>", "follow the network of the node with this RPC URL: no keys are made"],
+      ["--join <url>", "follow the network of the node with this RPC URL"],
+      ["--validator", "with --join: make keys too, for a node that will be given stake"],
       ...passwordFlags,
     ],
     load: async () => (await import("./commands/nodeInit.ts")).initCommand,

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { addCommand, addGroup, type World } from "./commandTree.ts";
+import { addPay } from "./payProgram.ts";
 import { versionLine } from "./version.ts";
 
 type FlagList = readonly (readonly [flag: string, text: string, otherwise?: string | boolean])[];
@@ -39,6 +40,7 @@ export function createWalletProgram(world: World): Command {
   addTransactions(program, world);
   addContracts(program, world);
   addStake(program, world);
+  addPay(program, world, transactionFlags);
   addQueries(program, world);
   addPeers(program, world);
   addKeys(program, world);

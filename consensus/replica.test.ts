@@ -18,6 +18,8 @@ import type {
   Effect,
   Input,
   SafetyRecord,
+  SignedTimeout,
+  SignedVote,
   StartPoint,
   TimeoutCertificate,
 } from "./types.ts";
@@ -31,6 +33,7 @@ function createReplica(
   stakes: readonly bigint[],
   self: number,
   start: Partial<StartPoint> = {},
+  changes: { readonly isReviewed?: boolean } = {},
 ): {
   readonly replica: Replica;
   readonly committee: ReturnType<typeof createFakeCommittee>;
@@ -43,8 +46,10 @@ function createReplica(
     rules: soundRules,
     timing,
     clockDriftMsMax,
+    isReviewed: false,
     hash: stubHash,
     aggregate: stubAggregate,
+    ...changes,
   };
   const replica = new Replica(options, epoch);
   const record = emptySafetyRecord(epoch);
@@ -120,6 +125,7 @@ describe("one validator alone", () => {
         rules: soundRules,
         timing,
         clockDriftMsMax,
+        isReviewed: false,
         hash: stubHash,
         aggregate: stubAggregate,
       };
@@ -182,6 +188,22 @@ describe("with others", () => {
     const effects = receive(replica, first);
     const types = effects.map(({ type }) => type);
     expect(types).toEqual(["executeBlock", "storeBlock", "persist", "sign"]);
+  });
+
+  it("asks for a review once, votes when it passed, and keeps a failed block's children", () => {
+    const options = { isReviewed: true };
+    for (const passed of [true, false]) {
+      const { replica } = createReplica(stakes, self, {}, options);
+      expect(only(receive(replica, first), "reviewBlock")).toHaveLength(1);
+      expect(only(replica.step({ type: "workChanged", pending: true }), "reviewBlock")).toEqual([]);
+      const answer = { type: "blockReviewed", block: first.hash, passed } as const;
+      expect(only(replica.step(answer), "sign")).toHaveLength(passed ? 1 : 0);
+      const vote = { epoch: 0, view: 1, block: first.hash, parentView: 0 };
+      const certificate = committee.certificate(vote, [0, 1, 2]) as Verified<Certificate>;
+      replica.step({ type: "certificateReceived", certificate });
+      expect(replica.status.highCertificate.block).toBe(first.hash);
+      expect(only(replica.step(answer), "sign")).toEqual([]);
+    }
   });
 
   it("does not vote for what execution finds invalid", () => {
@@ -264,6 +286,39 @@ describe("with others", () => {
     const record: SafetyRecord = { ...emptySafetyRecord(committee.epoch), votedView: 1 };
     const known = createReplica(stakes, self, { blocks: [first], certificates, record });
     expect(known.replica.status.isActive).toBe(true);
+  });
+
+  it("D7: falls silent, and says why, at a vote that its record does not know", () => {
+    const vote = { epoch: 0, view: 2, block: stubDigest("later"), parentView: 1 };
+    const signed = committee.vote(self, vote) as Verified<SignedVote>;
+    const certified = committee.certificate(vote, [0, 1, 2, 3]) as Verified<Certificate>;
+    const timeout = {
+      epoch: 0,
+      view: 1,
+      highCertificate: parentCertificate,
+      entryCertificate: null,
+    };
+    const left = committee.timeout(self, timeout) as Verified<SignedTimeout>;
+    for (const input of [
+      { type: "voteReceived", vote: signed },
+      { type: "certificateReceived", certificate: certified },
+      { type: "timeoutReceived", timeout: left },
+    ] as const) {
+      const { replica } = createReplica(stakes, self);
+      const [silence] = only(replica.step(input), "fallSilent");
+      expect(silence?.reason).toContain("by this key, and its record ends at view 0");
+      expect(replica.status.isActive).toBe(false);
+      expect(only(receive(replica, first), "sign")).toEqual([]);
+    }
+  });
+
+  it("N13: is not silenced by what it signed itself, however late that comes back", () => {
+    const { replica } = createReplica(stakes, self);
+    signAll(replica, committee, self, receive(replica, first));
+    const vote = committee.vote(self, { epoch: 0, view: 1, block: first.hash, parentView: 0 });
+    const echo = replica.step({ type: "voteReceived", vote: vote as Verified<SignedVote> });
+    expect(only(echo, "fallSilent")).toEqual([]);
+    expect(replica.status.isActive).toBe(true);
   });
 
   it("leaves a view once, and sends that again byte for byte", () => {

@@ -1,6 +1,7 @@
 import { assert, unreachable } from "../base/assert.ts";
 import type { Digest } from "../base/brand.ts";
 import { BlockTree, type BlockNode } from "./blockTree.ts";
+import { Candidates } from "./candidates.ts";
 import { Committer } from "./committer.ts";
 import { includesHonest, indexOfValidator, stakeOf, stakeTotal } from "./committee.ts";
 import { assertForward } from "./invariants.ts";
@@ -24,6 +25,7 @@ import type {
   SignedVote,
   StartPoint,
   TimeoutCertificate,
+  Timer,
 } from "./types.ts";
 import { isWellFormed, type ValidityContext } from "./validity.ts";
 import { Voter } from "./voter.ts";
@@ -49,8 +51,7 @@ export class Replica {
   readonly #voter: Voter;
   #highCertificate: Certificate;
   #committer: Committer;
-  /** Proposals of the current view that may be voted for, in order of arrival. */
-  #candidates: Digest[] = [];
+  readonly #candidates: Candidates;
   readonly #proposals = new ProposalLog();
   readonly #witness = new Witness();
   #ownTimeout: SignedTimeout | null = null;
@@ -68,6 +69,7 @@ export class Replica {
     this.#tally = new Tally(epoch.committee, options.rules, options.aggregate);
     this.#pacemaker = new Pacemaker(options.timing);
     this.#voter = new Voter(options.rules, epoch);
+    this.#candidates = new Candidates(options.isReviewed);
     this.#committer = new Committer(options.rules);
     this.#highCertificate = rootCertificate(epoch);
   }
@@ -95,9 +97,7 @@ export class Replica {
     };
   }
 
-  /**
-   * Whether this block was asked for and is still of use: answers to nobody's question are dropped.
-   */
+  /** Whether this block was asked for and is still of use: others are dropped. */
   wants(block: Digest): boolean {
     return this.#missing.wanted.has(block);
   }
@@ -136,13 +136,12 @@ export class Replica {
         if (node?.state === "executing") this.#tree.onExecuted(node, input.result);
         return;
       }
+      case "blockReviewed":
+        return this.#candidates.onReviewed(input.block, input.passed);
       case "signed":
         return this.#onSigned(input.signable, input.signature);
       case "timerFired":
-        if (input.timer.epoch === this.#epoch.epoch && input.timer.view === this.#pacemaker.view) {
-          this.#onTimer();
-        }
-        return;
+        return this.#onTimer(input.timer);
       case "workChanged":
         this.#isWorkPending = input.pending;
         if (input.pending && this.#pacemaker.isIdle) this.#startTimer();
@@ -176,7 +175,7 @@ export class Replica {
     const index = indexOfValidator(this.#epoch.committee, this.#options.self);
     const held = point.blocks.map((block) => block.parentCertificate);
     const certificates = [...held, ...point.certificates];
-    this.#voter.restore(this.#epoch, index, point.record, certificates);
+    this.#voter.restore(this.#epoch, index, point.record);
     this.#startTimer();
     for (const certificate of certificates) this.#onCertificate(certificate);
     const { record } = this.#voter;
@@ -199,7 +198,7 @@ export class Replica {
     this.#missing = new Missing();
     this.#highCertificate = rootCertificate(epoch);
     this.#committer = new Committer(rules);
-    this.#candidates = [];
+    this.#candidates.clear();
     this.#proposals.clear();
     this.#witness.clear();
     this.#ownTimeout = null;
@@ -218,7 +217,7 @@ export class Replica {
   #enter(view: number, entry: TimeoutCertificate | null): void {
     if (view <= this.#pacemaker.view) return;
     this.#pacemaker.enter(view, entry);
-    this.#candidates = [];
+    this.#candidates.clear();
     this.#proposals.forgetBelow(view - proposalViewsMax);
     this.#tree.dropUncertified(view);
     this.#startTimer();
@@ -232,7 +231,8 @@ export class Replica {
     this.#effects.push({ type: "setTimer", timer, delayMs });
   }
 
-  #onTimer(): void {
+  #onTimer({ epoch, view }: Timer): void {
+    if (epoch !== this.#epoch.epoch || view !== this.#pacemaker.view) return;
     for (const block of this.#missing.wanted) this.#effects.push({ type: "fetchBlock", block });
     if (this.#voter.isActive) this.#leaveView();
     if (this.#pacemaker.onTimer()) this.#startTimer();
@@ -335,10 +335,9 @@ export class Replica {
     this.#onTimeoutCertificate(block.timeoutCertificate);
     if (view + proposalViewsMax < this.#pacemaker.view || !this.#proposals.add(signed)) return;
     // The parent's own time is compared where the parent is held.
-    const { clockDriftMsMax } = this.#options;
     const { timestampMs } = block;
-    const isNow = isTimely({ timestampMs, parentTimestampMs: 0, nowMs, clockDriftMsMax });
-    if (view === this.#pacemaker.view && isNow) this.#candidates.push(hash);
+    const isNow = isTimely({ ...this.#options, timestampMs, parentTimestampMs: 0, nowMs });
+    if (view === this.#pacemaker.view && isNow) this.#candidates.add(hash);
     this.#insert(block);
   }
 
@@ -394,10 +393,13 @@ export class Replica {
   }
 
   #voteIfDue(): void {
-    for (const hash of this.#candidates) {
+    for (const hash of this.#candidates.blocks) {
       const node = this.#tree.get(hash);
       if (node?.state !== "valid" || node.block === null) continue;
       if (node.view !== this.#pacemaker.view || !this.#voter.mayVote(node.block)) continue;
+      const review = this.#candidates.reviewOf(hash);
+      if (review === "due") this.#effects.push({ type: "reviewBlock", block: hash });
+      if (review !== "passed") continue;
       this.#effects.push(...this.#voter.vote(node.block, this.#highCertificate));
     }
   }
@@ -487,10 +489,11 @@ export class Replica {
     if (certificate !== null) this.#onCertificate(certificate);
   }
 
-  /** Remembers a verified statement of this epoch, and reports what it contradicts. */
+  /** Remembers a verified statement of this epoch; reports whom it proves a liar. */
   #see(testimony: Testimony): void {
     for (const evidence of this.#witness.see(testimony)) {
       this.#effects.push({ type: "report", evidence });
     }
+    this.#effects.push(...this.#voter.hear(testimony));
   }
 }

@@ -16,6 +16,8 @@ export type ReplicaOptions = {
   readonly timing: ViewTiming;
   /** How far a timestamp may be ahead of the voter's clock. */
   readonly clockDriftMsMax: number;
+  /** Whether a review stands between a block's execution and the vote for it. */
+  readonly isReviewed: boolean;
   readonly hash: Hash;
   readonly aggregate: Aggregate;
 };

@@ -1,5 +1,6 @@
 import { isQuorum } from "./committee.ts";
 import { checkCommitProof, commitsParent } from "./commitProof.ts";
+import { hasSigner } from "./signers.ts";
 import type {
   BlockSummary,
   Certificate,
@@ -8,6 +9,7 @@ import type {
   SafetyRecord,
   Validator,
 } from "./types.ts";
+import type { Testimony } from "./witness.ts";
 
 /*
  * The rules that safety rests on: Jolteon (Gelashvili and others, 2022), Figure 4, which is DiemBFT
@@ -39,6 +41,8 @@ export type Rules = {
     epoch: Pick<EpochInfo, "epoch" | "lastHeight">,
     proof: CommitProofSummary,
   ) => boolean;
+  /** What a key signed without its record knowing, so that it must be silent; `null`: nothing. */
+  readonly foreignIn: (testimony: Testimony, index: number, record: SafetyRecord) => string | null;
 };
 
 /** One vote a view, none in a view that was left [Jolteon Fig. 4, safe to vote (1)]. */
@@ -63,6 +67,37 @@ function extendsSafely(block: BlockSummary): boolean {
   );
 }
 
+/** What a testimony shows that a key signed and its record does not hold; `null` for nothing. */
+function foreignIn(testimony: Testimony, index: number, record: SafetyRecord): string | null {
+  switch (testimony.type) {
+    case "vote": {
+      const { signer, vote } = testimony.vote;
+      const isOther = vote.view === record.vote?.view && vote.block !== record.vote.block;
+      const isForeign = signer === index && (vote.view > record.votedView || isOther);
+      return isForeign ? `a vote in view ${vote.view}` : null;
+    }
+    case "timeout": {
+      const { signer, timeout } = testimony.timeout;
+      const isForeign = signer === index && timeout.view > record.votedView;
+      return isForeign ? `a timeout of view ${timeout.view}` : null;
+    }
+    case "proposal": {
+      const { signer, statement } = testimony.proposal;
+      const { proposal } = record;
+      const isOther = statement.view === proposal?.view && statement.block !== proposal.block;
+      const isNewer = statement.view > (proposal?.view ?? 0);
+      return signer === index && (isNewer || isOther)
+        ? `a proposal in view ${statement.view}`
+        : null;
+    }
+    case "certificate": {
+      const { signers, view } = testimony.certificate;
+      const isForeign = view > record.votedView && hasSigner(signers, index);
+      return isForeign ? `a certified vote in view ${view}` : null;
+    }
+  }
+}
+
 /** The rules of DESIGN 5. */
 export const soundRules: Rules = {
   weightOf: (validator) => validator.stake,
@@ -71,6 +106,7 @@ export const soundRules: Rules = {
   extendsSafely,
   commitTarget: (certificate) => (commitsParent(certificate) ? "parent" : "none"),
   isCommitProof: (epoch, proof) => checkCommitProof(epoch, proof).ok,
+  foreignIn,
 };
 
 /**

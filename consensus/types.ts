@@ -289,6 +289,8 @@ export type Input =
     }
   /** Answer to `executeBlock`. */
   | { readonly type: "blockExecuted"; readonly block: Digest; readonly result: ExecutionResult }
+  /** Answer to `reviewBlock`: a policy of this node's, which leaves the block as valid as it is. */
+  | { readonly type: "blockReviewed"; readonly block: Digest; readonly passed: boolean }
   /** Answer to `sign`. */
   | { readonly type: "signed"; readonly signable: Signable; readonly signature: Uint8Array }
   | { readonly type: "timerFired"; readonly timer: Timer }
@@ -324,6 +326,8 @@ export type Effect =
       readonly isUrgent: boolean;
     }
   | { readonly type: "executeBlock"; readonly block: Digest }
+  /** Executed and valid: may it be voted for? */
+  | { readonly type: "reviewBlock"; readonly block: Digest }
   | {
       /**
        * Oldest first; all executed. `proof` is of the last one: that block, …, its certified
@@ -343,6 +347,8 @@ export type Effect =
    */
   | { readonly type: "sendEpochProof"; readonly epoch: number; readonly to: Address | null }
   | { readonly type: "report"; readonly evidence: Evidence }
+  /** This key signs nothing more in this epoch, because somebody signs with it elsewhere. */
+  | { readonly type: "fallSilent"; readonly reason: string }
   /**
    * The chain cannot be followed any more: stop serving and show both values. Never an honest
    * peer's doing.

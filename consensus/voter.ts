@@ -1,5 +1,4 @@
 import { assert } from "../base/assert.ts";
-import { hasSigner } from "./signers.ts";
 import { emptySafetyRecord, type Rules } from "./rules.ts";
 import type {
   BlockSummary,
@@ -10,6 +9,7 @@ import type {
   SafetyRecord,
   TimeoutCertificate,
 } from "./types.ts";
+import type { Testimony } from "./witness.ts";
 
 /**
  * The safety record and the orders that change it: persist, then sign. Nothing else in the replica
@@ -44,25 +44,28 @@ export class Voter {
 
   /**
    * Takes up a record that was read back, or stays silent for this epoch if that is not to be
-   * trusted.
+   * trusted. Certificates that are known are to be heard before anything is signed.
    */
-  restore(
-    epoch: EpochInfo,
-    index: number | null,
-    record: SafetyRecord | null,
-    certificates: readonly Certificate[],
-  ): void {
+  restore(epoch: EpochInfo, index: number | null, record: SafetyRecord | null): void {
     this.#index = index;
     this.#isSilent = record === null || record.epoch > epoch.epoch;
     this.#laterRecord = record !== null && record.epoch > epoch.epoch ? record : null;
     const isCurrent = record !== null && record.epoch === epoch.epoch;
     this.#record = isCurrent ? record : emptySafetyRecord(epoch);
-    if (index === null) return;
-    for (const certificate of certificates) {
-      // Our own vote, newer than the file remembers: the file is an old copy.
-      const isOwn = certificate.epoch === epoch.epoch && hasSigner(certificate.signers, index);
-      if (isOwn && certificate.view > this.#record.votedView) this.#isSilent = true;
-    }
+  }
+
+  /**
+   * Listens for its own key: a statement that the record does not know of was signed by another
+   * process, or by this one before its data was put back to an old copy. Either way the record does
+   * not say any more what was promised, so the key is silent until the next epoch.
+   */
+  hear(testimony: Testimony): Effect[] {
+    if (this.#index === null || this.#isSilent) return [];
+    const foreign = this.#rules.foreignIn(testimony, this.#index, this.#record);
+    if (foreign === null) return [];
+    this.#isSilent = true;
+    const reason = `${foreign} by this key, and its record ends at view ${this.#record.votedView}`;
+    return [{ type: "fallSilent", reason }];
   }
 
   /** Starts afresh: locks do not cross epochs. */

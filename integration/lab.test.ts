@@ -1,7 +1,7 @@
-import { rmSync } from "node:fs";
+import { cpSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
-import { cleanUp, temporaryFolder, waitFor } from "./harness.ts";
+import { cleanUp, ledgercli, temporaryFolder, waitFor } from "./harness.ts";
 import { LabCluster, type ClusterOptions, type LabNode } from "./lab/cluster.ts";
 import { devnetKeys } from "./lab/devnetKeys.ts";
 import { checkFolder, History } from "./lab/history.ts";
@@ -21,8 +21,19 @@ function rare(name: string, body: () => Promise<void>): void {
   if (isWhole) test(name, body);
 }
 
+/** Scenarios of the campaign only, with a cluster of their own. */
+function rareSuite(name: string, body: () => void): void {
+  if (!isWhole) return;
+  describe(name, { timeout: 600_000 }, () => {
+    body();
+  });
+}
+
 /** Longest start of a cluster, and longest comparison of histories, in milliseconds. */
 const startMsMax = 240_000;
+
+/** Longest until a change of stake has changed the committee, in milliseconds: two epochs. */
+const epochMsMax = 200_000;
 
 /** Longest until a chain that was hindered goes on, in milliseconds. */
 const recoverMsMax = 90_000;
@@ -153,21 +164,21 @@ describe("four validators on four hosts", { timeout: 400_000 }, () => {
   );
 });
 
-describe("four validators far apart", { timeout: 400_000 }, () => {
+rareSuite("four validators far apart", () => {
   const lab = useCluster({ validators: 4, settings: pace, withProxies: true });
   const everyLink = { address: "*", delayMs: 0, stallEvery: 0, stallMs: 0 };
 
-  rare("50 ms each way on every link", async () => {
+  test("50 ms each way on every link", async () => {
     lab().delay([{ ...everyLink, delayMs: 50 }]);
     await lab().goOn(lab().nodes, 10);
   });
 
-  rare("every 20th piece on a link is lost and comes again after 300 ms", async () => {
+  test("every 20th piece on a link is lost and comes again after 300 ms", async () => {
     lab().delay([{ ...everyLink, delayMs: 10, stallEvery: 20, stallMs: 300 }]);
     await lab().goOn(lab().nodes, 10);
   });
 
-  rare("one validator is far from all others", async () => {
+  test("one validator is far from all others", async () => {
     const address = lab().network.address(3);
     lab().delay([{ ...everyLink, address, delayMs: 700 }]);
     await lab().goOn(lab().nodes.slice(0, 3), 10);
@@ -175,6 +186,98 @@ describe("four validators far apart", { timeout: 400_000 }, () => {
     await lab().goOn();
   });
 });
+
+rareSuite("a committee that changes", () => {
+  const settings = ["consensus.blockIntervalMsIdle=50", "log.level=info", "log.format=text"];
+  const lab = useCluster({ validators: 4, settings });
+
+  test("a fifth validator joins and the first leaves, under load", async () => {
+    const first = lab().node(0);
+    const password = "of the fifth";
+    const { node: fifth, address } = await lab().addJoining(first, password);
+    fifth.start();
+    await lab().goOn();
+    const wallet = walletOf(join(temporaryFolder(), "wallet"), fifth.url);
+    const payers = [
+      await importKey(wallet, 7),
+      await importKey(wallet, 8),
+      await importKey(wallet, 9),
+    ];
+    const [payer = "", ...givers] = payers;
+    for (const giver of givers)
+      await wallet("tx", "send", `--from=${giver}`, `--to=${payer}`, "--theta=90000", "--wait");
+    await wallet("tx", "send", `--from=${payer}`, `--to=${address}`, "--tfuel=100", "--wait");
+    await wallet("tx", "deposit", `--source=${payer}`, `--holder=${address}`, "--stake=200000");
+    copyKeys(fifth, wallet.folder);
+    const [bls = ""] = readdirSync(join(fifth.folder, "key", "bls"));
+    const keystore = `--bls-keystore=${join(fifth.folder, "key", "bls", bls)}`;
+    const secret = ["--password-file", join(fifth.folder, "key", "password")];
+    await wallet("stake", "register-key", `--holder=${address}`, keystore, ...secret);
+    const members = async (): Promise<string> => wallet("query", "validators");
+    const isIn = (who: string) => async (): Promise<boolean> =>
+      (await members()).toLowerCase().includes(who.toLowerCase());
+    await waitFor("the fifth is in the committee", isIn(address), epochMsMax);
+
+    const [own = ""] = readdirSync(join(first.folder, "key", "encrypted"));
+    copyKeys(first, wallet.folder);
+    const leaving = ["--password-file", join(first.folder, "key", "password")];
+    await wallet("tx", "withdraw", `--source=0x${own}`, `--holder=0x${own}`, ...leaving);
+    const isOut = async (): Promise<boolean> => !(await isIn(own)());
+    await waitFor("the first is in no committee any more", isOut, epochMsMax);
+    await first.stop("SIGTERM");
+    await lab().goOn(lab().nodes.slice(1), 20);
+  });
+});
+
+rareSuite("one key on two hosts", () => {
+  const settings = ["consensus.blockIntervalMsIdle=50", "log.level=info", "log.format=text"];
+  const lab = useCluster({ validators: 4, settings });
+
+  test("N13 both sign: that is evidence and costs the stake, and there is no fork", async () => {
+    const original = lab().node(3);
+    const copy = lab().addCopyOf(original);
+    copy.start();
+    await lab().goOn();
+    const isSilent = (): boolean => copy.log.includes("signs nothing until the next epoch");
+    await waitFor("the copy says that it is silent", isSilent, recoverMsMax);
+    const wallet = walletOf(join(temporaryFolder(), "wallet"), lab().node(0).url);
+    const isListed = async (): Promise<boolean> =>
+      (await wallet("evidence", "list")).includes("0x");
+    await waitFor("the two contradict each other and are found out", isListed, epochMsMax);
+    await lab().goOn(lab().nodes.slice(0, 3), 5);
+  });
+});
+
+/** Runs `ledgercli` with a wallet folder of its own against one node. */
+function walletOf(folder: string, url: string) {
+  const wallet = async (...argv: readonly (string | undefined)[]): Promise<string> => {
+    const words = argv.filter((word) => word !== undefined);
+    const input = words.includes("--private-key-file=-") ? words.pop() : undefined;
+    const ran = await ledgercli(words, {
+      ...(input === undefined ? {} : { input: input.replace("0x", "") }),
+      environment: {
+        LEDGERCLI_CONFIG: folder,
+        LEDGERCLI_RPC: url,
+        ...(words.includes("--password-file") ? {} : { LEDGER_PASSWORD: "qwertyuiop" }),
+      },
+    });
+    if (ran.exit !== 0) throw new Error(`${words.join(" ")}: ${ran.err}`);
+    return ran.out;
+  };
+  return Object.assign(wallet, { folder });
+}
+
+/** Imports the key of one of the accounts that a devnet funds; gives its address. */
+async function importKey(wallet: ReturnType<typeof walletOf>, index: number): Promise<string> {
+  const printed = await wallet("key", "import", "--private-key-file=-", devnetKeys[index]);
+  return /0x[0-9a-fA-F]{40}/.exec(printed)?.[0] ?? "";
+}
+
+/** Puts a node's account key into a wallet folder. */
+function copyKeys(node: LabNode, wallet: string): void {
+  const to = join(wallet, "keys", "encrypted");
+  cpSync(join(node.folder, "key", "encrypted"), to, { recursive: true });
+}
 
 /** Waits until no running node has committed anything for as long as several views take. */
 async function standsStill(cluster: LabCluster): Promise<void> {

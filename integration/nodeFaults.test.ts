@@ -128,7 +128,7 @@ describe("D13 a data folder that is not ours", () => {
   });
 
   test.each([
-    ["of a newer format", "ledger 2", /E_DATA_FORMAT\]: .*format "ledger 2"[^]*newer version/],
+    ["of a newer format", "ledger 999", /E_DATA_FORMAT\]: .*format "ledger 999"[^]*newer version/],
     ["of no known program", "", /E_DATA_FORMAT\]: .*written by another program/],
   ])("%s", async (_, format, sentence) => {
     const folder = copyOf();

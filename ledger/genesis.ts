@@ -169,6 +169,10 @@ function repetitionFault({ balances, stakes, keys }: GenesisContent): GenesisRef
 
 function publishedFault(content: GenesisContent): GenesisRefusal | null {
   if (content.kind !== "public") return null;
+  if (content.parameters.get("dev.operations") === "allowed") {
+    const detail = "dev.operations is allowed; a public network cannot have that";
+    return { place: "kind", detail };
+  }
   const owners = [
     ...content.balances.map(({ address }) => address),
     ...content.stakes.flatMap(({ source, holder }) => [source, holder]),

@@ -1,6 +1,7 @@
 import { jobsModule } from "./jobs.ts";
 import { bankModule } from "./modules/bank.ts";
 import { chainModule } from "./modules/chain.ts";
+import { devModule } from "./modules/dev.ts";
 import { evmModule } from "./modules/evm.ts";
 import { rewardModule } from "./modules/reward.ts";
 import { reserveModule } from "./modules/reserve.ts";
@@ -18,4 +19,5 @@ export const coreRegistry: Registry = new Registry([
   splitModule,
   reserveModule,
   evmModule,
+  devModule,
 ]);

@@ -22,6 +22,7 @@ import { executedFault, isRandomnessSigned, randomnessOf, formFault } from "./bl
 import type { ChainStore } from "./chainStore.ts";
 import { committeeHash, nextEpoch } from "./epochs.ts";
 import type { NodeMetrics } from "./metrics.ts";
+import type { ReviewedBlock } from "./review.ts";
 import { blockSummary } from "./summaries.ts";
 
 /** A block beyond the committed head: known, perhaps stored, perhaps executed. */
@@ -366,6 +367,13 @@ export class Chain {
     }
     this.#forgetUnreachable();
     return committed;
+  }
+
+  /** A block beyond the head with what executing it found; `null` if it is held no more. */
+  executedBlock(hash: Digest): ReviewedBlock | null {
+    const pending = this.#pending.get(hash);
+    if (pending === undefined || pending.result === null) return null;
+    return { hash, block: pending.block, result: pending.result };
   }
 
   #executed(hash: Digest): CommittedBlock {

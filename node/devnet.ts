@@ -19,6 +19,9 @@ export const devnetMnemonic = "test test test test test test test test test test
 /** Accounts of the mnemonic that a devnet funds. */
 export const devnetAccountCount = 10;
 
+/** Heights of which a devnet keeps the state: snapshots of test frameworks go back to them. */
+export const devnetRetainedHeights = 100_000;
+
 const coin = 10n ** 18n;
 
 /** What each of them owns. */
@@ -59,6 +62,7 @@ async function makeDevnetFolder(folder: string): Promise<void> {
     keys,
     timestampMs: Date.now(),
     funded: devnetAccounts().map(({ address }) => ({ address, coins: devnetCoins })),
+    parameters: new Map([["dev.operations", "allowed"]]),
   });
   const password = bytesToHexDigits(randomBytes(16));
   await writeNodeFolder(folder, { genesis, keys, password, cost: scryptLight });

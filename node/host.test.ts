@@ -44,6 +44,8 @@ function recordingWorld(log: string[], failing: string | null): World {
     setTimer: () => act("setTimer"),
     buildProposal: () => act("buildProposal"),
     executeBlock: () => act("executeBlock"),
+    reviewBlock: () => act("reviewBlock"),
+    fallSilent: () => act("fallSilent"),
     commit: () => actLater("commit"),
     startEpoch: () => actLater("startEpoch"),
     fetchBlock: () => act("fetchBlock"),

@@ -34,11 +34,13 @@ export interface World {
   setTimer(timer: Timer, delayMs: number): void;
   buildProposal(effect: BuildProposal): void;
   executeBlock(block: Digest): void;
+  reviewBlock(block: Digest): void;
   commit(effect: Commit): Promise<void>;
   startEpoch(epoch: EpochInfo): Promise<void>;
   fetchBlock(block: Digest): void;
   sendEpochProof(epoch: number, to: Address | null): void;
   report(evidence: Evidence): void;
+  fallSilent(reason: string): void;
   alarm(reason: string): void;
 }
 
@@ -60,6 +62,7 @@ function isFromPeers(input: Input): boolean {
     case "blockFetched":
     case "proposalBuilt":
     case "blockExecuted":
+    case "blockReviewed":
     case "signed":
     case "timerFired":
     case "workChanged":
@@ -156,6 +159,8 @@ export class Host {
         return done(() => this.#world.buildProposal(effect));
       case "executeBlock":
         return done(() => this.#world.executeBlock(effect.block));
+      case "reviewBlock":
+        return done(() => this.#world.reviewBlock(effect.block));
       case "commit":
         return this.#world.commit(effect);
       case "startEpoch":
@@ -166,6 +171,8 @@ export class Host {
         return done(() => this.#world.sendEpochProof(effect.epoch, effect.to));
       case "report":
         return done(() => this.#world.report(effect.evidence));
+      case "fallSilent":
+        return done(() => this.#world.fallSilent(effect.reason));
       case "alarm":
         return done(() => this.#world.alarm(effect.reason));
       default:

@@ -21,7 +21,13 @@ import type { GenesisContent } from "../ledger/genesisTypes.ts";
 import type { ParameterValue } from "../ledger/parameters.ts";
 import { coreRegistry } from "../ledger/runtime.ts";
 import type { Coins } from "../ledger/thetaTypes.ts";
-import { createValidatorKeys, writeValidatorKeys, type ValidatorKeys } from "./keys.ts";
+import {
+  accountKeyFolder,
+  blsKeyFolder,
+  createValidatorKeys,
+  writeValidatorKeys,
+  type ValidatorKeys,
+} from "./keys.ts";
 import { createSafetyFile } from "./safety.ts";
 import type { NodeOptions } from "./options.ts";
 
@@ -165,15 +171,19 @@ export async function initNode(
 /** Longest list of addresses taken from another node. */
 const joinedPeersMax = 64;
 
-/** `ledger init --join`: a node folder that follows a network; it has no keys. */
-export function initFollower(
+/**
+ * `ledger init --join`: a node folder that follows a network. It has no keys, unless it is to
+ * become a validator: then new ones, with the first safety record, that wait for stake.
+ */
+export async function initJoined(
   options: NodeOptions & {
     readonly folder: string;
     readonly genesisText: string;
     readonly peers: readonly string[];
+    readonly isValidator: boolean;
   },
-): void {
-  const { folder, genesisText, json, print } = options;
+): Promise<void> {
+  const { folder, genesisText, isValidator, json, print } = options;
   requireEmpty(folder);
   const read = readGenesis(genesisText, coreRegistry);
   if (!read.ok) {
@@ -181,6 +191,8 @@ export function initFollower(
     throw new NodeError("E_GENESIS", `the network's genesis: ${place}: ${detail}`);
   }
   const { hash, chain } = read.value;
+  const keys = isValidator ? createValidatorKeys() : null;
+  const password = isValidator ? await options.password("Password for the new keys") : "";
   const peers = options.peers
     .filter((address) => /^\/[\w./:-]{1,256}$/.test(address))
     .slice(0, joinedPeersMax);
@@ -194,9 +206,29 @@ export function initFollower(
     ...peers.map((address) => `    - "${address}"`),
   ];
   writeFileSync(join(folder, "config.yaml"), configText(lines));
-  if (json) return print(JSON.stringify({ folder, chain: chain.name, genesis: hash, peers }));
+  if (keys !== null) {
+    await writeValidatorKeys(folder, keys, { password });
+    const subject = { genesis: hash, publicKey: keys.blsPublicKey, isPortable: false };
+    await createSafetyFile(join(folder, "data"), subject);
+  }
+  const address = keys === null ? null : checksumAddress(keys.address);
+  if (json)
+    return print(JSON.stringify({ folder, chain: chain.name, genesis: hash, peers, address }));
   print(`made ${folder} for the network "${chain.name}" (${chain.id}), with ${peers.length} peers`);
+  if (address !== null) print(`  validator ${address}`);
   print(`  genesis   ${hash}`);
   print("  compare that hash with what its operators publish: it is all that you trust them for");
   print(`next: ledger start --config=${folder}`);
+  if (address !== null) printJoinCommands(print, folder, address);
+}
+
+/** What makes a validator of a node that follows. */
+function printJoinCommands(print: NodeOptions["print"], folder: string, address: string): void {
+  const encrypted = join(folder, accountKeyFolder);
+  const bls = join(folder, blsKeyFolder);
+  print("then, once it has caught up, from an account with stake to give:");
+  print(`  ledgercli tx deposit --source=ACCOUNT --holder=${address} --stake=200000 --purpose=0`);
+  print(`  cp ${encrypted}/* ~/.ledgercli/keys/encrypted/`);
+  print(`  ledgercli stake register-key --holder=${address} --bls-keystore=$(echo ${bls}/*.json)`);
+  print("it votes from the next epoch on");
 }

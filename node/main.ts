@@ -2,10 +2,13 @@ import { checksumAddress } from "../crypto/address.ts";
 import { NodeError } from "../base/nodeError.ts";
 import { loadConfig, type Config } from "./config.ts";
 import {
+  devnetAccounts,
+  devnetRetainedHeights,
   ethereumPort,
   openDevnetFolder,
   printDevnetAccounts,
   printDevnetCommands,
+  type DevnetAccount,
 } from "./devnet.ts";
 import { openGenesis } from "./genesis.ts";
 import { openValidatorKeys } from "./keys.ts";
@@ -13,7 +16,7 @@ import { createLog, type Log } from "./log.ts";
 import { LedgerNode } from "./node.ts";
 import type { NodeOptions } from "./options.ts";
 
-export { initFollower, initNode } from "./init.ts";
+export { initJoined, initNode } from "./init.ts";
 
 /** How to start the node of a folder. */
 export type StartOptions = NodeOptions & {
@@ -59,6 +62,8 @@ export async function runDevnet(
     const defaults: NodeOptions["overrides"] = [
       ["rpc.secondPort", ethereumPort],
       ["consensus.blockIntervalMsIdle", 1_000],
+      ["consensus.blockIntervalMsMin", 0],
+      ["storage.retainedHeights", devnetRetainedHeights],
       ["log.level", "warn"],
     ].flatMap(([name = "", value = ""]) =>
       isChosen(String(name)) ? [] : [[String(name), value] as const],
@@ -72,6 +77,7 @@ export async function runDevnet(
       password: () => Promise.resolve(password),
       allowMissingSafetyFile: false,
       secondPortOptional: !isChosen("rpc.secondPort"),
+      devnet: devnetAccounts(),
       afterStart: (url) => {
         if (options.json) return;
         printDevnetAccounts(options.print);
@@ -87,6 +93,7 @@ async function runNode(
   options: StartOptions & {
     readonly config: Config;
     readonly secondPortOptional?: boolean;
+    readonly devnet?: readonly DevnetAccount[];
     readonly afterStart: (url: string) => void;
   },
 ): Promise<void> {
@@ -108,6 +115,7 @@ async function runNode(
     keys,
     allowMissingSafetyFile: options.allowMissingSafetyFile,
     secondPortOptional: options.secondPortOptional ?? false,
+    devnet: options.devnet ?? null,
     log,
     events: {
       onCommitted: ({ hash, block, transactions }) => {

@@ -2,10 +2,7 @@ import { join } from "node:path";
 import { NodeError } from "../base/nodeError.ts";
 import type { Digest } from "../base/brand.ts";
 import { zeroAddress } from "../base/bytes.ts";
-import type { ReplicaOptions } from "../consensus/replicaOptions.ts";
-import { soundRules } from "../consensus/rules.ts";
-import { aggregate, blsBackend } from "../crypto/bls.ts";
-import { keccak256 } from "../crypto/keccak.ts";
+import { blsBackend } from "../crypto/bls.ts";
 import { RecoverPool } from "../crypto/recoverPool.node.ts";
 import { secp256k1Backend } from "../crypto/secp256k1.ts";
 import { createExecutor, type Executor } from "../ledger/execute.ts";
@@ -15,9 +12,12 @@ import type { BlockHead, NodeApi } from "../rpc/api.ts";
 import { rpcLimitsDefault } from "../rpc/limits.ts";
 import { RpcServer } from "../rpc/server.ts";
 import { createApi, type ApiParts } from "./api.ts";
+import { BlockClock } from "./blockClock.ts";
 import { buildInfo } from "./build.ts";
 import { Chain, type CommittedBlock } from "./chain.ts";
 import type { Config } from "./config.ts";
+import { openDevelopment } from "./development.ts";
+import type { DevnetAccount } from "./devnet.ts";
 import { DiskStore, storeFolder } from "./diskStore.ts";
 import { EvidencePool, type Judge } from "./evidencePool.ts";
 import type { GenesisNames, GenesisSource } from "./genesis.ts";
@@ -31,6 +31,8 @@ import { NodeMetrics } from "./metrics.ts";
 import { connectionsMaxOf, openFilesMax } from "./openFiles.ts";
 import type { Peering } from "./peering.ts";
 import { Reads } from "./reads.ts";
+import { replicaOptionsOf, viewTimeoutMsShort } from "./replicaOptions.ts";
+import { ReviewStage, type Reviewer } from "./review.ts";
 import { Signer } from "./signer.ts";
 import { restoreBlocks, startPoint } from "./startPoint.ts";
 import { StateThreads } from "./stateThreads.ts";
@@ -40,9 +42,8 @@ import { Waiters } from "./waiters.ts";
 import { countCommit, watchParts } from "./watch.ts";
 import { noOutbound, type WorldOptions } from "./world.ts";
 
-/** View timers: a network of one never needs them, but a stalled disk does. */
-const viewTimeoutMsShort = 2_000;
-const viewTimeoutMsMax = 60_000;
+/** All reviews of a block together: a vote that is late by this is still in time for its view. */
+const reviewBudgetMs = Math.floor(viewTimeoutMsShort / 3);
 
 /** What a running node tells of itself when something happens. */
 export type NodeEvents = {
@@ -97,8 +98,12 @@ export class LedgerNode {
     readonly allowMissingSafetyFile: boolean;
     /** Run without `rpc.secondPort` if another program listens there. */
     readonly secondPortOptional: boolean;
+    /** Funded accounts of a devnet, which also answers development methods; else `null`. */
+    readonly devnet: readonly DevnetAccount[] | null;
     readonly log: Log;
     readonly events: NodeEvents;
+    /** Asked before this validator votes; none by default. */
+    readonly reviewers?: readonly Reviewer[];
   }): Promise<LedgerNode> {
     const { config, genesis, log } = options;
     log.info("cryptography", { secp256k1: secp256k1Backend, bls: blsBackend });
@@ -209,10 +214,12 @@ type AssembleOptions = {
   readonly keys: ValidatorKeys | null;
   readonly allowMissingSafetyFile: boolean;
   readonly secondPortOptional: boolean;
+  readonly devnet: readonly DevnetAccount[] | null;
   readonly log: Log;
   readonly events: NodeEvents;
   readonly genesis: GenesisNames;
   readonly store: DiskStore;
+  readonly reviewers?: readonly Reviewer[];
 };
 
 /** The parts that know nothing of consensus. */
@@ -226,12 +233,13 @@ type Base = {
   readonly waiters: Waiters;
   readonly recoverPool: RecoverPool;
   readonly threads: StateThreads;
+  readonly clock: BlockClock;
   readonly pendingListeners: Set<(hash: Digest) => void>;
 };
 
 /** Wires the parts in the order of the arrows. */
 async function assemble(options: AssembleOptions): Promise<Opened> {
-  const { config, keys, log, genesis, store } = options;
+  const { keys, log, store } = options;
   const base = createBase(options, (encoded) => pool.recoverBlock(encoded));
   const { metrics, chain, waiters, recoverPool, threads } = base;
   const failed = once((error: unknown) => options.events.onFailure(hostFailure(error)));
@@ -249,16 +257,18 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
   );
   const committed = (blocks: readonly CommittedBlock[]): void => {
     for (const block of blocks) onCommitted(options, { ...base, pool, announce }, block);
+    development?.onCommitted(blocks);
     health.onCommitted();
     pool.compactJournal().catch(failed);
   };
   const peering = await openPeering(options, { ...base, pool, failed });
   const engine = new Engine({
-    replica: replicaOptions(config, keys),
+    replica: replicaOptionsOf(options),
     world: {
       ...worldFacts(options, base),
       outbound: peering?.outbound ?? noOutbound,
       pool,
+      holdsWork: () => development?.holdsWork ?? false,
       onCommitted: committed,
       onAlarm: (reason) => {
         health.onAlarm(reason);
@@ -285,16 +295,15 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
     unhealthy: () => peering?.fault() ?? health.reason(),
     ...networkFacts(options, peering),
   });
+  const onWork = (): void => engine.onWork(pool.size > 0);
+  const development = openDevelopment(options, { ...base, api, onWork });
   watchParts(metrics, { pool, waiters, engine, recoverPool, store, threads });
   restoreBlocks(store, chain);
-  const services = { pool, waiters, recoverPool, threads, journal, signer };
-  const parts = { ...services, store, chain, engine, peering };
-  const onThrow = (error: unknown): void => {
-    if (isDiskFailure(error)) failed(error);
-  };
-  const { secondPortOptional } = options;
-  const opened = { config, secondPortOptional, log, genesis, metrics, api, onThrow, parts };
-  return { ...opened, unsubmitted: payloads };
+  const services = { pool, waiters, recoverPool, threads, journal, signer, store, chain };
+  const parts = { ...services, engine, peering };
+  const onThrow = (error: unknown): void => void (isDiskFailure(error) && failed(error));
+  const served = { metrics, api: { ...api, development }, unsubmitted: payloads };
+  return { ...options, onThrow, parts, ...served };
 }
 
 function createBase(
@@ -315,6 +324,7 @@ function createBase(
     evidence: new EvidencePool(judge, () => {}),
     reads: new Reads(store, genesis.chain),
     waiters: new Waiters(),
+    clock: new BlockClock(() => Date.now()),
     pendingListeners: new Set(),
     threads: new StateThreads({ folder: storeFolder(config.dataFolder) }),
     recoverPool: new RecoverPool({
@@ -325,7 +335,7 @@ function createBase(
 
 async function openPool(
   { config, genesis, store, log }: AssembleOptions,
-  { recoverPool, headState, metrics, waiters, pendingListeners }: Base,
+  { recoverPool, headState, metrics, waiters, reads, pendingListeners }: Base,
   on: {
     readonly change: (pending: boolean) => void;
     readonly accepted: (hashes: readonly Digest[]) => void;
@@ -355,7 +365,7 @@ async function openPool(
     view: {
       admission: () => headState.admission(),
       accounts: () => headState.accounts(),
-      isCommitted: (hash) => store.transactionPosition(hash) !== null,
+      isCommitted: (hash) => reads.position(hash) !== null,
     },
     metrics,
     onChange: on.change,
@@ -369,16 +379,31 @@ async function openPool(
 }
 
 function worldFacts(
-  { config, genesis, log }: AssembleOptions,
-  { chain, reads, evidence }: Base,
+  { config, genesis, log, reviewers = [] }: AssembleOptions,
+  { chain, reads, evidence, clock }: Base,
 ): Pick<
   WorldOptions,
-  "genesis" | "chain" | "evidence" | "pace" | "transactionsMax" | "epochProof" | "log"
+  | "genesis"
+  | "chain"
+  | "clock"
+  | "evidence"
+  | "review"
+  | "pace"
+  | "transactionsMax"
+  | "epochProof"
+  | "log"
 > {
+  const setTimer = (delayMs: number, callback: () => void): (() => void) => {
+    const handle = setTimeout(callback, delayMs);
+    return () => clearTimeout(handle);
+  };
+  const stage = { budgetMs: reviewBudgetMs, setTimer, log: log.child("review") };
   return {
     genesis: genesis.hash,
     chain,
+    clock,
     evidence,
+    review: reviewers.length === 0 ? null : new ReviewStage(reviewers, stage),
     pace: {
       intervalMsMin: config.consensus.blockIntervalMsMin,
       intervalMsIdle: config.consensus.blockIntervalMsIdle,
@@ -413,21 +438,6 @@ function onCommitted(
 
 /** Most transactions of a block that this node builds; gas and bytes bound it too. */
 const blockTransactionsMax = 20_000;
-
-function replicaOptions({ consensus }: Config, keys: ValidatorKeys | null): ReplicaOptions {
-  return {
-    self: keys === null ? null : { address: keys.address, blsKey: keys.blsPublicKey },
-    rules: soundRules,
-    timing: {
-      shortMs: viewTimeoutMsShort,
-      longMs: viewTimeoutMsShort + 2 * consensus.blockIntervalMsIdle,
-      msMax: viewTimeoutMsMax + 2 * consensus.blockIntervalMsIdle,
-    },
-    clockDriftMsMax: consensus.clockDriftMsMax,
-    hash: keccak256,
-    aggregate,
-  };
-}
 
 /** What the API tells of the network. */
 function networkFacts(

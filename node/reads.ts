@@ -8,6 +8,7 @@ import type { Transaction } from "../ledger/transaction.ts";
 import type { BlockHead, BlockView, CommittedTransaction } from "../rpc/api.ts";
 import { missingBlock, type CommittedBlock } from "./chain.ts";
 import type { DiskStore } from "./diskStore.ts";
+import type { TransactionPlace } from "../store/blocks.ts";
 
 /** Blocks whose decoded form is kept for readers: they ask for the newest. */
 export const viewCacheBlocks = 64;
@@ -17,6 +18,9 @@ export const viewCacheBlocks = 64;
  * because under load the garbage collector copies all that is kept.
  */
 export const viewCacheTransactions = 2_048;
+
+/** Ranges of heights that a devnet has undone, kept. */
+const undoneMax = 10_000;
 
 /** Most headers that are walked to find a commit proof: one for each view without a commit. */
 const proofWalkMax = 4_096;
@@ -33,6 +37,8 @@ export class Reads {
   /** Oldest use first. */
   readonly #views = new Map<Digest, VerifiedBlock>();
   #transactionCount = 0;
+  /** Heights whose effects a devnet has undone. */
+  readonly #undone: { readonly from: number; readonly to: number }[] = [];
 
   constructor(store: DiskStore, chain: ChainNames) {
     this.#store = store;
@@ -44,6 +50,20 @@ export class Reads {
     const { receipts, jobReceipt } = result;
     const { header, body } = block;
     this.#keep(viewOf({ hash, header, body, transactions, receipts, jobReceipt }));
+  }
+
+  /** What was committed at these heights was undone: its transactions may come again. */
+  forget(heights: { readonly from: number; readonly to: number }): void {
+    this.#undone.push(heights);
+    if (this.#undone.length > undoneMax) this.#undone.shift();
+  }
+
+  /** Where a transaction is committed, unless that was undone. */
+  position(hash: Digest): TransactionPlace | null {
+    const place = this.#store.transactionPosition(hash);
+    if (place === null) return null;
+    const { height } = place;
+    return this.#undone.some(({ from, to }) => from <= height && height <= to) ? null : place;
   }
 
   headAtHeight(height: number): BlockHead | null {
@@ -112,7 +132,7 @@ export class Reads {
 
   /** A committed transaction with its place and receipt; `null` if there is none of this hash. */
   transaction(hash: Digest): CommittedTransaction | null {
-    const position = this.#store.transactionPosition(hash);
+    const position = this.position(hash);
     const block = position === null ? null : this.blockAtHeight(position.height);
     if (position === null || block === null) return null;
     const { index } = position;

@@ -19,12 +19,14 @@ import type {
 import { blsSign } from "../crypto/bls.ts";
 import type { CommitProof } from "../ledger/blockTypes.ts";
 import { refusalSentence } from "../ledger/refusal.ts";
+import type { BlockClock } from "./blockClock.ts";
 import type { Chain, CommittedBlock } from "./chain.ts";
 import type { EvidencePool } from "./evidencePool.ts";
 import type { Host, World } from "./host.ts";
 import type { Log } from "./log.ts";
 import type { BuildOrder, Pace } from "./proposer.ts";
 import { Proposer } from "./proposer.ts";
+import type { ReviewStage } from "./review.ts";
 import type { TransactionPool } from "./transactionPool.ts";
 
 /** Where messages for other validators go; a network of one has none. */
@@ -63,7 +65,7 @@ export class NodeWorld implements World {
     this.#proposer = new Proposer(options.pace, {
       nowMs: () => performance.now(),
       setTimer: (delayMs, callback) => this.#after(delayMs, callback),
-      hasPending: () => options.pool.size > 0,
+      hasPending: () => options.pool.size > 0 && !options.holdsWork(),
       build: (order, filled) => this.#build(order, filled),
     });
   }
@@ -141,7 +143,7 @@ export class NodeWorld implements World {
   }
 
   #build(order: BuildOrder, filled: boolean): void {
-    const { chain, pool, signing, transactionsMax, genesis } = this.#options;
+    const { chain, pool, signing, transactionsMax, genesis, clock } = this.#options;
     if (signing === null) return;
     const work = async (): Promise<void> => {
       const baseFee = chain.nextBaseFee(order.parent, order.epoch);
@@ -166,18 +168,19 @@ export class NodeWorld implements World {
             encodeStatement(randomnessStatement({ genesis, scope: "" }, order, parentRandomness)),
             signing.blsSecretKey,
           ),
-        nowMs: Date.now(),
+        nowMs: clock.blockMs(filled),
         candidates,
         transactionsMax,
         evidence: this.#options.evidence.forBlock(),
       });
       if (built === null) return;
       pool.onDropped(built.dropped);
+      if (!(await this.#passesReview(built.summary.hash))) return;
       this.#host?.deliver({
         type: "proposalBuilt",
         block: built.summary,
         result: built.result,
-        nowMs: Date.now(),
+        nowMs: clock.nowMs(),
       });
     };
     this.#run(work);
@@ -188,6 +191,19 @@ export class NodeWorld implements World {
       const result = await this.#options.chain.execute(block);
       this.#host?.deliver({ type: "blockExecuted", block, result });
     });
+  }
+
+  reviewBlock(block: Digest): void {
+    this.#run(async () => {
+      const passed = await this.#passesReview(block);
+      this.#host?.deliver({ type: "blockReviewed", block, passed });
+    });
+  }
+
+  async #passesReview(hash: Digest): Promise<boolean> {
+    const { chain, review } = this.#options;
+    const executed = chain.executedBlock(hash);
+    return review === null || executed === null || (await review.passes(executed));
   }
 
   /** Runs work whose failure ends the node: it touches state or disk. */
@@ -233,6 +249,13 @@ export class NodeWorld implements World {
     log.warn("a validator broke the rules", { offence: evidence.type, epoch, view, outcome });
   }
 
+  fallSilent(reason: string): void {
+    this.#options.log.error("this key signs nothing until the next epoch", {
+      reason,
+      hint: "does another process run with it, or was this data folder put back from a backup?",
+    });
+  }
+
   alarm(reason: string): void {
     this.#options.onAlarm(reason);
   }
@@ -274,10 +297,15 @@ export type WorldOptions = {
   readonly chain: Chain;
   readonly pool: TransactionPool;
   readonly evidence: EvidencePool;
+  /** `null` where nobody reviews. */
+  readonly review: ReviewStage | null;
   /** `null` for a node that only follows. */
   readonly signing: Signing | null;
   readonly outbound: Outbound;
   readonly pace: Pace;
+  readonly clock: BlockClock;
+  /** Whether transactions wait although there is room for them: a devnet's choice. */
+  readonly holdsWork: () => boolean;
   /** Most transactions of one block that this node builds. */
   readonly transactionsMax: number;
   /** Stored commit proof of the current epoch's root. */

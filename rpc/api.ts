@@ -11,6 +11,7 @@ import type { Json } from "../ledger/schema.ts";
 import type { StateTaskAnswer, StateTaskName, StateTaskRequest } from "../ledger/stateTasks.ts";
 import type { Refusal } from "../ledger/refusal.ts";
 import type { Transaction, TransactionRefusal } from "../ledger/transaction.ts";
+import type { DevelopmentApi } from "./developmentApi.ts";
 import type { Log, Receipt } from "../ledger/receiptTypes.ts";
 import type { StateProof } from "../store/stateTree.ts";
 import type { TraceOptions } from "../ledger/tracing/tracer.ts";
@@ -325,6 +326,9 @@ export interface NodeApi {
   pendingEvidence(): readonly PendingEvidence[];
   /** Takes evidence that proves something new; gives its hash. */
   submitEvidence(evidence: Evidence, reporter: Address): Outcome<Digest, Refusal>;
+
+  /** What only a devnet has. */
+  readonly development: DevelopmentApi | null;
 
   syncStatus(): SyncStatus;
   peers(): readonly PeerInfo[];

@@ -17,6 +17,7 @@ import { guardHeaders } from "./guard.ts";
 import type { RpcLimits } from "./limits.ts";
 import { rpcLimitsDefault } from "./limits.ts";
 import { debugTraceMethods } from "./methods/debugTraces.ts";
+import { developmentMethods } from "./methods/development.ts";
 import { ledgerMethods } from "./methods/ledger.ts";
 import { ethereumMethods } from "./methods/ethereum.ts";
 import { thetaMethods } from "./methods/theta.ts";
@@ -58,6 +59,7 @@ export function createMethods(host: MethodHost): readonly Method[] {
     ...thetaMethods(host),
     ...ethereumMethods(host),
     ...debugTraceMethods(host),
+    ...developmentMethods(host),
     ...ledgerMethods(host),
   ];
 }

@@ -11,9 +11,11 @@ export const initCommand: NodeAction = async (world, flags) => {
   const options = { ...nodeOptions(world, flags), folder: nodeFolder(world, flags) };
   const url = flags.text("join");
   if (url !== undefined) {
-    const { initFollower } = await import("../../node/main.ts");
-    return initFollower({ ...options, ...(await askNetwork(url, world.signal)) });
+    const { initJoined } = await import("../../node/main.ts");
+    const isValidator = flags.has("validator");
+    return initJoined({ ...options, ...(await askNetwork(url, world.signal)), isValidator });
   }
+  if (flags.has("validator")) throw new UsageError("--validator goes with --join");
   const { initNode } = await import("../../node/main.ts");
   await initNode({ ...options, chain: flags.text("chain") ?? "privatenet" });
 };

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LedgerClient } from "../../sdk/client.ts";
-import { childEnvironment, endProcess, launchLedger, root, waitFor } from "../harness.ts";
+import { childEnvironment, endProcess, launchLedger, ledger, root, waitFor } from "../harness.ts";
 import { LabNetwork } from "./hosts.ts";
 import type { LinkRule } from "./linkProxy.ts";
 
@@ -181,6 +181,25 @@ export class LabCluster {
     const heights = await Promise.all(nodes.map((node) => node.height()));
     const goal = Math.max(...heights) + blocks;
     for (const node of nodes) await node.reaches(goal);
+  }
+
+  /** A new validator without stake that joins by `ledger init`; not started yet. */
+  async addJoining(via: LabNode, password: string): Promise<{ node: LabNode; address: string }> {
+    const host = this.network.add();
+    const name = `joined${host + 1}`;
+    const folder = join(this.#options.folder, name);
+    const argv = ["init", `--join=${via.url}`, "--validator", `--config=${folder}`, "--json"];
+    const made = await ledger(argv, { environment: { LEDGER_PASSWORD: password } });
+    if (made.exit !== 0) throw new Error(made.err);
+    const { address } = JSON.parse(made.out) as { readonly address: string };
+    writeFileSync(join(folder, "key", "password"), password);
+    const path = join(folder, "config.yaml");
+    const rpc = `rpc:\n  address: "0.0.0.0"\n  port: ${rpcPort}\n`;
+    writeFileSync(path, `${readFileSync(path, "utf8")}${rpc}`);
+    const settings = this.#options.settings ?? [];
+    const node = new LabNode({ name, host, folder, network: this.network, settings });
+    this.nodes.push(node);
+    return { node, address };
   }
 
   /** A copy of a stopped or running node's folder on a host of its own; not started yet. */

@@ -2,7 +2,7 @@ import type { Address } from "../../base/brand.ts";
 import { zeroAddress } from "../../base/bytes.ts";
 import { contractAddress } from "../../crypto/address.ts";
 import { recoverAddress } from "../../crypto/secp256k1.ts";
-import type { EvmAuthorization, EvmResult } from "../../vm/evm.ts";
+import type { EvmAuthorization, EvmResult, EvmTransaction } from "../../vm/evm.ts";
 import { forkDefault, forkNames, isFrom, type ForkName } from "../../vm/forks.ts";
 import { gasLimitMin, initCodeBytesMax } from "../../vm/transactionGas.ts";
 import { emptyAccount, hasCode, withBalance } from "../accounts.ts";
@@ -126,6 +126,15 @@ export function recoverAuthorization(
   const authority =
     signature === null ? null : recoverAddress(authorizationDigest(authorization), signature);
   return { authority, chainId, address, nonce };
+}
+
+/** Runs a message of another module's operation, whose sender's nonce was raised already. */
+export async function executeMessage(
+  context: ModuleContext,
+  message: EvmTransaction,
+): Promise<Applied> {
+  const result = await runTransaction(context, message);
+  return concluded(context, result, message.to === null);
 }
 
 /** The answer of what ran and, if it failed, is undone already: what it used counts all the same. */

@@ -1,6 +1,7 @@
 import type { Address } from "../../base/brand.ts";
 import { emptyBytes, zeroAddress } from "../../base/bytes.ts";
 import { decodeEthereumEnvelope } from "../ethereumCodec.ts";
+import { impersonatedCall } from "../modules/dev.ts";
 import { decodeThetaTransaction } from "../thetaCodec.ts";
 import type { Transaction } from "../transaction.ts";
 
@@ -20,6 +21,8 @@ export type CallFacts = {
  */
 export function callFactsOf(transaction: Transaction): CallFacts {
   const { envelope, encoded, payer: from } = transaction;
+  const impersonated = impersonatedCall(transaction);
+  if (impersonated !== null) return impersonated;
   const none = { from, to: from, value: 0n, input: emptyBytes };
   if (envelope === "ethereum") {
     const decoded = decodeEthereumEnvelope(encoded);

@@ -65,7 +65,9 @@ function chainMethods({ node }: MethodHost): readonly Method[] {
     constant("eth_blockNumber", "Height of the newest committed block.", () =>
       toQuantity(node.head().header.height),
     ),
-    constant("eth_accounts", "Always empty: this node holds no user's keys.", () => []),
+    constant("eth_accounts", "Empty but on a devnet: a node holds no user's keys.", () => [
+      ...(node.development?.accounts ?? []),
+    ]),
     constant("eth_syncing", "False, or how far the node is.", () => {
       const { syncing, heightHighest } = node.syncStatus();
       if (!syncing) return false;

@@ -2,6 +2,7 @@ import type { Address, Digest } from "../../base/brand.ts";
 import { bytesToHex, zeroAddress, zeroDigest } from "../../base/bytes.ts";
 import { decodeEthereumEnvelope, type SignedEthereum } from "../../ledger/ethereumCodec.ts";
 import { encodeHeader } from "../../ledger/header.ts";
+import { impersonatedCall } from "../../ledger/modules/dev.ts";
 import type { Log, Receipt } from "../../ledger/receiptTypes.ts";
 import { decodeThetaTransaction } from "../../ledger/thetaCodec.ts";
 import type { ThetaTransaction } from "../../ledger/thetaTypes.ts";
@@ -96,6 +97,8 @@ function nativeTransfer(transaction: Transaction): {
   readonly to: Address | null;
   readonly value: bigint;
 } {
+  const impersonated = impersonatedCall(transaction);
+  if (impersonated !== null) return impersonated;
   const theta = thetaOf(transaction);
   if (theta === null) return { to: null, value: 0n };
   switch (theta.type) {
@@ -136,7 +139,7 @@ function nativeTransactionJson(
     ...timeJson(placement),
     type: "0x0",
     hash: transaction.hash,
-    from: transaction.payer,
+    from: impersonatedCall(transaction)?.from ?? transaction.payer,
     to,
     value: toQuantity(value),
     nonce: toQuantity(sequence === null || sequence === 0n ? 0n : sequence - 1n),
@@ -214,7 +217,7 @@ export function ethereumReceiptJson(
   return {
     ...place,
     type: signed === null ? "0x0" : typeQuantities[signed.transaction.type],
-    from: transaction.payer,
+    from: impersonatedCall(transaction)?.from ?? transaction.payer,
     to,
     cumulativeGasUsed: toQuantity(receipt.cumulativeGasUsed),
     gasUsed: toQuantity(receipt.gasUsed),

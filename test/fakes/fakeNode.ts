@@ -73,6 +73,7 @@ export class FakeNode implements NodeApi {
   readonly metrics = new Registry();
   readonly address = zeroAddress;
   readonly peerId = "fake";
+  readonly development = null;
   /** How often `submit` was called: groups, not transactions. */
   submitCalls = 0;
   healthy: Health = { ok: true, reason: null };

@@ -248,7 +248,8 @@ export class Cluster {
     for (const target of targets) {
       if (target === from) continue;
       for (const delayUs of this.#network.route(from, target)) {
-        this.#queue.push(delayUs, () => this.#arrive(from, target, wire));
+        const arriving = this.#network.damage(wire);
+        this.#queue.push(delayUs, () => this.#arrive(from, target, arriving));
       }
     }
   }
@@ -267,7 +268,7 @@ export class Cluster {
     const { node, type } = event;
     if (type === "entered") this.#views = Math.max(this.#views, event.views);
     if (type === "epochStarted") this.#epochs = Math.max(this.#epochs, event.epoch.epoch + 1);
-    if (type !== "stepped") {
+    if (type !== "stepped" && type !== "heard") {
       const blocks = type === "committed" ? event.blocks.map(({ summary }) => summary.hash) : "";
       const signable = type === "signed" ? event.signable : "";
       const views = type === "entered" ? event.views : "";

@@ -4,6 +4,7 @@ import { concatBytes } from "../../base/bytes.ts";
 import { decodeSafetyRecord, encodeSafetyRecord } from "../../consensus/codec.ts";
 import type {
   CommitProofSummary,
+  Effect,
   EpochInfo,
   SafetyRecord,
   StartPoint,
@@ -11,6 +12,7 @@ import type {
 import type { SimBlock } from "./fakeLedger.ts";
 import type { Prng } from "./prng.ts";
 import { stubHash } from "./stubs.ts";
+import type { Swarm } from "./swarm.ts";
 
 const checksumSize = 4;
 
@@ -142,4 +144,11 @@ export function startPoint(
     certificates: proof?.epoch === epoch.epoch ? [proof] : [],
     record,
   };
+}
+
+/** How long a disk takes for what must be on it before anything follows; 0 for other orders. */
+export function writeUs(effect: Effect, { diskMsMax }: Swarm, dice: Prng): number {
+  const isWrite =
+    effect.type === "storeBlock" || effect.type === "persist" || effect.type === "commit";
+  return diskMsMax > 0 && isWrite ? dice.below(diskMsMax * 1_000) : 0;
 }

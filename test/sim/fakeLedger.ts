@@ -12,6 +12,7 @@ import type {
 } from "../../consensus/types.ts";
 import { Prng } from "./prng.ts";
 import { stubAddress, stubDigest, stubKey } from "./stubs.ts";
+import { applyOperation, registerOf, selectFrom, type Register } from "./register.ts";
 import type { Swarm } from "./swarm.ts";
 
 /** A block with contents: a text in place of transactions, and the hash-chained state after it. */
@@ -72,6 +73,8 @@ export function linkOf({ summary }: SimBlock): HeaderLink {
 export class FakeLedger {
   readonly #seed: number;
   readonly #swarm: Swarm;
+  /** Stakes and jail after each state, where operations change them. */
+  readonly #registers = new Map<Digest, Register>();
   readonly genesis: Digest;
 
   constructor(seed: number, swarm: Swarm) {
@@ -82,13 +85,41 @@ export class FakeLedger {
 
   /** Epoch 0. */
   firstEpoch(): EpochInfo {
-    return this.#epoch(0, this.genesis, 0, this.genesis);
+    const first = this.#epoch(0, this.genesis, 0, this.genesis);
+    this.#registers.set(this.genesis, registerOf(this.#swarm, first.committee));
+    return first;
   }
 
   /** The epoch after this one, if `last` is its committed last block. */
-  nextEpoch(epoch: EpochInfo, last: Pick<HeaderLink, "hash" | "height">): EpochInfo {
+  nextEpoch(epoch: EpochInfo, { summary, state }: SimBlock): EpochInfo {
+    const { hash, height } = summary;
     // The seed is two epochs old, as in DESIGN 5: nobody can bend it by the last block's contents.
-    return this.#epoch(epoch.epoch + 1, last.hash, last.height, stubDigest(`seed ${epoch.root}`));
+    const drawn = this.#epoch(epoch.epoch + 1, hash, height, stubDigest(`seed ${epoch.root}`));
+    const { byOperations, committeeChanges } = this.#swarm;
+    if (!byOperations || !committeeChanges) return drawn;
+    const register = this.#registerOf(state);
+    // The epoch's first block has its root's hash as the state that it builds on.
+    this.#registers.set(hash, register);
+    const validators = selectFrom(register);
+    return { ...drawn, committee: { epoch: drawn.epoch, validators } };
+  }
+
+  #registerOf(state: Digest): Register {
+    const register = this.#registers.get(state);
+    assert(register !== undefined, "a state was executed before it is built on");
+    return register;
+  }
+
+  #stateAfter(parentState: Digest, payload: string): Digest {
+    const state = stubDigest(`${parentState} ${payload}`);
+    if (this.#swarm.byOperations && this.#swarm.committeeChanges && !this.#registers.has(state)) {
+      const register = this.#registers.get(parentState);
+      // An unknown parent: a liar builds on what nobody has executed.
+      if (register !== undefined) {
+        this.#registers.set(state, applyOperation(register, payload, this.#swarm.roles));
+      }
+    }
+    return state;
   }
 
   #epoch(epoch: number, root: Digest, rootHeight: number, seed: Digest): EpochInfo {
@@ -151,7 +182,7 @@ export class FakeLedger {
         nextCommitteeHash: height === epoch.lastHeight ? stubDigest("next committee") : null,
       },
       payload: draft.payload,
-      state: stubDigest(`${draft.parentState} ${draft.payload}`),
+      state: this.#stateAfter(draft.parentState, draft.payload),
     };
     return { ...block, summary: { ...block.summary, hash: hashOf(block) } };
   }
@@ -160,9 +191,9 @@ export class FakeLedger {
   execute(epoch: EpochInfo, block: SimBlock, parentState: Digest): ExecutionResult {
     const { summary, payload, state } = block;
     const isValid =
-      state === stubDigest(`${parentState} ${payload}`) && summary.isEmpty === (payload === "");
+      state === this.#stateAfter(parentState, payload) && summary.isEmpty === (payload === "");
     if (!isValid) return { valid: false };
     const endsEpoch = summary.nextCommitteeHash !== null;
-    return { valid: true, nextEpoch: endsEpoch ? this.nextEpoch(epoch, summary) : null };
+    return { valid: true, nextEpoch: endsEpoch ? this.nextEpoch(epoch, block) : null };
   }
 }

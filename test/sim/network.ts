@@ -1,5 +1,7 @@
+import { corrupted } from "./corrupt.ts";
 import type { Prng } from "./prng.ts";
 import type { Swarm } from "./swarm.ts";
+import type { Wire } from "./wire.ts";
 
 /** Delays of a network that works, in microseconds. */
 const healedUsMin = 1_000;
@@ -26,6 +28,13 @@ export class Network {
     if (this.#dice.chance(this.#swarm.lossPercent, 100)) return [];
     const copies = this.#dice.chance(this.#swarm.duplicatePercent, 100) ? 2 : 1;
     return Array.from({ length: copies }, () => this.#delayUs());
+  }
+
+  /** The message as it arrives: now and then a part of it is another. */
+  damage(wire: Wire): Wire {
+    const { corruptOneIn } = this.#swarm;
+    if (this.#isHealed || corruptOneIn === 0 || !this.#dice.chance(1, corruptOneIn)) return wire;
+    return corrupted(wire, this.#dice);
   }
 
   /** Minimum plus an exponential, and one in fifty ten times as late. */

@@ -1,40 +1,41 @@
 import { assert, AssertionError, unreachable } from "../../base/assert.ts";
 import type { Digest, Verified } from "../../base/brand.ts";
+import { accusedBy } from "../../consensus/evidence.ts";
 import { Guard } from "../../consensus/guard.ts";
 import { Replica } from "../../consensus/replica.ts";
 import { emptySafetyRecord } from "../../consensus/rules.ts";
 import type {
   BlockSummary,
-  CommitProofSummary,
   Effect,
   EpochInfo,
   ExecutionResult,
   Input,
   Message,
   Recipient,
+  SafetyRecord,
   Signable,
   Timer,
 } from "../../consensus/types.ts";
-import { SimDisk, startPoint, type Disk } from "./disk.ts";
+import { SimDisk, startPoint, writeUs, type Disk } from "./disk.ts";
 import { linkOf, type SimBlock } from "./fakeLedger.ts";
 import type { Prng } from "./prng.ts";
-import { stubAddress, stubAggregate, stubKey, stubSign } from "./stubs.ts";
-import { isProposalRight, isTimeoutRight, isVoteRight } from "./inbound.ts";
+import { drawOperation } from "./register.ts";
+import { identityOf, stubAddress, stubAggregate, stubKey, stubSign } from "./stubs.ts";
+import { Inbound } from "./inbound.ts";
 import type { Wire } from "./wire.ts";
 import type { Plant, World } from "./world.ts";
 
-/** How far a timestamp may be ahead; the simulated clocks stay closer together than this. */
+/** How far a timestamp may be ahead; the clocks of honest nodes stay closer together than this. */
 const clockDriftMsMax = 500;
-const clockOffsetMsMax = 200;
+
+/** How many times further the clock of a frail node may be off: it is refused, or refuses. */
+const frailSkewFactor = 50;
 
 /** Pace of the simulated chain, in milliseconds. */
 const timing = { shortMs: 1_000, longMs: 4_000, msMax: 20_000 };
 const blockIntervalMsMin = 20;
 const blockIntervalMsIdle = 2_000;
 const executionUsMax = 5_000;
-
-/** Least time between two questions for a commit proof. */
-const askIntervalUs = 500_000;
 
 /** Blocks in memory that are not on disk; the oldest go first. */
 const looseBlocksMax = 512;
@@ -57,11 +58,15 @@ export class SimNode {
   #isWorkPending = false;
   #inputs: Input[] = [];
   #isDraining = false;
+  /** What a slow disk has not taken in yet. */
+  #writing: SafetyRecord | null = null;
   #slot: Timer = { epoch: 0, view: 1 };
   /** Views entered in its life. */
   views = 0;
   #steps = 0;
-  #askedUs = -askIntervalUs;
+  readonly #inbound: Inbound;
+  /** Identities of whom it has evidence against and did not put into a block yet. */
+  readonly accused = new Set<number>();
   /** Cleared by the liveness phase. */
   mayCrash = true;
 
@@ -73,12 +78,21 @@ export class SimNode {
     this.#plant = plant;
     this.#epoch = world.ledger.firstEpoch();
     this.disk = new SimDisk(this.#epoch, emptySafetyRecord(this.#epoch));
-    this.#offsetMs = dice.between(-clockOffsetMsMax, clockOffsetMsMax) + clockOffsetMsMax;
+    const { roles, clockSkewMsMax } = world.swarm;
+    const factor = roles[identity]?.type === "frail" ? frailSkewFactor : 1;
+    const skewMs = dice.between(-clockSkewMsMax, clockSkewMsMax) * factor;
+    this.#offsetMs = skewMs + clockSkewMsMax * frailSkewFactor;
     this.#guard = this.#newGuard();
+    this.#inbound = new Inbound(this, world);
   }
 
   get isUp(): boolean {
     return this.#replica !== null;
+  }
+
+  /** Inputs that wait for a slow disk. */
+  get queued(): number {
+    return this.#inputs.length;
   }
 
   get epoch(): EpochInfo {
@@ -118,13 +132,17 @@ export class SimNode {
       record,
       losesBlocks: this.#plant.losesBlocks === true,
     });
-    const { rules, leaderHash } = this.#world;
+    const { leaderHash, swarm } = this.#world;
+    const isLiar = swarm.roles[this.identity]?.type === "liar";
+    // A liar knows well that its key is used twice.
+    const rules = isLiar ? { ...this.#world.rules, foreignIn: () => null } : this.#world.rules;
     const self = stubAddress(this.identity);
     const options = {
       self,
       rules,
       timing,
       clockDriftMsMax,
+      isReviewed: swarm.reviewMsMax > 0,
       hash: leaderHash,
       aggregate: stubAggregate,
     };
@@ -135,6 +153,11 @@ export class SimNode {
 
   /** Loses everything that is not on disk. */
   crash(): void {
+    this.#world.observe({ node: this, type: "crashed" });
+    if (this.#writing !== null && this.#plant.forgets !== true) {
+      this.disk.tear(this.#writing, this.#dice);
+    }
+    this.#writing = null;
     this.#replica = null;
     this.#incarnation += 1;
     this.#loose = new Map();
@@ -157,7 +180,8 @@ export class SimNode {
     });
   }
 
-  get #nowMs(): number {
+  /** Its own clock. */
+  get nowMs(): number {
     return Math.floor(this.#world.nowUs() / 1_000) + this.#offsetMs;
   }
 
@@ -170,32 +194,56 @@ export class SimNode {
   // The host: one input at a time, its effects in order.
 
   deliver(input: Input): void {
+    if (!this.isUp) return; // It died of the input before.
     this.#inputs.push(input);
     if (this.#isDraining) return;
     this.#isDraining = true;
+    this.#drain();
+  }
+
+  #drain(): void {
     const incarnation = this.#incarnation;
     for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-      this.#handle(next);
-      if (this.#incarnation !== incarnation) return;
+      const replica = this.#replica;
+      if (replica === null) return;
+      const isDone = this.#carryOut(this.#step(replica, next), 0);
+      if (!isDone || this.#incarnation !== incarnation) return;
     }
     this.#isDraining = false;
   }
 
-  #handle(input: Input): void {
-    const replica = this.#replica;
-    if (replica === null) return;
+  /** Performs effects in order; `false` if a slow disk makes the rest wait, or the process died. */
+  #carryOut(effects: readonly Effect[], from: number): boolean {
     const incarnation = this.#incarnation;
-    for (const effect of this.#step(replica, input)) {
+    for (const [at, effect] of effects.entries()) {
+      if (at < from) continue;
       const oneIn = this.mayCrash ? this.#world.swarm.crashInEffectsOneIn : 0;
       if (oneIn > 0 && this.#dice.chance(1, oneIn)) {
-        if (effect.type === "persist" && this.#plant.forgets !== true) {
-          this.disk.tear(effect.record, this.#dice);
-        }
-        return this.#crashForAWhile();
+        if (effect.type === "persist") this.#writing = effect.record;
+        this.#crashForAWhile();
+        return false;
+      }
+      const waitUs = writeUs(effect, this.#world.swarm, this.#dice);
+      if (waitUs > 0) {
+        if (effect.type === "persist") this.#writing = effect.record;
+        this.#later(waitUs, () => {
+          this.#writing = null;
+          this.#perform(effect);
+          if (this.#incarnation !== incarnation || !this.#carryOut(effects, at + 1)) return;
+          this.#drain();
+        });
+        return false;
       }
       this.#perform(effect);
-      if (this.#incarnation !== incarnation) return;
+      if (this.#incarnation !== incarnation) return false;
     }
+    this.#onStepped();
+    return this.#incarnation === incarnation;
+  }
+
+  #onStepped(): void {
+    const replica = this.#replica;
+    if (replica === null) return;
     this.#steps += 1;
     if (this.#steps % 32 === 0) {
       this.#world.observe({
@@ -239,6 +287,8 @@ export class SimNode {
         return this.#build(effect);
       case "executeBlock":
         return this.#execute(effect.block);
+      case "reviewBlock":
+        return this.#review(effect.block);
       case "commit":
         return this.#commit(effect);
       case "startEpoch":
@@ -254,8 +304,13 @@ export class SimNode {
       }
       case "report": {
         const { evidence } = effect;
+        for (const index of accusedBy(evidence)) {
+          this.accused.add(identityOf(this.#epoch.committee.validators[index]));
+        }
         return this.#world.observe({ node: this, type: "reported", evidence, epoch: this.#epoch });
       }
+      case "fallSilent":
+        return this.#world.observe({ node: this, type: "fellSilent", reason: effect.reason });
       case "alarm":
         return this.#world.fail("alarm", `node ${this.id}: ${effect.reason}`);
       default:
@@ -304,7 +359,7 @@ export class SimNode {
     const delayUs = Math.floor(delayMs * this.#dice.between(950, 1_050));
     this.#later(delayUs, () => {
       // Who only follows sends no timeouts that others could answer, so it asks.
-      if (this.#replica?.status.isActive === false) this.#askForProof();
+      if (this.#replica?.status.isActive === false) this.#inbound.askForProof();
       this.deliver({ type: "timerFired", timer });
     });
   }
@@ -332,16 +387,22 @@ export class SimNode {
         epochProof: effect.epochProofRequired
           ? (this.disk.epochProofs.get(epoch.epoch - 1) ?? null)
           : null,
-        timestampMs: Math.max(parentMs + 1, this.#nowMs),
+        timestampMs: Math.max(parentMs + 1, this.nowMs),
         proposer: this.identity,
-        payload: isEmpty ? "" : `work ${this.id}/${this.#world.nowUs()}`,
+        payload: isEmpty ? "" : `work ${this.id}/${this.#world.nowUs()}${this.#drawOrder()}`,
       });
-      this.#keep(block);
+      this.keep(block);
       const result = this.#world.ledger.execute(epoch, block, parentState);
       this.#results.set(block.summary.hash, result);
-      const nowMs = this.#nowMs;
+      const nowMs = this.nowMs;
       this.deliver({ type: "proposalBuilt", block: block.summary, result, nowMs });
     });
+  }
+
+  #drawOrder(): string {
+    const { swarm } = this.#world;
+    const isOrdered = swarm.byOperations && swarm.committeeChanges;
+    return isOrdered ? ` ${drawOperation(swarm, this, this.#dice)}` : "";
   }
 
   #execute(hash: Digest): void {
@@ -358,6 +419,15 @@ export class SimNode {
     });
   }
 
+  /** Reviewers take their time, and object now and then. */
+  #review(block: Digest): void {
+    const { reviewMsMax, objectsOneIn } = this.#world.swarm;
+    this.#later(this.#dice.below(reviewMsMax * 1_000), () => {
+      const passed = objectsOneIn === 0 || !this.#dice.chance(1, objectsOneIn);
+      this.deliver({ type: "blockReviewed", block, passed });
+    });
+  }
+
   #commit({ blocks, proof }: Extract<Effect, { readonly type: "commit" }>): void {
     const committed = blocks.map((hash) => this.#held(hash));
     const links = proof.chain.map((hash) => linkOf(this.#held(hash)));
@@ -365,7 +435,7 @@ export class SimNode {
     const last = committed.at(-1);
     assert(last !== undefined, "a commit has blocks");
     const endsEpoch = last.summary.nextCommitteeHash !== null;
-    const next = endsEpoch ? this.#world.ledger.nextEpoch(this.#epoch, last.summary) : null;
+    const next = endsEpoch ? this.#world.ledger.nextEpoch(this.#epoch, last) : null;
     this.disk.commit(committed, summary, next);
     const epoch = this.#epoch;
     this.#world.observe({
@@ -386,7 +456,8 @@ export class SimNode {
     return block;
   }
 
-  #keep(block: SimBlock): void {
+  /** Keeps a block in memory. */
+  keep(block: SimBlock): void {
     this.#loose.set(block.summary.hash, block);
     for (const hash of this.#loose.keys()) {
       if (this.#loose.size <= looseBlocksMax) break;
@@ -407,87 +478,19 @@ export class SimNode {
     this.#world.send(this.id, "all", { type: "fetch", hash, from: this.id });
   }
 
-  // Messages from outside: verified here, at the border.
+  // Messages from outside.
 
   receive(wire: Wire): void {
-    if (!this.isUp) return;
-    const { verifier } = this.#world;
-    switch (wire.type) {
-      case "vote": {
-        if (!isVoteRight(wire.vote, this.#epoch, verifier)) return;
-        const vote = wire.vote as Verified<typeof wire.vote>;
-        return this.deliver({ type: "voteReceived", vote });
-      }
-      case "timeout":
-        return this.#receiveTimeout(wire);
-      case "proposal":
-        return this.#receiveProposal(wire);
-      case "fetch": {
-        const block = this.block(wire.hash);
-        if (block !== null) this.#world.send(this.id, [wire.from], { type: "block", block });
-        return;
-      }
-      case "block": {
-        const { block } = wire;
-        if (!verifier.isBlock(block, this.#epoch, this.#previousOf(this.#epoch))) return;
-        if (!(this.#replica?.wants(block.summary.hash) ?? false)) return;
-        this.#keep(block);
-        return this.deliver({
-          type: "blockFetched",
-          block: block.summary as Verified<BlockSummary>,
-        });
-      }
-      case "ask": {
-        const { epochProofs, newestProof } = this.disk;
-        const proof = epochProofs.get(wire.epoch) ?? newestProof;
-        if (proof !== null) this.#world.send(this.id, [wire.from], { type: "proof", proof });
-        return;
-      }
-      case "proof":
-        return this.#receiveProof(wire.proof);
-      default:
-        unreachable(wire);
-    }
+    if (this.isUp) this.#inbound.receive(wire);
   }
 
-  #previousOf(epoch: EpochInfo): EpochInfo | null {
-    return this.disk.epochs.get(epoch.epoch - 1) ?? null;
+  /** Whether the replica asked for this block. */
+  wants(hash: Digest): boolean {
+    return this.#replica?.wants(hash) ?? false;
   }
 
-  #receiveTimeout(wire: Extract<Wire, { readonly type: "timeout" }>): void {
-    const { timeout } = wire.timeout;
-    const { verifier } = this.#world;
-    const epoch = this.disk.epochs.get(timeout.epoch);
-    if (epoch === undefined) return this.#askForProof();
-    if (!isTimeoutRight(wire.timeout, epoch, verifier)) return;
-    const verified = wire.timeout as Verified<typeof wire.timeout>;
-    this.deliver({ type: "timeoutReceived", timeout: verified });
-  }
-
-  #receiveProposal(wire: Extract<Wire, { readonly type: "proposal" }>): void {
-    const { summary } = wire.block;
-    if (summary.epoch === this.#epoch.epoch + 1 && summary.epochProof !== null) {
-      this.#receiveProof(summary.epochProof);
-    }
-    if (summary.epoch !== this.#epoch.epoch || !this.isUp) return;
-    const { verifier } = this.#world;
-    if (!isProposalRight(wire, this.#epoch, this.#previousOf(this.#epoch), verifier)) return;
-    this.#keep(wire.block);
-    const proposal = wire.proposal as Verified<typeof wire.proposal>;
-    this.deliver({ type: "proposalReceived", proposal, nowMs: this.#nowMs });
-  }
-
-  /** Someone is in a later epoch, or says so: the answer is a proof, so a lie costs one message. */
-  #askForProof(): void {
-    const nowUs = this.#world.nowUs();
-    if (nowUs < this.#askedUs + askIntervalUs) return;
-    this.#askedUs = nowUs;
-    this.#world.send(this.id, "all", { type: "ask", epoch: this.#epoch.epoch, from: this.id });
-  }
-
-  #receiveProof(proof: CommitProofSummary): void {
-    if (!this.#world.verifier.isCertificate(proof.certificate, this.#epoch)) return;
-    const verified = proof as Verified<typeof proof>;
-    this.deliver({ type: "commitProofReceived", proof: verified });
+  /** View of the highest certificate that the replica knows. */
+  get highView(): number {
+    return this.#replica?.status.highCertificate.view ?? 0;
   }
 }

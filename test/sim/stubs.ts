@@ -56,6 +56,11 @@ export function stubKey(identity: number): Uint8Array {
   return key;
 }
 
+/** The identity behind a member's key; -1 for no member. */
+export function identityOf(member: { readonly blsKey: Uint8Array } | undefined): number {
+  return member === undefined ? -1 : keyNumber(member.blsKey) - 1;
+}
+
 /** The address of identity `i`; ascending, as committees are. */
 export function stubAddress(identity: number): Address {
   const address = new Uint8Array(20);

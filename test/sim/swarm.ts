@@ -38,6 +38,8 @@ export type Swarm = {
   readonly epochBlocks: number;
   /** Whether stakes and members change at each epoch. */
   readonly committeeChanges: boolean;
+  /** Whether it is operations in blocks that change them; else each epoch draws its own. */
+  readonly byOperations: boolean;
   readonly latencyMsMin: number;
   readonly latencyMsMean: number;
   readonly lossPercent: number;
@@ -51,12 +53,21 @@ export type Swarm = {
   readonly downMsMean: number;
   /** Mean time between arrivals of work. */
   readonly workMsMean: number;
+  /** Longest review between execution and vote, 0 for none, and one objection in so many. */
+  readonly reviewMsMax: number;
+  readonly objectsOneIn: number;
+  /** Clocks are set at most this far apart. */
+  readonly clockSkewMsMax: number;
+  /** Longest that a write to disk takes. */
+  readonly diskMsMax: number;
+  /** One message in so many arrives with a part of it changed; 0 for never. */
+  readonly corruptOneIn: number;
   /** Views of the safety phase. */
   readonly viewsMin: number;
 };
 
 function drawSize(dice: Prng): number {
-  if (dice.chance(1, 12)) return dice.between(11, 31);
+  if (dice.chance(1, 12)) return dice.pick([16, 31, dice.between(11, 31)]);
   return dice.pick([1, 2, 3, 4, 4, 4, 5, 6, 7, 7, 10]);
 }
 
@@ -77,6 +88,35 @@ function drawRoles(dice: Prng, size: number): Role[] {
   }
   return roles;
 }
+
+/** What was drawn last: older seeds keep what they drew before. */
+function drawLater(
+  dice: Prng,
+  isCalm: boolean,
+): Pick<
+  Swarm,
+  "byOperations" | "reviewMsMax" | "objectsOneIn" | "clockSkewMsMax" | "diskMsMax" | "corruptOneIn"
+> {
+  const reviewMsMax = dice.pick([0, 0, 0, 50, 300]);
+  return {
+    byOperations: dice.chance(1, 2),
+    reviewMsMax,
+    objectsOneIn: reviewMsMax === 0 ? 0 : dice.pick([0, 10, 30]),
+    clockSkewMsMax: dice.pick([0, 200, 240]),
+    diskMsMax: isCalm ? 0 : dice.pick([0, 0, 5, 100]),
+    corruptOneIn: isCalm ? 0 : dice.pick([0, 0, 500, 50]),
+  };
+}
+
+/** The faults that came with `drawLater`, switched off: what older seeds were found without. */
+export const noLaterFaults: Partial<Swarm> = {
+  byOperations: false,
+  reviewMsMax: 0,
+  objectsOneIn: 0,
+  clockSkewMsMax: 200,
+  diskMsMax: 0,
+  corruptOneIn: 0,
+};
 
 /** The swarm of a seed. */
 export function drawSwarm(seed: number, viewsMin: number): Swarm {
@@ -100,6 +140,7 @@ export function drawSwarm(seed: number, viewsMin: number): Swarm {
     crashInEffectsOneIn: isCalm ? 0 : dice.pick([0, 0, 2_000, 300]),
     downMsMean: dice.pick([10, 500, 5_000]),
     workMsMean: dice.pick([200, 2_000, 20_000]),
+    ...drawLater(dice, isCalm),
     viewsMin,
   };
 }

@@ -10,6 +10,7 @@ import type {
   Signable,
 } from "../../consensus/types.ts";
 import type { FakeLedger, SimBlock } from "./fakeLedger.ts";
+import type { Heard } from "./inbound.ts";
 import type { SimNode } from "./node.ts";
 import type { Swarm } from "./swarm.ts";
 import type { Verifier } from "./verifier.ts";
@@ -47,6 +48,9 @@ export type Observation = { readonly node: SimNode } & (
   | { readonly type: "reported"; readonly evidence: Evidence; readonly epoch: EpochInfo }
   | { readonly type: "stepped"; readonly status: ReplicaStatus; readonly epoch: EpochInfo }
   | { readonly type: "entered"; readonly views: number }
+  | { readonly type: "heard"; readonly statement: Heard }
+  | { readonly type: "crashed" }
+  | { readonly type: "fellSilent"; readonly reason: string }
 );
 
 /** What tests replace to plant a bug in every node; the program itself has no such switch. */

@@ -1,0 +1,347 @@
+import type { Address } from "../../base/brand.ts";
+import { bigIntToFixedBytes, bytesToBigInt, bytesToDigest, zeroAddress } from "../../base/bytes.ts";
+import { accept, refuse, type Outcome } from "../../base/outcome.ts";
+import type { AccountWrite } from "../../ledger/modules/dev.ts";
+import type { EthereumTransaction } from "../../ledger/thetaTypes.ts";
+import type { DevelopmentApi } from "../developmentApi.ts";
+import type { Method } from "../dispatch.ts";
+import { method } from "../dispatch.ts";
+import { errorCodes, invalidParams, limitExceeded, serverError } from "../errors.ts";
+import type { Answer, RpcError } from "../errors.ts";
+import { isJsonObject, memberOf } from "../json.ts";
+import type { MethodHost } from "../methodHost.ts";
+import { readThetaNumber, toQuantity } from "../numbers.ts";
+import {
+  anything,
+  ethereumAddress,
+  ethereumData,
+  flag,
+  optional,
+  storageSlot,
+  thetaNumber,
+  type Parameter,
+  type ParameterTable,
+  type ParameterValues,
+} from "../parameters.ts";
+import { ethereumSubmitError } from "../refusals.ts";
+import { callObject, messageOf, type CallObject } from "./callObject.ts";
+import { gasEstimate, requestOf } from "./ethereumCalls.ts";
+import { suggestedTip } from "./ethereumFees.ts";
+
+/*
+ * What Hardhat, Foundry and their like do to a chain under test. Only a devnet answers; elsewhere
+ * each of these methods says so.
+ */
+
+const style = "array";
+
+/** A method of a devnet, which any other node refuses in one sentence. */
+function onDevnet<P extends ParameterTable>(
+  { node }: MethodHost,
+  definition: {
+    readonly name: string;
+    readonly summary: string;
+    readonly parameters: P;
+    readonly call: (dev: DevelopmentApi, values: ParameterValues<P>) => Answer | Promise<Answer>;
+  },
+): Method {
+  const { name, summary, parameters, call } = definition;
+  return method({
+    name,
+    summary: `${summary} (devnets only)`,
+    style,
+    parameters,
+    call: (values) =>
+      node.development === null ? refuse(refusedHere(name)) : call(node.development, values),
+  });
+}
+
+function refusedHere(name: string): RpcError {
+  return {
+    code: errorCodes.methodNotFound,
+    message: `${name} is for development: only a devnet answers it (ledger devnet)`,
+    data: { code: "E_DEVNET_ONLY" },
+  };
+}
+
+function answerOf(outcome: Outcome<unknown, string>, value: boolean | string | null): Answer {
+  return outcome.ok ? accept(value) : refuse(serverError(outcome.refusal));
+}
+
+const none: AccountWrite = {
+  address: zeroAddress,
+  nonce: [],
+  balance: [],
+  code: [],
+  cleared: false,
+  storage: [],
+};
+
+/** The same method by Hardhat's and by anvil's name. */
+function bothNames(make: (prefix: "hardhat" | "anvil") => Method): readonly Method[] {
+  return [make("hardhat"), make("anvil")];
+}
+
+function writing<P extends ParameterTable>(
+  host: MethodHost,
+  definition: {
+    readonly name: string;
+    readonly summary: string;
+    readonly parameters: P;
+    readonly write: (values: ParameterValues<P>) => Partial<AccountWrite>;
+  },
+): readonly Method[] {
+  const { name, summary, parameters, write } = definition;
+  return bothNames((prefix) =>
+    onDevnet(host, {
+      name: `${prefix}_${name}`,
+      summary,
+      parameters,
+      call: async (dev, values) =>
+        answerOf(
+          await dev.write([{ ...none, ...write(values) }]),
+          prefix === "anvil" ? null : true,
+        ),
+    }),
+  );
+}
+
+function stateMethods(host: MethodHost): readonly Method[] {
+  return [
+    ...writing(host, {
+      name: "setBalance",
+      summary: "Sets an account's TFuelWei.",
+      parameters: { address: ethereumAddress, balance: thetaNumber },
+      write: ({ address, balance }) => ({ address, balance: [balance] }),
+    }),
+    ...writing(host, {
+      name: "setNonce",
+      summary: "Sets an account's next nonce.",
+      parameters: { address: ethereumAddress, nonce: thetaNumber },
+      write: ({ address, nonce }) => ({ address, nonce: [nonce] }),
+    }),
+    ...writing(host, {
+      name: "setCode",
+      summary: "Puts code at an address.",
+      parameters: { address: ethereumAddress, code: ethereumData },
+      write: ({ address, code }) => ({ address, code: [code] }),
+    }),
+    ...writing(host, {
+      name: "setStorageAt",
+      summary: "Sets a word of a contract's storage.",
+      parameters: { address: ethereumAddress, slot: storageSlot, word: ethereumData },
+      write: ({ address, slot, word }) => ({
+        address,
+        storage: [
+          {
+            slot: bytesToDigest(bigIntToFixedBytes(slot, 32)),
+            word: bytesToBigInt(word.subarray(0, 32)),
+          },
+        ],
+      }),
+    }),
+  ];
+}
+
+function accountMethods(host: MethodHost): readonly Method[] {
+  const parameters = { address: ethereumAddress };
+  return [
+    ...bothNames((prefix) =>
+      onDevnet(host, {
+        name: `${prefix}_impersonateAccount`,
+        summary: "Lets eth_sendTransaction send for an account without its key.",
+        parameters,
+        call: (dev, { address }) =>
+          dev.impersonate(address)
+            ? accept(prefix === "anvil" ? null : true)
+            : refuse(serverError("too many accounts are impersonated")),
+      }),
+    ),
+    ...bothNames((prefix) =>
+      onDevnet(host, {
+        name: `${prefix}_stopImpersonatingAccount`,
+        summary: "Ends that.",
+        parameters,
+        call: (dev, { address }) => {
+          const was = dev.stopImpersonating(address);
+          return accept(prefix === "anvil" ? null : was);
+        },
+      }),
+    ),
+  ];
+}
+
+const countOrOne = optional(thetaNumber, 1n);
+
+/** `evm_mine`: a time, or anvil's object with a number of blocks. */
+const mineOrder: Parameter<{ readonly seconds: bigint | null; readonly blocks: bigint }> = {
+  schema: { description: "time in seconds, or {blocks, timestamp}" },
+  optional: true,
+  read: (value) => {
+    if (value === undefined || value === null) return accept({ seconds: null, blocks: 1n });
+    const object = isJsonObject(value) ? value : { timestamp: value };
+    const time = memberOf(object, "timestamp") ?? null;
+    const seconds = time === null ? accept(null) : readThetaNumber(time);
+    const blocks = readThetaNumber(memberOf(object, "blocks") ?? 1);
+    if (!seconds.ok) return seconds;
+    return blocks.ok ? accept({ seconds: seconds.value, blocks: blocks.value }) : blocks;
+  },
+};
+
+function blockMethods(host: MethodHost): readonly Method[] {
+  return [
+    onDevnet(host, {
+      name: "evm_mine",
+      summary: "Commits blocks now.",
+      parameters: { order: mineOrder },
+      call: async (dev, { order }) => {
+        const { seconds, blocks } = order;
+        const timed = seconds === null ? null : dev.setNextTimestamp(Number(seconds));
+        if (timed !== null && !timed.ok) return refuse(serverError(timed.refusal));
+        return answerOf(await dev.mine(Number(blocks)), "0x0");
+      },
+    }),
+    ...bothNames((prefix) =>
+      onDevnet(host, {
+        name: `${prefix}_mine`,
+        summary: "Commits blocks now, so many seconds apart.",
+        parameters: { blocks: countOrOne, interval: optional(thetaNumber, 0n) },
+        call: async (dev, { blocks, interval }) => {
+          if (interval > 1n) dev.increaseTime(Number((blocks - 1n) * interval));
+          return answerOf(await dev.mine(Number(blocks)), prefix === "anvil" ? null : true);
+        },
+      }),
+    ),
+    onDevnet(host, {
+      name: "evm_setAutomine",
+      summary: "Whether transactions go into blocks by themselves.",
+      parameters: { on: flag },
+      call: (dev, { on }) => {
+        dev.setAutomining(on);
+        return accept(true);
+      },
+    }),
+    ...bothNames((prefix) =>
+      onDevnet(host, {
+        name: `${prefix}_getAutomine`,
+        summary: "Whether transactions go into blocks by themselves.",
+        parameters: {},
+        call: (dev) => accept(dev.isAutomining()),
+      }),
+    ),
+  ];
+}
+
+/** Seconds that fit a block's time. */
+const secondsMax = 3_155_760_000n;
+
+function timeMethods(host: MethodHost): readonly Method[] {
+  return [
+    onDevnet(host, {
+      name: "evm_setNextBlockTimestamp",
+      summary: "Time of the next block with transactions, in seconds.",
+      parameters: { seconds: thetaNumber },
+      call: (dev, { seconds }) =>
+        answerOf(dev.setNextTimestamp(Number(seconds)), seconds.toString()),
+    }),
+    onDevnet(host, {
+      name: "evm_increaseTime",
+      summary: "Moves the clock on.",
+      parameters: { seconds: thetaNumber },
+      call: (dev, { seconds }) =>
+        seconds > secondsMax
+          ? refuse(limitExceeded("timeJumpSecondsMax", Number(secondsMax), null))
+          : accept(dev.increaseTime(Number(seconds)).toString()),
+    }),
+    onDevnet(host, {
+      name: "evm_snapshot",
+      summary: "Remembers the state.",
+      parameters: {},
+      call: (dev) => {
+        const id = dev.snapshot();
+        return id.ok ? accept(toQuantity(id.value)) : refuse(serverError(id.refusal));
+      },
+    }),
+    onDevnet(host, {
+      name: "evm_revert",
+      summary: "Writes a remembered state back; height and time go on.",
+      parameters: { snapshot: thetaNumber },
+      call: async (dev, { snapshot }) => {
+        const done = await dev.revert(Number(snapshot));
+        return done.ok ? accept(done.value) : refuse(serverError(done.refusal));
+      },
+    }),
+  ];
+}
+
+/** The transaction that an object stands for, with what it leaves open filled in. */
+async function filled(
+  host: MethodHost,
+  call: CallObject,
+  from: Address,
+): Promise<Outcome<EthereumTransaction, RpcError>> {
+  const { node } = host;
+  const request = requestOf(host, call, { state: new Map(), block: {} });
+  if (!request.ok) return request;
+  const estimate =
+    call.gas === null
+      ? await gasEstimate(host, request.value, { type: "tag", tag: "latest" })
+      : accept(call.gas);
+  if (!estimate.ok) return estimate;
+  const tip = call.maxPriorityFeePerGas ?? suggestedTip(node);
+  const fee = call.maxFeePerGas ?? 2n * node.nextBaseFee() + tip;
+  const { to, value, data, accessList, authorizations } = messageOf(call);
+  const { gasPrice } = call;
+  const type = authorizations.length > 0 ? "setCode" : "feeMarket";
+  return accept({
+    type: gasPrice === null ? type : accessList.length > 0 ? "accessList" : "legacy",
+    nonce: call.nonce ?? node.pendingAccount(from).nonce,
+    gasLimit: estimate.value,
+    maxFeePerGas: gasPrice ?? fee,
+    maxPriorityFeePerGas: gasPrice ?? tip,
+    to,
+    value,
+    data,
+    accessList,
+    authorizations,
+  });
+}
+
+function sendTransaction(host: MethodHost): Method {
+  return onDevnet(host, {
+    name: "eth_sendTransaction",
+    summary: "Signs with a funded account's key, or sends for an impersonated account.",
+    parameters: { transaction: callObject, block: anything },
+    call: async (dev, { transaction }) => {
+      const from = transaction.from ?? dev.accounts[0] ?? null;
+      if (from === null) return refuse(invalidParams("from is missing"));
+      const isOwn = dev.accounts.includes(from);
+      if (!isOwn && !dev.isImpersonated(from))
+        return refuse(
+          serverError(`unknown account ${from}: it is neither funded nor impersonated`),
+        );
+      const whole = await filled(host, { ...transaction, from }, from);
+      if (!whole.ok) return whole;
+      const raw = dev.sign(from, whole.value);
+      if (raw === null) {
+        const { to, value, data, gasLimit } = whole.value;
+        const hash = await dev.transactAs({ from, to, value, data, gasLimit });
+        return hash.ok ? hash : refuse(ethereumSubmitError(hash.refusal));
+      }
+      const outcome = await host.submitter.submit({ envelope: "ethereum", raw });
+      if (outcome === "busy") return refuse(serverError("the node is busy"));
+      return outcome.ok ? accept(outcome.value.hash) : refuse(ethereumSubmitError(outcome.refusal));
+    },
+  });
+}
+
+/** `evm_*`, `hardhat_*`, `anvil_*` and `eth_sendTransaction`. */
+export function developmentMethods(host: MethodHost): readonly Method[] {
+  return [
+    ...stateMethods(host),
+    ...accountMethods(host),
+    ...blockMethods(host),
+    ...timeMethods(host),
+    sendTransaction(host),
+  ];
+}
