@@ -5,6 +5,7 @@ import { encodingDefects } from "./encodingDefects.ts";
 import { formatDefects } from "./formatDefects.ts";
 import { ledgerDefects } from "./ledgerDefects.ts";
 import { nodeDefects } from "./nodeDefects.ts";
+import { poolDefects } from "./poolDefects.ts";
 import { storageDefects } from "./storageDefects.ts";
 
 /** All planted defects; every row has at least one. */
@@ -12,6 +13,7 @@ export const defects: readonly Defect[] = [
   ...encodingDefects,
   ...formatDefects,
   ...ledgerDefects,
+  ...poolDefects,
   ...storageDefects,
   ...nodeDefects,
   ...apiDefects,
