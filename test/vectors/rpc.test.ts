@@ -144,8 +144,8 @@ type OpenRpc = {
   }[];
 };
 
-// Skipped only where the data is not beside the project, and never under CI.
 const present = vectorsPresent || process.env["CI"] === "true";
+// Skipped only where the data is not beside the project, and never under CI.
 test.skipIf(!present)("results have the form that rpc/openrpc-eth gives them", async () => {
   const { methods } = readJson("openrpc-eth.json.gz") as OpenRpc;
   const { server, node } = createFakeServer();
