@@ -44,7 +44,9 @@ export const receiveSettleCommand: Action = async (context, flags) => {
   const address = addressFlag("--address", requiredFlag("--address", flags.text("address")));
   const file = flags.text("voucher");
   const { chain } = await paySession(context, flags, address);
-  const receiver = await openReceiver(context.settings.folder, { address, chain });
+  // Nothing is served for it and it is handed in at once: there is no exposure to bound.
+  const policy = { exposureDivisor: 1n };
+  const receiver = await openReceiver(context.settings.folder, { address, chain, policy });
   try {
     await receiver.value.tick();
     if (file !== undefined) {

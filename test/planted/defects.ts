@@ -5,6 +5,7 @@ import { encodingDefects } from "./encodingDefects.ts";
 import { formatDefects } from "./formatDefects.ts";
 import { ledgerDefects } from "./ledgerDefects.ts";
 import { nodeDefects } from "./nodeDefects.ts";
+import { payDefects } from "./payDefects.ts";
 import { poolDefects } from "./poolDefects.ts";
 import { storageDefects } from "./storageDefects.ts";
 
@@ -14,6 +15,7 @@ export const defects: readonly Defect[] = [
   ...formatDefects,
   ...ledgerDefects,
   ...poolDefects,
+  ...payDefects,
   ...storageDefects,
   ...nodeDefects,
   ...apiDefects,
