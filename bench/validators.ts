@@ -70,12 +70,20 @@ export async function run(argv: readonly string[]): Promise<void> {
   };
   const before = calibrate();
   printCalibration("before", before);
-  const senders = benchSenders(400);
+  const senders = benchSenders(440);
   const count = perSecondMax * (settings.seconds + settings.warmupSeconds);
-  const path = join(temporaryFolder(), "transfers");
-  const file = writeTransactionFile(path, "ethereum", { senders, count });
-  const one = await measure(1, { settings, senders, file });
-  const many = await measure(Number(values.validators), { settings, senders, file });
+  const folder = temporaryFolder();
+  // Two groups of senders: what one file has sent is no news to the other.
+  const file = writeTransactionFile(join(folder, "load"), "ethereum", {
+    senders: senders.slice(40),
+    count,
+  });
+  const idle = writeTransactionFile(join(folder, "idle"), "ethereum", {
+    senders: senders.slice(0, 40),
+    count: idleRate * Math.max(1, settings.latencySeconds),
+  });
+  const one = await measure(1, { settings, senders, file, idle });
+  const many = await measure(Number(values.validators), { settings, senders, file, idle });
   report(one, many, Number(values.validators));
   if (settings.blockSeconds > 0) await printBlockRates(Number(values.validators), settings);
   printCalibration("after", calibrate(), before);
@@ -141,10 +149,12 @@ async function measure(
     settings,
     senders,
     file,
+    idle,
   }: {
     readonly settings: Settings;
     readonly senders: readonly Signer[];
     readonly file: TransactionFile;
+    readonly idle: TransactionFile;
   },
 ): Promise<Measured> {
   const servers = await startNetwork(count, senders, []);
@@ -157,8 +167,9 @@ async function measure(
         ? null
         : await runLoad({
             ...common,
+            file: idle,
             laneCount: 4,
-            countMax: idleRate * settings.latencySeconds,
+            countMax: idle.hashes.length,
             pace: { type: "open", ratePerSecond: idleRate },
             seconds: settings.latencySeconds,
             warmupSeconds: 1,

@@ -19,6 +19,9 @@ export const booleanFlags: ReadonlyMap<string, boolean> = new Map([
   ["yes", false],
   ["force", false],
   ["quiet", false],
+  ["offchain", false],
+  ["once", false],
+  ["validator", false],
   ["allow-missing-safety-file", false],
 ]);
 

@@ -72,7 +72,8 @@ function checkWallet(flags: Flags): void {
     });
 }
 
-async function openSigner(
+/** Opens a key for commands that sign more than one thing, asking for its password if need be. */
+export async function openSigner(
   context: Context,
   flags: Flags,
   key: StoredKey,

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { addCommand, addGroup, type World } from "./commandTree.ts";
+import { addPay } from "./payProgram.ts";
 import { versionLine } from "./version.ts";
 
 type FlagList = readonly (readonly [flag: string, text: string, otherwise?: string | boolean])[];
@@ -39,6 +40,7 @@ export function createWalletProgram(world: World): Command {
   addTransactions(program, world);
   addContracts(program, world);
   addStake(program, world);
+  addPay(program, world, transactionFlags);
   addQueries(program, world);
   addPeers(program, world);
   addKeys(program, world);
@@ -113,6 +115,73 @@ function addTransactions(program: Command, world: World): void {
       ...transactionFlags,
     ],
     load: async () => (await import("./commands/staking.ts")).distributeCommand,
+  });
+  addPools(tx, world);
+}
+
+function addPools(tx: Command, world: World): void {
+  const load = () => import("./commands/pools.ts");
+  const duration = ["--duration <blocks>", "blocks for which it holds", "1000"] as const;
+  addCommand(tx, world, {
+    usage: "reserve",
+    summary: "open a micropayment pool",
+    example:
+      "ledgercli tx reserve --from=2E83…43bab --fund=100 --collateral=101 --duration=1002 --resource_ids=rid1000001",
+    flags: [
+      ["--from <address>", "payer"],
+      ["--fund <amount>", "TFUEL for receivers", "0"],
+      ["--collateral <amount>", "TFUEL that overspending costs; above the fund", "0"],
+      ["--resource-ids <list>", "what it pays for, separated by commas"],
+      duration,
+      ...transactionFlags,
+    ],
+    load: async () => (await load()).reserveCommand,
+  });
+  addCommand(tx, world, {
+    usage: "release",
+    summary: "close a pool whose freeze is over; this happens by itself too",
+    example: "ledgercli tx release --from=2E83…43bab --reserve_seq=4",
+    flags: [
+      ["--from <address>", "payer"],
+      ["--reserve-seq <number>", "sequence that opened the pool"],
+      ...transactionFlags,
+    ],
+    load: async () => (await load()).releaseCommand,
+  });
+  addCommand(tx, world, {
+    usage: "split_rule",
+    alias: "split-rule",
+    summary: "say who shares in the payments for a resource, after a notice",
+    example:
+      "ledgercli tx split_rule --from=2E83…43bab --resource_id=rid1000001 --addresses=9F12…3Ec6 --percentages=30",
+    flags: [
+      ["--from <address>", "account that owns the rule"],
+      ["--resource-id <id>", "what is paid for"],
+      ["--addresses <list>", "who shares, separated by commas"],
+      ["--percentages <list>", "their shares, in the same order"],
+      duration,
+      ...transactionFlags,
+    ],
+    load: async () => (await load()).splitRuleCommand,
+  });
+  addCommand(tx, world, {
+    usage: "service_payment",
+    alias: "service-payment",
+    summary: "settle a voucher as its receiver",
+    example:
+      "ledgercli tx service_payment --from=2E83…43bab --to=9F12…3Ec6 --amount=5 --reserve_seq=4 --resource_id=rid1000001 --source_signature=3bb9…be00",
+    flags: [
+      ["--from <address>", "payer: owner of the pool"],
+      ["--to <address>", "receiver: it signs and pays the fee"],
+      ["--amount <amount>", "TFUEL that the voucher is made out for"],
+      ["--payment-seq <number>", "payment sequence of the voucher", "1"],
+      ["--reserve-seq <number>", "sequence that opened the pool"],
+      ["--resource-id <id>", "what was paid for"],
+      ["--source-signature <hex>", "the payer's signature, 65 bytes"],
+      ["--min <amount>", "least TFUEL that must reach the receiver", "0"],
+      ...transactionFlags,
+    ],
+    load: async () => (await load()).servicePaymentCommand,
   });
 }
 
@@ -238,6 +307,14 @@ function addQueries(program: Command, world: World): void {
     example: "ledgercli query tx --hash=0x27f1…41dd",
     flags: [["--hash <hash>", "transaction hash, Theta's or Ethereum's"]],
     load: async () => (await load()).transactionQuery,
+  });
+  addCommand(query, world, {
+    usage: "split_rule [resource]",
+    alias: "split-rule",
+    summary: "who shares in the payments for a resource",
+    example: "ledgercli query split_rule --resource_id=rid1000001",
+    flags: [["--resource-id <id>", "what is paid for"]],
+    load: async () => (await load()).splitRuleQuery,
   });
   addPlainQueries(query, world);
   for (const [name, summary] of [

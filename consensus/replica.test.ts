@@ -352,7 +352,7 @@ describe("with others", () => {
     expect(only(from(b), "sign")).toHaveLength(1);
   });
 
-  it("asks for the block that a certificate speaks of, and again with the timer", () => {
+  it("K12: asks for the block that a certificate speaks of, and again with the timer", () => {
     const { replica } = createReplica(stakes, self);
     const vote = { epoch: 0, view: 1, block: first.hash, parentView: 0 };
     const certificate = committee.certificate(vote, [0, 1, 2]) as Verified<Certificate>;

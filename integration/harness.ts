@@ -141,6 +141,33 @@ export function ledger(argv: readonly string[], options: RunOptions = {}): Promi
   return run(join(root, "bin", "ledger"), argv, options);
 }
 
+/** A program that was started and may have ended since. */
+export type Launched = {
+  readonly pid: number;
+  readonly out: () => string;
+  readonly err: () => string;
+  readonly isEnded: () => boolean;
+  /** Resolves when it has ended: its exit code, `null` if a signal ended it. */
+  readonly ended: Promise<number | null>;
+  /** Sends the signal and waits for the end. */
+  readonly stop: (signal?: NodeJS.Signals) => Promise<number | null>;
+};
+
+/** Starts one of our programs and waits for nothing. */
+export function launch(
+  program: "ledger" | "ledgercli",
+  argv: readonly string[],
+  options: RunOptions = {},
+): Launched {
+  const child = start(join(root, "bin", program), argv, options);
+  const text = collect(child);
+  const ended = new Promise<number | null>((done) => child.once("close", done));
+  const isEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  const stop = (signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> =>
+    endProcess(child, signal);
+  return { pid: child.pid ?? 0, ...text, isEnded, ended, stop };
+}
+
 /** A node that runs. */
 export type RunningNode = {
   readonly url: string;

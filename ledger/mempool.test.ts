@@ -86,6 +86,16 @@ class Pool {
   }
 }
 
+test("what has no sequence is alone about its subject; a higher bid replaces it", () => {
+  const pool = new Pool();
+  expect(pool.add("x@10 about pool")).toBe("ok");
+  expect(pool.add("y@10 about pool")).toBe("replacementTooCheap");
+  expect(pool.add("y@11 about other")).toBe("ok");
+  expect(pool.add("z@11 about pool")).toBe("ok, replaced x@10 about pool");
+  expect(pool.commit("z@11 about pool")).toBe("committed z@11 about pool");
+  expect(pool.add("x@10 about pool")).toBe("ok");
+});
+
 test("price decides between accounts, sequence within one, age between equals", () => {
   const pool = new Pool();
   for (const text of ["a2@9", "b1@5", "a1@1", "c1@5", "d1@7"]) expect(pool.add(text)).toBe("ok");

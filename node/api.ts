@@ -273,15 +273,14 @@ function stateReads(
       }
       const state = at(height);
       if (!state.ok) return state;
-      const read = definition.parameters.fromJson(parameters);
-      if (read === null) {
+      if (definition.parameters.fromJson(parameters) === null) {
         const detail = `expected ${definition.parameters.description}`;
         return refuse<QueryRefusal>({ code: "parametersInvalid", detail });
       }
       return readOrPruned<Json, QueryRefusal>(parts, height, () => {
         const block = height === null ? chain.head : reads.headAtHeight(height);
         const context = executor.open(state.value, headContext(block ?? chain.head));
-        const answer = definition.answer(context, read.value);
+        const answer = definition.answer(context, parameters);
         return answer.ok ? answer : refuse({ code: "refused", detail: answer.refusal });
       });
     },

@@ -41,7 +41,9 @@ function createPool(): {
     const hash = evidenceHash(evidence);
     return accept([{ offender: holder(signer), epoch, view, reporter, evidence: hash }]);
   };
-  return { pool: new EvidencePool(judge, (encoded) => added.push(encoded)), settled, added };
+  const pool = new EvidencePool(judge);
+  pool.watch((encoded) => added.push(encoded));
+  return { pool, settled, added };
 }
 
 test("one piece of an offender in an epoch waits, and is told to peers once", () => {
@@ -61,9 +63,13 @@ test("one piece of an offender in an epoch waits, and is told to peers once", ()
 });
 
 test("what peers send is read strictly", () => {
-  const { pool } = createPool();
+  const { pool, added } = createPool();
   const report = { evidence: doubleVote(0, 1), reporter: holder(5) };
-  expect(pool.addEncoded(encodeReport(report)).ok).toBe(true);
+  const hash = evidenceHash(report.evidence);
+  const encoded = encodeReport(report);
+  expect(pool.addEncoded(encoded)).toEqual(accept({ hash, isNew: true }));
+  expect(pool.addEncoded(encoded)).toEqual(accept({ hash, isNew: false }));
+  expect(added).toEqual([]); // Who sent it has told the others.
   const wrong = pool.addEncoded(encodeReport(report).subarray(1));
   expect(wrong.ok ? null : wrong.refusal.code).toBe("evidenceMalformed");
 });

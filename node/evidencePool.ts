@@ -20,16 +20,22 @@ export type Judge = (report: EvidenceReport) => Outcome<readonly Offence[], Refu
 
 type Entry = PendingEvidence & { readonly encoded: Uint8Array };
 
+/** A piece that is here, and whether it was before. */
+type Added = { readonly hash: Digest; readonly isNew: boolean };
+
 /** Evidence that waits for a block: found here, submitted by clients, or heard from peers. */
 export class EvidencePool {
   readonly #judge: Judge;
-  readonly #onAdded: (encoded: Uint8Array) => void;
+  #onAdded: (encoded: Uint8Array) => void = () => {};
   readonly #entries = new Map<Digest, Entry>();
   #epoch = 0;
 
-  /** `onAdded` is told of each new piece: it is to be gossiped, as it stands in a block. */
-  constructor(judge: Judge, onAdded: (encoded: Uint8Array) => void) {
+  constructor(judge: Judge) {
     this.#judge = judge;
+  }
+
+  /** Tells of each piece that is found here or submitted, as it is to be gossiped. */
+  watch(onAdded: (encoded: Uint8Array) => void): void {
     this.#onAdded = onAdded;
   }
 
@@ -47,26 +53,33 @@ export class EvidencePool {
     return [...this.#entries.values()].slice(0, blockEvidenceMax).map(({ encoded }) => encoded);
   }
 
-  /** Takes a report as peers and blocks carry it. */
-  addEncoded(encoded: Uint8Array): Outcome<Digest, Refusal> {
+  /** Takes a report as peers carry it, who also pass it on; says whether it was new. */
+  addEncoded(encoded: Uint8Array): Outcome<Added, Refusal> {
     const report = decodeReport(encoded);
-    if (report.ok) return this.add(report.value.evidence, report.value.reporter);
+    if (report.ok) return this.#add(report.value);
     const { code } = report.refusal;
     return refuse({ code: "evidenceMalformed", got: code, expected: "a report" });
   }
 
   /** Takes a piece if it proves something that waits not yet; gives its hash. */
   add(evidence: Evidence, reporter: Address): Outcome<Digest, Refusal> {
+    const added = this.#add({ evidence, reporter });
+    if (!added.ok) return added;
+    const { hash, isNew } = added.value;
+    if (isNew) this.#onAdded(encodeReport({ evidence, reporter }));
+    return accept(hash);
+  }
+
+  #add(report: EvidenceReport): Outcome<Added, Refusal> {
+    const { evidence, reporter } = report;
     const hash = evidenceHash(evidence);
-    if (this.#entries.has(hash)) return accept(hash);
+    if (this.#entries.has(hash)) return accept({ hash, isNew: false });
     if (this.#entries.size >= evidencePoolMax) {
       return refuse({ code: "evidenceFull", got: evidencePoolMax, expected: "fewer" });
     }
-    const report = { evidence, reporter };
     const judged = this.#judge(report);
     if (!judged.ok) return judged;
-    const offences = judged.value.filter((offence) => !this.#waits(offence));
-    const [first] = offences;
+    const [first] = judged.value.filter((offence) => !this.#waits(offence));
     if (first === undefined) {
       const got = `epoch ${judged.value[0]?.epoch}`;
       return refuse({ code: "evidenceKnown", got, expected: "a new offence" });
@@ -75,8 +88,7 @@ export class EvidencePool {
     const accused = judged.value.map(({ offender }) => offender);
     const { epoch, view } = first;
     this.#entries.set(hash, { hash, evidence, reporter, epoch, view, accused, encoded });
-    this.#onAdded(encoded);
-    return accept(hash);
+    return accept({ hash, isNew: true });
   }
 
   #waits({ offender, epoch }: Offence): boolean {

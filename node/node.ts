@@ -32,7 +32,7 @@ import { connectionsMaxOf, openFilesMax } from "./openFiles.ts";
 import type { Peering } from "./peering.ts";
 import { Reads } from "./reads.ts";
 import { replicaOptionsOf, viewTimeoutMsShort } from "./replicaOptions.ts";
-import { ReviewStage, type Reviewer } from "./review.ts";
+import { realTimer, ReviewStage, type Reviewer } from "./review.ts";
 import { Signer } from "./signer.ts";
 import { restoreBlocks, startPoint } from "./startPoint.ts";
 import { StateThreads } from "./stateThreads.ts";
@@ -321,7 +321,7 @@ function createBase(
     executor,
     chain,
     headState: new HeadState(chain, executor),
-    evidence: new EvidencePool(judge, () => {}),
+    evidence: new EvidencePool(judge),
     reads: new Reads(store, genesis.chain),
     waiters: new Waiters(),
     clock: new BlockClock(() => Date.now()),
@@ -393,11 +393,7 @@ function worldFacts(
   | "epochProof"
   | "log"
 > {
-  const setTimer = (delayMs: number, callback: () => void): (() => void) => {
-    const handle = setTimeout(callback, delayMs);
-    return () => clearTimeout(handle);
-  };
-  const stage = { budgetMs: reviewBudgetMs, setTimer, log: log.child("review") };
+  const stage = { budgetMs: reviewBudgetMs, setTimer: realTimer, log: log.child("review") };
   return {
     genesis: genesis.hash,
     chain,

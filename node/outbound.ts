@@ -1,6 +1,7 @@
 import type { Address, Digest } from "../base/brand.ts";
 import { assert } from "../base/assert.ts";
 import type { Message, Recipient, SignedProposal } from "../consensus/types.ts";
+import { verifiedOwn } from "../crypto/verify.ts";
 import type { CommitProof } from "../ledger/blockTypes.ts";
 import type { Network } from "../p2p/network.ts";
 import type { PeerId } from "../p2p/peerId.ts";
@@ -82,7 +83,11 @@ export class PeerOutbound implements Outbound {
     assert(validator !== undefined, "a message goes to a member");
     const peers = validators.of(validator.blsKey);
     const sent = statements.broadcast(peers, message);
-    if (sent.length === 0) this.#gossip(message);
+    if (sent.length > 0) return;
+    this.#gossip(message);
+    // The leader is not there: everybody makes the certificate, and needs the own vote for it.
+    if (message.type !== "vote") return;
+    this.#engine?.deliver({ type: "voteReceived", vote: verifiedOwn(message.vote) });
   }
 
   #sendProposal({ statement, signer, signature }: SignedProposal): void {

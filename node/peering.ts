@@ -7,6 +7,8 @@ import { BlockFetcher } from "./blockFetcher.ts";
 import type { CommittedBlock } from "./chain.ts";
 import type { DiskStore } from "./diskStore.ts";
 import type { Engine } from "./engine.ts";
+import { gossipEvidence } from "./evidenceGossip.ts";
+import type { EvidencePool } from "./evidencePool.ts";
 import { Follower } from "./follower.ts";
 import { Inbound, type InboundParts } from "./inbound.ts";
 import { emptyCodec, peerMessageCodec, type PeerMessage } from "./messages.ts";
@@ -33,6 +35,7 @@ export type PeeringOptions = Omit<PeerNetworkOptions, "runtime"> & {
   readonly executor: Executor;
   readonly reads: Reads;
   readonly pool: TransactionPool;
+  readonly evidence: EvidencePool;
   /** Told how many signatures of consensus were verified. */
   readonly onChecked: (claims: number) => void;
   readonly onUnused: InboundParts["onUnused"];
@@ -70,6 +73,7 @@ export class Peering {
     const isFollowing = (): boolean => this.#node?.engine.isRunning ?? false;
     const parts = { pool, log: log.child("transactions"), isFollowing };
     this.#transactions = new TransactionGossip(network, scope, parts);
+    gossipEvidence(network, scope, { evidence: options.evidence, isFollowing });
     this.outbound = new PeerOutbound({
       network,
       chain,

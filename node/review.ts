@@ -34,6 +34,12 @@ export const reviewersMax = 32;
 /** Calls back once after some time; the returned function cancels. */
 export type SetTimer = (delayMs: number, callback: () => void) => () => void;
 
+/** The timer of a running node. */
+export const realTimer: SetTimer = (delayMs, callback) => {
+  const handle = setTimeout(callback, delayMs);
+  return () => clearTimeout(handle);
+};
+
 /** Asks all reviewers at once; `budgetMs` for all of them together. */
 export class ReviewStage {
   readonly #reviewers: readonly Reviewer[];

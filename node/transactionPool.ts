@@ -65,6 +65,8 @@ export class TransactionPool {
   readonly #abandoned = new Map<Digest, string>();
   /** Local transactions whose journal record is under way. */
   readonly #unwritten = new Map<Digest, Promise<void>>();
+  /** By the very bytes that a block is put together from, so that these need no second look. */
+  readonly #known = new WeakMap<Uint8Array, Verified<Transaction>>();
   /** Blocks whose signers are being recovered ahead. */
   readonly #prepared = new WeakMap<
     readonly Uint8Array[],
@@ -234,6 +236,7 @@ export class TransactionPool {
     const added = this.#mempool.add(candidate, accounts);
     if (!added.ok) return this.#refusedOf(hash, added.refusal, origin);
     this.#abandoned.delete(hash);
+    this.#known.set(transaction.encoded, transaction);
     this.#onRemovals(added.value);
     if (origin === "local") this.#write(hash, unverified.encoded);
     this.#onPending(hash);
@@ -293,14 +296,17 @@ export class TransactionPool {
   async #recoverBlock(
     encoded: readonly Uint8Array[],
   ): Promise<readonly Verified<Transaction>[] | null> {
-    const decoded = encoded.map((bytes) => decodeEncoded(bytes, this.#chain));
     const transactions: (Verified<Transaction> | null)[] = [];
     const open: { readonly index: number; readonly unverified: UnverifiedTransaction }[] = [];
-    for (const [index, outcome] of decoded.entries()) {
-      if (!outcome.ok) return null;
-      const known = this.#mempool.get(outcome.value.hash);
+    for (const [index, bytes] of encoded.entries()) {
+      const known = this.#known.get(bytes) ?? null;
       transactions.push(known);
-      if (known === null) open.push({ index, unverified: outcome.value });
+      if (known !== null) continue;
+      const decoded = decodeEncoded(bytes, this.#chain);
+      if (!decoded.ok) return null;
+      const pending = this.#mempool.get(decoded.value.hash);
+      transactions[index] = pending;
+      if (pending === null) open.push({ index, unverified: decoded.value });
     }
     const claims = open.flatMap(({ unverified }) => unverified.claims);
     // A block is never refused for want of room in the queue: then its signers are recovered here.

@@ -129,10 +129,15 @@ test("the public names of the sdk", () => {
       "signEthereumTransfer",
       "signOperation",
       "signRegisterKey",
+      "signReleaseFund",
+      "signReserveFund",
       "signRewardDistribution",
       "signSend",
+      "signSettlement",
       "signSmartContract",
+      "signSplitRule",
       "signWithdrawStake",
+      "walletSignature",
     ]
   `);
 });

@@ -12,9 +12,13 @@ import type {
   Coins,
   EthereumTransaction,
   ModuleOperation,
+  Split,
   ThetaTransaction,
   TxInput,
 } from "../ledger/thetaTypes.ts";
+import { settlementOf, type SettlementTerms, type SignedVoucher } from "../ledger/voucher.ts";
+
+export { walletSignature } from "../ledger/voucher.ts";
 
 /** Something that signs for one address: a key in memory here, a device or a daemon elsewhere. */
 export interface Signer {
@@ -60,6 +64,10 @@ export const nativeGasMax = {
   sendPerAccount: 10_000n,
   stake: 50_000n,
   registerKey: 200_000n,
+  reserve: 20_000n,
+  reservePerResource: 2_000n,
+  splitRule: 61_100n,
+  pool: 20_000n,
 } as const;
 
 /** A signer from a 32-byte private key. */
@@ -136,6 +144,71 @@ export function signRewardDistribution(
     beneficiary: { address: terms.beneficiary, coins: noCoins },
     splitBasisPoint: terms.splitBasisPoint,
   }));
+}
+
+/** Opens a micropayment pool with coins of the signer; amounts in TFuelWei. */
+export function signReserveFund(
+  signer: Signer,
+  terms: NativeTerms & {
+    readonly fund: bigint;
+    /** Above the fund: lost if the signer's vouchers are worth more than the fund. */
+    readonly collateral: bigint;
+    readonly resourceIds: readonly string[];
+    readonly durationBlocks: bigint;
+  },
+): SignedTransaction {
+  const input = inputOf(signer, terms, { thetaWei: 0n, tfuelWei: terms.fund });
+  return signWith(signer, terms, input, (source) => ({
+    type: "reserveFund",
+    fee: feeOf(terms),
+    source,
+    collateral: { thetaWei: 0n, tfuelWei: terms.collateral },
+    resourceIds: terms.resourceIds,
+    duration: terms.durationBlocks,
+  }));
+}
+
+/** Closes a pool of the signer whose freeze is over; the ledger does so by itself. */
+export function signReleaseFund(
+  signer: Signer,
+  terms: NativeTerms & { readonly reserveSequence: bigint },
+): SignedTransaction {
+  const input = inputOf(signer, terms, noCoins);
+  const { reserveSequence } = terms;
+  return signWith(signer, terms, input, (source) => {
+    return { type: "releaseFund", fee: feeOf(terms), source, reserveSequence };
+  });
+}
+
+/** Says who shares in the payments for a resource, in whole per cent. */
+export function signSplitRule(
+  signer: Signer,
+  terms: NativeTerms & {
+    readonly resourceId: string;
+    readonly splits: readonly Split[];
+    readonly durationBlocks: bigint;
+  },
+): SignedTransaction {
+  const input = inputOf(signer, terms, noCoins);
+  return signWith(signer, terms, input, (initiator) => ({
+    type: "splitRule",
+    fee: feeOf(terms),
+    resourceId: terms.resourceId,
+    initiator,
+    splits: terms.splits,
+    duration: terms.durationBlocks,
+  }));
+}
+
+/** Settles a voucher of the signer's; its fee may come out of what it brings. */
+export function signSettlement(
+  signer: Signer,
+  terms: Pick<NativeTerms, "chain"> & SettlementTerms & { readonly voucher: SignedVoucher },
+): SignedTransaction {
+  const payment = settlementOf(terms.voucher, terms);
+  const signature = signer.sign(keccak256(signBytes(payment, terms.chain, "v1")));
+  const target = { ...payment.target, signature };
+  return signedTransaction(encodeThetaTransaction({ ...payment, target }));
 }
 
 /** A module operation of one signer, who also pays; `body` is the operation's own RLP. */

@@ -62,6 +62,12 @@ export const transactionQuery: Action = async (context, flags, [positional]) => 
   await ask(context, "theta.GetTransaction", { hash: digestFlag("--hash", text) });
 };
 
+/** `query split_rule`. */
+export const splitRuleQuery: Action = async (context, flags, [positional]) => {
+  const text = requiredFlag("--resource_id", flags.text("resourceId") ?? positional);
+  await ask(context, "theta.GetSplitRule", { resource_id: text });
+};
+
 const plainMethods = {
   status: "theta.GetStatus",
   version: "theta.GetVersion",

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { LedgerNetwork } from "../../test/fakes/ledgerNetwork.ts";
+import { addressOf, LedgerNetwork } from "../../test/fakes/ledgerNetwork.ts";
 import { checkTable } from "../../test/fakes/ledgerTable.ts";
-import { batchOf, entryOf, voucherOf } from "../../test/fakes/poolSteps.ts";
+import { batchOf, entryOf, poolTransaction, voucherOf } from "../../test/fakes/poolSteps.ts";
+import { encodeWith } from "../schema.ts";
+import { batchSchema } from "../voucher.ts";
 
 /* Batches: each voucher is paid or refused by itself, and only what cannot hurt its target is. */
 
@@ -68,4 +70,28 @@ describe("M12 whose signature counts", () => {
       { paid: "10", net: "10" },
     ]);
   });
+});
+
+test("the best vouchers of 100 payers for 10 receivers settle in ten batches", async () => {
+  const payers = Array.from({ length: 100 }, (_, i) => `payer${i}`);
+  const coins = { thetaWei: 0n, tfuelWei: 10_000n };
+  const network = new LedgerNetwork({ balances: ["dora", ...payers].map((each) => [each, coins]) });
+  const openings = payers.map((payer) =>
+    poolTransaction(network, `reserve ${payer} fund 100 collateral 101 for rid`.split(" ")),
+  );
+  await network.execute(openings.filter((each) => each !== null));
+  let bytes = 0;
+  for (let receiver = 0; receiver < 10; receiver += 1) {
+    const entries = payers.map((source) => {
+      const terms = { source, target: `receiver${receiver}`, resourceId: "rid" };
+      const numbers = { amount: 10n, paymentSequence: 1n, reserveSequence: 1n };
+      return entryOf(voucherOf(network, { ...terms, ...numbers }));
+    });
+    bytes += encodeWith(batchSchema, { entries }).length;
+    await network.execute([batchOf(network, "dora", entries)]);
+    const address = addressOf(`receiver${receiver}`);
+    expect(network.state.account(address)?.balance).toBe(1_000n);
+  }
+  // 131,072 bytes and 16,777,216 gas of one transaction hold far more than 100 of them.
+  expect(bytes / 1_000).toBeLessThan(125);
 });

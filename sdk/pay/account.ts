@@ -3,8 +3,9 @@ import { assert } from "../../base/assert.ts";
 import { emptyBytes, hexToBytes } from "../../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import { decodeRlp, encodeRlp, rlpBigInt, rlpText, RlpReader } from "../../base/rlp.ts";
+import type { PoolId } from "../../ledger/pool.ts";
 import { signedVoucherSchema, type SignedVoucher, type Voucher } from "../../ledger/voucher.ts";
-import { unsettledOf, type PoolId, type PoolView, type Settled } from "./pool.ts";
+import { unsettledOf, type PoolView, type Settled } from "./pool.ts";
 
 /*
  * What a receiver knows of one pool, and its rules. Pure: time, disk and chain are the caller's.
@@ -118,7 +119,7 @@ export function incrementOf(account: Account, voucher: Voucher): Outcome<bigint,
   return accept(amount);
 }
 
-/** The best voucher, or what was settled if that is beyond it: the payer may settle others himself. */
+/** The best voucher, or what was settled beyond it: a payer may settle others himself. */
 function bestKnown({
   best,
   view: { settled },

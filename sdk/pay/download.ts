@@ -1,6 +1,6 @@
 import { PayPeerError } from "./errors.ts";
 import { chunkCount, chunkRange } from "./manifest.ts";
-import { rangeName } from "./range.ts";
+import { rangeName, readRangeName } from "./range.ts";
 import type { Payer } from "./payer.ts";
 import type { Chunk, Source, SourceRefusal } from "./source.ts";
 
@@ -89,6 +89,7 @@ class Run {
 
   async work(): Promise<void> {
     const { window, signal } = this.#parts;
+    await this.#keepPresent();
     const workers = this.#works.flatMap((work) =>
       Array.from({ length: window }, () => this.#serve(work)),
     );
@@ -124,6 +125,20 @@ class Run {
     for (let index = 0; index < chunkCount(first.manifest); index += 1)
       if (names.has(rangeName(first.id, chunkRange(first.manifest, index)))) owed.add(index);
     return owed;
+  }
+
+  /** What came in an earlier run that ended before it could say so. */
+  async #keepPresent(): Promise<void> {
+    const { payer, sink } = this.#parts;
+    await sink.sync();
+    for (const { source } of this.#works) {
+      const { manifest, id, offer } = source;
+      const present = payer.unservedRanges(offer.payTo).filter((name) => {
+        const range = readRangeName(id, name);
+        return range !== null && sink.has(Math.floor(range.start / manifest.chunkBytes));
+      });
+      await payer.served(offer.payTo, present);
+    }
   }
 
   async #serve(work: Worked): Promise<void> {

@@ -1,9 +1,6 @@
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
-import {
-  signedVoucherSchema,
-  type SignedVoucher,
-  type VoucherChain,
-} from "../../ledger/voucher.ts";
+import type { SignedVoucher, VoucherChain } from "../../ledger/voucher.ts";
+import { readVoucherJson, voucherToJson } from "./voucherJson.ts";
 import { exposureMax, type PayRefusal } from "./account.ts";
 import { poolOf } from "./pool.ts";
 import type { Price } from "./price.ts";
@@ -142,8 +139,8 @@ export class PayGate {
     if (version !== x402Version) return refuse("invalid_x402_version");
     if (!isRecord(accepted) || accepted["scheme"] !== poolScheme) return refuse("invalid_scheme");
     if (accepted["network"] !== networkOf(this.#chain.id)) return refuse("invalid_network");
-    const voucher = isRecord(payload) ? signedVoucherSchema.fromJson(payload["voucher"]) : null;
-    return voucher === null ? refuse("invalid_payload") : accept(voucher.value);
+    const voucher = isRecord(payload) ? readVoucherJson(payload["voucher"]) : null;
+    return voucher === null ? refuse("invalid_payload") : accept(voucher);
   }
 
   #require(
@@ -171,7 +168,7 @@ export class PayGate {
     const account = this.#receiver.accountOf(poolOf(voucher));
     if (account === null) return null;
     return {
-      voucher: account.best === null ? null : signedVoucherSchema.toJson(account.best),
+      voucher: account.best === null ? null : voucherToJson(account.best),
       balance: account.balance.toString(),
       exposureMax: exposureMax(account, this.#receiver.policy).toString(),
       settledSequence: account.view.settled.paymentSequence.toString(),

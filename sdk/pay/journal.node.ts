@@ -102,6 +102,12 @@ export async function openJournal(
   }
 }
 
+/** The records of a journal that another process may hold: what it has on disk by now. */
+export async function readJournal(disk: PayDisk, path: string): Promise<readonly Uint8Array[]> {
+  const bytes = await guarded(path, () => disk.read(path));
+  return bytes === null ? [] : parseFile(path, bytes).records;
+}
+
 type JournalParts = {
   readonly disk: PayDisk;
   readonly path: string;
@@ -215,7 +221,7 @@ export class Journal {
     if (this.#size > this.#sizeMax) await this.#compact();
   }
 
-  /** Afterwards the file may hold what is still queued as well: records say what is, not what changed. */
+  /** The file may then hold what is still queued as well: records say what is, not what changed. */
   async #compact(): Promise<void> {
     const { size, nextNumber } = await replaceFile(this.#disk, this.#path, this.#live());
     await this.#file.close();

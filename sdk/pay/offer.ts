@@ -1,11 +1,8 @@
 import type { Address } from "../../base/brand.ts";
 import { textToAddressOrNull } from "../../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
-import {
-  signedVoucherSchema,
-  type SignedVoucher,
-  type VoucherChain,
-} from "../../ledger/voucher.ts";
+import type { SignedVoucher, VoucherChain } from "../../ledger/voucher.ts";
+import { readVoucherJson, voucherToJson } from "./voucherJson.ts";
 import { weiPerUnitMax, type Price } from "./price.ts";
 import {
   decodeHeader,
@@ -78,9 +75,7 @@ function readPrice(unit: unknown, wei: unknown): Price | null {
 }
 
 function readShown(account: unknown): SignedVoucher | null {
-  return isRecord(account)
-    ? (signedVoucherSchema.fromJson(account["voucher"])?.value ?? null)
-    : null;
+  return isRecord(account) ? readVoucherJson(account["voucher"]) : null;
 }
 
 /** Makes payment headers for one offer: what does not change is written once. */
@@ -89,6 +84,5 @@ export function paymentHeaders(
 ): (voucher: SignedVoucher) => string {
   const accepted = JSON.stringify(requirements);
   const before = `{"x402Version":${x402Version},"accepted":${accepted},"payload":{"voucher":`;
-  return (voucher) =>
-    encodeJsonText(`${before}${JSON.stringify(signedVoucherSchema.toJson(voucher))}}}`);
+  return (voucher) => encodeJsonText(`${before}${JSON.stringify(voucherToJson(voucher))}}}`);
 }

@@ -143,6 +143,18 @@ test("authorizations that are not used are given to whoever needs them", async (
   await payer.trim();
 });
 
+test("two first payments to one receiver at once do not forget one another", async () => {
+  const world = new PayWorld();
+  const payer = await world.payer();
+  const payments = await Promise.all([paid(payer, 30n), paid(payer, 400n), paid(payer, 5n)]);
+  expect(payments.map((one) => (typeof one === "string" ? one : one.added))).toEqual([
+    30n,
+    400n,
+    5n,
+  ]);
+  expect(payer.pools()[0]?.signed).toBe(435n);
+});
+
 test("payments at once, in any mix, never exceed the fund and never share an amount", async () => {
   const payments = fc.array(
     fc.record({ cost: fc.bigInt({ min: 1n, max: 200n }), to: fc.integer({ min: 2, max: 5 }) }),

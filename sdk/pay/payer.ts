@@ -155,18 +155,35 @@ export class Payer {
   /** Signs for one request more; the same range to the same receiver is signed once. */
   async pay(request: PayRequest): Promise<Outcome<Payment, PayerRefusal>> {
     assert(request.cost > 0n, "what is free is not paid for");
-    for (;;) {
-      const again = this.#paidBefore(request);
-      if (again !== null) return accept({ voucher: again, added: 0n });
-      const over = this.#overBudget(request);
-      if (over !== null) return refuse(over);
+    const ready = this.#ready(request);
+    if (ready !== null) return ready;
+    // Signed before anybody else's turn: else two that both fit would take it from each other.
+    return this.#alone(async () => {
       const chosen = this.#choose(request);
-      if (!chosen.ok) return chosen;
-      const { book, lane } = chosen.value;
-      const wanted = signedOn(lane) + request.cost;
-      if (wanted <= lane.authorized) return this.#sign(book, lane, request);
-      await this.#alone(() => this.#authorize(book, lane, request.cost));
-    }
+      if (chosen.ok) await this.#authorize(chosen.value.book, chosen.value.lane, request.cost);
+      return this.#ready(request) ?? refuse(this.#exhausted(request));
+    });
+  }
+
+  /** The payment, if it can be signed or refused as things are; `null` to authorize more first. */
+  #ready(
+    request: PayRequest,
+  ): Promise<Outcome<Payment, PayerRefusal>> | Outcome<Payment, PayerRefusal> | null {
+    const again = this.#paidBefore(request);
+    if (again !== null) return accept({ voucher: again, added: 0n });
+    const over = this.#overBudget(request);
+    if (over !== null) return refuse(over);
+    const chosen = this.#choose(request);
+    if (!chosen.ok) return chosen;
+    const { book, lane } = chosen.value;
+    if (signedOn(lane) + request.cost > lane.authorized) return null;
+    return this.#sign(book, lane, request);
+  }
+
+  /** Another payment took what was left in the same turn. */
+  #exhausted({ cost }: PayRequest): PayerRefusal {
+    const left = [...this.#books.values()].map(roomIn).reduce((a, c) => (a > c ? a : c), 0n);
+    return { code: "fundExhausted", cost, left };
   }
 
   /** What of the paid has not come from this receiver, TFuelWei: all that it can run away with. */
@@ -214,7 +231,7 @@ export class Payer {
     if (voucher.source !== this.address) return false;
     const book = this.#books.get(voucher.reserveSequence);
     if (book === undefined || voucherPayer(voucher, this.#chain) === null) return false;
-    const lane = book.lanes.get(voucher.target) ?? createLane(voucher.target);
+    const lane = laneOf(book, voucher.target);
     const { paymentSequence, amount, resourceId } = voucher;
     if (paymentSequence < lane.paymentSequence) return false;
     if (paymentSequence === lane.paymentSequence && amount <= lane.amount) return false;
@@ -224,7 +241,6 @@ export class Payer {
     lane.resourceId = resourceId;
     if (signedOn(lane) > lane.authorized) lane.authorized = signedOn(lane);
     this.#newest.set(lane, voucher);
-    book.lanes.set(lane.target, lane);
     await this.#store.append(laneRecord(book, lane, lane.authorized));
     return true;
   }
@@ -288,7 +304,7 @@ export class Payer {
         left = room > left ? room : left;
         continue;
       }
-      const lane = book.lanes.get(target) ?? createLane(target);
+      const lane = laneOf(book, target);
       if (request.range !== null && lane.unserved.size >= unservedMax)
         return refuse({ code: "unservedFull", max: unservedMax });
       return accept({ book, lane });
@@ -297,18 +313,19 @@ export class Payer {
   }
 
   /** One authorization at a time: each counts on what the others left. */
-  async #alone(work: () => Promise<void>): Promise<void> {
-    const before = this.#authorizing;
-    const mine = before.then(work);
-    this.#authorizing = mine.catch(() => undefined);
-    await mine;
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#authorizing.then(work);
+    this.#authorizing = mine.then(
+      () => undefined,
+      () => undefined,
+    );
+    return mine;
   }
 
   /** Raises what a lane may take, durably, before anything is signed on the strength of it. */
   async #authorize(book: PoolBook, lane: Lane, cost: bigint): Promise<void> {
     const needed = signedOn(lane) + cost;
     if (needed <= lane.authorized) return;
-    book.lanes.set(lane.target, lane);
     if (!this.#isForced && leftIn(book) + lane.authorized < needed) await this.#trimBook(book);
     const most = leftIn(book) + lane.authorized;
     if (!this.#isForced && most < needed) return;
@@ -346,6 +363,13 @@ export class Payer {
     applyPayerRecord(this.#books, record);
     await this.#store.append(encodePayerRecord(record));
   }
+}
+
+/** The one lane of a receiver: two payments at once must not each begin one. */
+function laneOf({ lanes }: PoolBook, target: Address): Lane {
+  const lane = lanes.get(target) ?? createLane(target);
+  lanes.set(target, lane);
+  return lane;
 }
 
 /** What may still be signed in a pool when every lane gives back what it did not use. */

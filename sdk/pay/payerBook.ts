@@ -41,7 +41,7 @@ export type Lane = {
 /** A pool with its lanes. */
 export type PoolBook = { pool: PayerPool; readonly lanes: Map<Address, Lane> };
 
-/** Ranges of one lane that are paid and have not come; more is a server that takes and gives not. */
+/** Ranges of one lane that were paid and have not come; a server that owes more is no server. */
 export const unservedMax = 1_024;
 
 /** Resource ids of one pool that a payer uses. */

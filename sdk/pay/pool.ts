@@ -1,13 +1,11 @@
 import type { Address } from "../../base/brand.ts";
+import type { PoolId } from "../../ledger/pool.ts";
 import type { SignedVoucher, VoucherChain } from "../../ledger/voucher.ts";
 
 /*
  * What both sides of a payment ask of the chain. `nodeChain.ts` asks a node and checks its proofs;
  * tests use a chain in memory.
  */
-
-/** Which pool: its owner, and the sequence of the transaction that opened it. */
-export type PoolId = { readonly owner: Address; readonly sequence: bigint };
 
 /** A pool and what it has paid to one receiver, as of a committed height. */
 export type PoolView = {

@@ -1,6 +1,7 @@
 import { assert } from "../../base/assert.ts";
 import type { Address } from "../../base/brand.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
+import type { PoolId } from "../../ledger/pool.ts";
 import { voucherPayer, type SignedVoucher } from "../../ledger/voucher.ts";
 import {
   applyRecord,
@@ -22,7 +23,7 @@ import {
   type ReceiverPolicy,
 } from "./account.ts";
 import { PayStateError } from "./errors.ts";
-import { poolOf, poolText, type PayChain, type PoolId, type PoolView } from "./pool.ts";
+import { poolOf, poolText, type PayChain, type PoolView } from "./pool.ts";
 
 /*
  * The side that is paid. It looks at a pool by proof before it serves, keeps the best voucher on

@@ -1,12 +1,12 @@
 import type { Address } from "../../base/brand.ts";
 import { zeroDigest } from "../../base/bytes.ts";
 import { assert } from "../../base/assert.ts";
+import type { PoolId } from "../../ledger/pool.ts";
 import { voucherPayer, type SignedVoucher, type VoucherChain } from "../../ledger/voucher.ts";
 import {
   poolOf,
   poolText,
   type PayChain,
-  type PoolId,
   type PoolView,
   type Settled,
 } from "../../sdk/pay/pool.ts";

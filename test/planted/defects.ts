@@ -5,6 +5,8 @@ import { encodingDefects } from "./encodingDefects.ts";
 import { formatDefects } from "./formatDefects.ts";
 import { ledgerDefects } from "./ledgerDefects.ts";
 import { nodeDefects } from "./nodeDefects.ts";
+import { payDefects } from "./payDefects.ts";
+import { poolDefects } from "./poolDefects.ts";
 import { storageDefects } from "./storageDefects.ts";
 
 /** All planted defects; every row has at least one. */
@@ -12,6 +14,8 @@ export const defects: readonly Defect[] = [
   ...encodingDefects,
   ...formatDefects,
   ...ledgerDefects,
+  ...poolDefects,
+  ...payDefects,
   ...storageDefects,
   ...nodeDefects,
   ...apiDefects,

@@ -7,7 +7,7 @@ import type {
   SignedVote,
   TimeoutCertificate,
 } from "../../consensus/types.ts";
-import { hashOf, linkOf, type SimBlock } from "./fakeLedger.ts";
+import { hashOf, linkOf, slowPayload, type SimBlock } from "./fakeLedger.ts";
 import { Forker, type Fork } from "./forker.ts";
 import type { SimNode } from "./node.ts";
 import type { Prng } from "./prng.ts";
@@ -139,6 +139,10 @@ export class Liar {
       if (stale !== null) sent.push({ to, wire: this.#proposalOf(stale), delayUs });
       if (stale !== null && this.#dice.chance(2, 3)) return sent;
     }
+    if (this.#does("slowBlocks")) {
+      const slow = this.#slowBlock(wire.block);
+      if (slow !== null) return [{ to, wire: this.#proposalOf(slow), delayUs }];
+    }
     if (this.#does("invalidBlocks")) {
       const summary = { ...wire.block.summary, timestampMs: wire.block.summary.timestampMs + 1 };
       const broken = { ...wire.block, summary, state: stubDigest("wrong") };
@@ -239,10 +243,18 @@ export class Liar {
     return this.#buildOn(certificate, summary.view, excuse ?? summary.timeoutCertificate);
   }
 
+  /** A valid block in this one's place that takes very long to execute. */
+  #slowBlock({ summary, payload }: SimBlock): SimBlock | null {
+    const { parentCertificate, view, timeoutCertificate } = summary;
+    if (payload === "") return null; // It may have to be empty.
+    return this.#buildOn(parentCertificate, view, timeoutCertificate, slowPayload);
+  }
+
   #buildOn(
     certificate: Certificate,
     view: number,
     timeoutCertificate: TimeoutCertificate | null,
+    payload = "",
   ): SimBlock | null {
     const { epoch, disk } = this.#node;
     const isRoot = certificate.block === epoch.root;
@@ -260,7 +272,7 @@ export class Liar {
       epochProof: isRoot && epoch.epoch > 0 ? proof : null,
       timestampMs: Math.floor(this.#world.nowUs() / 1_000) + 1,
       proposer: this.#node.identity,
-      payload: "",
+      payload,
     });
   }
 

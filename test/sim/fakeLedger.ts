@@ -22,6 +22,9 @@ export type SimBlock = {
   readonly state: Digest;
 };
 
+/** Contents of a block that takes longer than a view to execute. */
+export const slowPayload = "slow";
+
 /** What a builder decides. */
 export type Draft = {
   readonly epoch: EpochInfo;

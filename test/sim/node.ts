@@ -17,25 +17,22 @@ import type {
   Timer,
 } from "../../consensus/types.ts";
 import { SimDisk, startPoint, writeUs, type Disk } from "./disk.ts";
-import { linkOf, type SimBlock } from "./fakeLedger.ts";
+import { linkOf, slowPayload, type SimBlock } from "./fakeLedger.ts";
+import {
+  blockIntervalMsIdle,
+  blockIntervalMsMin,
+  clockDriftMsMax,
+  executionUsMax,
+  frailSkewFactor,
+  slowFactor,
+  timing,
+} from "./pace.ts";
 import type { Prng } from "./prng.ts";
 import { drawOperation } from "./register.ts";
 import { identityOf, stubAddress, stubAggregate, stubKey, stubSign } from "./stubs.ts";
 import { Inbound } from "./inbound.ts";
 import type { Wire } from "./wire.ts";
 import type { Plant, World } from "./world.ts";
-
-/** How far a timestamp may be ahead; the clocks of honest nodes stay closer together than this. */
-const clockDriftMsMax = 500;
-
-/** How many times further the clock of a frail node may be off: it is refused, or refuses. */
-const frailSkewFactor = 50;
-
-/** Pace of the simulated chain, in milliseconds. */
-const timing = { shortMs: 1_000, longMs: 4_000, msMax: 20_000 };
-const blockIntervalMsMin = 20;
-const blockIntervalMsIdle = 2_000;
-const executionUsMax = 5_000;
 
 /** Blocks in memory that are not on disk; the oldest go first. */
 const looseBlocksMax = 512;
@@ -224,6 +221,11 @@ export class SimNode {
         return false;
       }
       const waitUs = writeUs(effect, this.#world.swarm, this.#dice);
+      if (waitUs > 0 && effect.type === "persist" && this.#plant.noBarrier === true) {
+        this.#guard.onPersisted(effect.record);
+        this.#later(waitUs, () => this.disk.persist(effect.record));
+        continue;
+      }
       if (waitUs > 0) {
         if (effect.type === "persist") this.#writing = effect.record;
         this.#later(waitUs, () => {
@@ -304,6 +306,7 @@ export class SimNode {
       }
       case "report": {
         const { evidence } = effect;
+        if (this.#plant.mute === true) return;
         for (const index of accusedBy(evidence)) {
           this.accused.add(identityOf(this.#epoch.committee.validators[index]));
         }
@@ -407,7 +410,8 @@ export class SimNode {
 
   #execute(hash: Digest): void {
     const epoch = this.#epoch;
-    this.#later(this.#dice.below(executionUsMax), () => {
+    const factor = this.block(hash)?.payload === slowPayload ? slowFactor : 1;
+    this.#later(this.#dice.below(executionUsMax) * factor, () => {
       const block = this.block(hash);
       if (this.#epoch !== epoch || block === null) return;
       const { parent } = block.summary;

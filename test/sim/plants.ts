@@ -36,6 +36,11 @@ const rough = {
   crashOneIn: 0,
   crashInEffectsOneIn: 0,
   workMsMean: 200,
+  byOperations: false,
+  reviewMsMax: 0,
+  objectsOneIn: 0,
+  diskMsMax: 0,
+  corruptOneIn: 0,
   viewsMin: 150,
 } as const;
 
@@ -76,6 +81,18 @@ function withoutLock(record: SafetyRecord): SafetyRecord {
 
 /** The bugs that the simulator must notice. */
 export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: "evidence is kept to itself",
+    plant: { mute: true },
+    swarm: { ...rough, roles: liars(2, 5, ["equivocator", "twin"]) },
+    seeds: 20,
+  },
+  {
+    name: "a signature does not wait for a slow disk",
+    plant: { noBarrier: true },
+    swarm: { ...crashy, diskMsMax: 100 },
+    seeds: 20,
+  },
   { name: "no persist", plant: { forgets: true }, swarm: crashy, seeds: 20 },
   {
     name: "simple majority",

@@ -55,6 +55,32 @@ describe("rows of the fault matrix", () => {
     runAll({ roles: cast(["forker", "staleProposer", "lowTimeouts"], 2, 7), isTight: true }, 5);
   });
 
+  it("K4: a certificate that one alone holds back is found, and new work commits", () => {
+    const roles = cast(["hoarder", "selectiveSender", "lowTimeouts"], 1, 5);
+    runAll({ roles, isTight: true, partitionMsMean: 2_000, lossPercent: 10 }, 5);
+  });
+
+  it("K13: operations change the committee under load, also its leader's own leaving", () => {
+    const roles = cast(["twin", "equivocator"], 2, 8);
+    const busy = { workMsMean: 200, crashOneIn: 500, downMsMean: 500 };
+    const swarm = { roles, epochBlocks: 3, committeeChanges: true, byOperations: true, ...busy };
+    for (const { epochs } of runAll(swarm, 5)) expect(epochs).toBeGreaterThan(5);
+  });
+
+  it("K20: blocks that take longer than a view to execute cost their leader its views only", () => {
+    runAll({ roles: cast(["slowBlocks"], 2, 7), isTight: true }, 3);
+  });
+
+  it("a review that takes its time, and objects now and then, does not stop the chain", () => {
+    const swarm = { roles: cast([], 0, 4), reviewMsMax: 330, objectsOneIn: 10, crashOneIn: 0 };
+    for (const { commits } of runAll(swarm, 3)) expect(commits).toBeGreaterThan(10);
+  });
+
+  it("damaged messages and slow disks make nobody an offender", () => {
+    const swarm = { roles: cast([], 0, 4), corruptOneIn: 10, diskMsMax: 100, crashOneIn: 100 };
+    expect(evidenceIn(runAll(swarm, 3)).size).toBe(0);
+  });
+
   it("K13, K14: stakes and members that change every second block", () => {
     const swarm = { roles: cast([], 0, 7), epochBlocks: 2, committeeChanges: true };
     for (const { epochs } of runAll(swarm, 3)) expect(epochs).toBeGreaterThan(5);

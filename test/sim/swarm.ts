@@ -17,7 +17,7 @@ export const strategies = [
 ] as const;
 
 /** One way to lie. */
-export type Strategy = (typeof strategies)[number];
+export type Strategy = (typeof strategies)[number] | "slowBlocks";
 
 /**
  * How a validator fails: lies, or is honest and one of those that the healed quorum does without.
@@ -67,7 +67,7 @@ export type Swarm = {
 };
 
 function drawSize(dice: Prng): number {
-  if (dice.chance(1, 12)) return dice.pick([16, 31, dice.between(11, 31)]);
+  if (dice.chance(1, 12)) return dice.between(11, 31);
   return dice.pick([1, 2, 3, 4, 4, 4, 5, 6, 7, 7, 10]);
 }
 
@@ -108,15 +108,12 @@ function drawLater(
   };
 }
 
-/** The faults that came with `drawLater`, switched off: what older seeds were found without. */
-export const noLaterFaults: Partial<Swarm> = {
-  byOperations: false,
-  reviewMsMax: 0,
-  objectsOneIn: 0,
-  clockSkewMsMax: 200,
-  diskMsMax: 0,
-  corruptOneIn: 0,
-};
+/** The same liars, who also make blocks that take long. */
+function slowed(roles: readonly Role[]): readonly Role[] {
+  return roles.map((role) =>
+    role.type === "liar" ? { ...role, strategies: [...role.strategies, "slowBlocks"] } : role,
+  );
+}
 
 /** The swarm of a seed. */
 export function drawSwarm(seed: number, viewsMin: number): Swarm {
@@ -124,9 +121,9 @@ export function drawSwarm(seed: number, viewsMin: number): Swarm {
   const size = drawSize(dice);
   const isCalm = dice.chance(1, 8);
   const epochBlocks = dice.pick([2, 3, 5, 8, 20, 1_000_000]);
-  return {
+  const swarm = {
     roles: drawRoles(dice, size),
-    stakes: dice.pick(["equal", "mixed", "steep"]),
+    stakes: dice.pick(["equal", "mixed", "steep"] as const),
     isTight: dice.chance(1, 2),
     epochBlocks,
     committeeChanges: dice.chance(2, 3),
@@ -140,7 +137,8 @@ export function drawSwarm(seed: number, viewsMin: number): Swarm {
     crashInEffectsOneIn: isCalm ? 0 : dice.pick([0, 0, 2_000, 300]),
     downMsMean: dice.pick([10, 500, 5_000]),
     workMsMean: dice.pick([200, 2_000, 20_000]),
-    ...drawLater(dice, isCalm),
     viewsMin,
   };
+  const later = drawLater(dice, isCalm);
+  return { ...swarm, ...later, roles: later.byOperations ? slowed(swarm.roles) : swarm.roles };
 }

@@ -62,6 +62,10 @@ export type Plant = {
   readonly readRecord?: (record: SafetyRecord) => SafetyRecord;
   /** A restart finds only committed blocks. */
   readonly losesBlocks?: boolean;
+  /** Tells nobody of evidence. */
+  readonly mute?: boolean;
+  /** Signs before the record is on a slow disk. */
+  readonly noBarrier?: boolean;
   /** Signs whatever it is asked to. */
   readonly unguarded?: boolean;
 };

@@ -58,7 +58,7 @@ export const packageRule: Rule = fileRule("packages", (file) => {
 
 /** Programs that are started by name, and what a tool reads by name. */
 const entries =
-  /^(cli\/(ledger|ledgercli)\.ts|scripts\/\w+\.ts|bench\/(main|generator)\.ts|integration\/privatenet\/make\.ts|test\/(campaign|sim\/main|planted\/run|campaigns\/\w+)\.ts)$|\.config\.ts$|\.d\.ts$/;
+  /^(cli\/(ledger|ledgercli)\.ts|scripts\/\w+\.ts|bench\/(main|generator)\.ts|integration\/(privatenet\/make|demo\/stream)\.ts|test\/(campaign|sim\/main|planted\/run|campaigns\/\w+)\.ts)$|\.config\.ts$|\.d\.ts$/;
 
 /** A file that nobody imports, its own test apart, is dead or waits for a caller. */
 export const orphanRule: Rule = {

@@ -50,7 +50,7 @@ export const table: Readonly<Record<string, Row>> = {
       {
         to: "ledger",
         files:
-          /^ledger\/(transaction|block|decode|operation|theta|ethereum|schema|receipt|intrinsicGas|definitions|parameters|voucher|pool|split)\w*\.ts$/,
+          /^ledger\/(transaction|block|decode|operation|theta|ethereum|schema|receipt|intrinsicGas|definitions|parameters|voucher|pool|split|header|overspendingProof)\w*\.ts$/,
       },
       { to: "consensus", files: agreementFiles },
       { to: "store", files: /^store\/proof\.ts$/ },

@@ -1,0 +1,131 @@
+import type { Address, Digest } from "../../base/brand.ts";
+import { bytesToHex, emptyBytes } from "../../base/bytes.ts";
+import { keccak256, keccakDigest } from "../../crypto/keccak.ts";
+import { encodeOverspendingProof } from "../../ledger/overspendingProof.ts";
+import type { PoolId } from "../../ledger/pool.ts";
+import { encodeThetaTransaction } from "../../ledger/thetaCodec.ts";
+import { signBytes } from "../../ledger/thetaSignBytes.ts";
+import type { ThetaTransaction } from "../../ledger/thetaTypes.ts";
+import { batchSchema, settlementOf, type SignedVoucher } from "../../ledger/voucher.ts";
+import { signOperation, type NativeTerms, type SignedTransaction, type Signer } from "../wallet.ts";
+import type { SettlementOrder } from "./pool.ts";
+
+/* Transactions of pools that a payment client makes by itself. Amounts are TFuelWei. */
+
+/** Gas by the default chain parameters, to bid for: opening a pool, and per resource in it. */
+export const poolGas = {
+  open: 20_000n,
+  openPerResource: 2_000n,
+  batch: 5_000n,
+  batchPerVoucher: 15_000n,
+  slash: 20_000n,
+  slashPerVoucher: 10_000n,
+} as const;
+
+const noCoins = { thetaWei: 0n, tfuelWei: 0n };
+
+/** Opens a pool (type 3): its sequence is that of this transaction. */
+export function signReserve(
+  signer: Signer,
+  terms: NativeTerms & {
+    readonly fund: bigint;
+    readonly collateral: bigint;
+    readonly resourceIds: readonly string[];
+    readonly durationBlocks: bigint;
+  },
+): SignedTransaction {
+  return sign(signer, terms.chain, (signature) => ({
+    type: "reserveFund",
+    fee: { thetaWei: 0n, tfuelWei: terms.fee },
+    source: {
+      address: signer.address,
+      coins: { thetaWei: 0n, tfuelWei: terms.fund },
+      sequence: terms.sequence,
+      signature,
+    },
+    collateral: { thetaWei: 0n, tfuelWei: terms.collateral },
+    resourceIds: terms.resourceIds,
+    duration: terms.durationBlocks,
+  }));
+}
+
+/** Gives a pool back whose freeze is over (type 4). */
+export function signRelease(
+  signer: Signer,
+  terms: NativeTerms & { readonly reserveSequence: bigint },
+): SignedTransaction {
+  const { sequence, reserveSequence } = terms;
+  return sign(signer, terms.chain, (signature) => ({
+    type: "releaseFund",
+    fee: { thetaWei: 0n, tfuelWei: terms.fee },
+    source: { address: signer.address, coins: noCoins, sequence, signature },
+    reserveSequence,
+  }));
+}
+
+/** Proves an overspend (type 1): the fee comes out of the collateral. */
+export function signSlash(
+  signer: Signer,
+  terms: {
+    readonly chain: string;
+    readonly fee: bigint;
+    readonly pool: PoolId;
+    readonly proof: readonly SignedVoucher[];
+  },
+): SignedTransaction {
+  const { owner: slashedAddress, sequence: reserveSequence } = terms.pool;
+  const payments = terms.proof.map((voucher) => settlementOf(voucher, { fee: 0n, targetMin: 0n }));
+  return sign(signer, terms.chain, (signature) => ({
+    type: "slash",
+    proposer: {
+      address: signer.address,
+      coins: { thetaWei: 0n, tfuelWei: terms.fee },
+      sequence: 0n,
+      signature,
+    },
+    slashedAddress,
+    reserveSequence,
+    slashProof: encodeOverspendingProof({ reserveSequence, payments }),
+  }));
+}
+
+/** Settles many vouchers at once; each is paid or refused by itself. */
+export function signSettleBatch(
+  signer: Signer,
+  terms: {
+    readonly genesisHash: Digest;
+    readonly sequence: bigint;
+    readonly fee: bigint;
+    readonly orders: readonly SettlementOrder[];
+  },
+): SignedTransaction {
+  const entries = terms.orders.map(({ voucher, targetMin }) => {
+    // Another's receiver has not signed this: nothing may be claimed in its name.
+    const isOwn = voucher.target === signer.address;
+    return { ...voucher, targetMin: isOwn ? targetMin : 0n, targetSignature: emptyBytes };
+  });
+  return signOperation(signer, {
+    genesisHash: terms.genesisHash,
+    sequence: terms.sequence,
+    fee: terms.fee,
+    module: "reserve",
+    op: "settleBatch",
+    body: batchSchema.toItem({ entries }),
+    gasLimit: batchGasOf(entries.length),
+  });
+}
+
+/** Gas of a batch. */
+export function batchGasOf(vouchers: number): bigint {
+  return poolGas.batch + poolGas.batchPerVoucher * BigInt(vouchers);
+}
+
+function sign(
+  signer: { readonly address: Address; sign(digest: Uint8Array): Uint8Array },
+  chain: string,
+  build: (signature: Uint8Array) => ThetaTransaction,
+): SignedTransaction {
+  const signature = signer.sign(keccak256(signBytes(build(emptyBytes), chain, "v1")));
+  const raw = encodeThetaTransaction(build(signature));
+  return { raw: bytesToHex(raw), hash: keccakDigest(raw) };
+}
