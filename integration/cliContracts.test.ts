@@ -101,7 +101,8 @@ test("the contract walk-through of the Theta README", async () => {
     `bin/ledgercli tx send ${chain} --from=${from} --to=${to} --theta=10 --tfuel=20 --seq=1`,
   );
   const data = squareCode();
-  const deploy = `smart_contract ${chain} --from=${from} ${price} --gas_limit=300000 --data=${data}`;
+  const flags = `--from=${from} ${price} --gas_limit=300000 --data=${data}`;
+  const deploy = `smart_contract ${chain} ${flags}`;
   const dry = await json(`bin/ledgercli call ${deploy} --seq=2`);
   expect(String(dry["contract_address"]).toLowerCase()).toBe(`0x${square}`);
   expect(dry["vm_error"]).toBe("");

@@ -47,7 +47,7 @@ async function done(name: "cast" | "forge", argv: readonly string[]): Promise<st
 }
 
 test("forge creates and scripts, cast calls, sends and replays", async () => {
-  const compiler = ["--offline", "--use", "./solc.cjs", "--private-key", key, "--broadcast"];
+  const compiler = ["--offline", "--use", "./solc.mjs", "--private-key", key, "--broadcast"];
   const create = ["src/Counter.sol:Counter", "--constructor-args", "3"];
   const created = await done("forge", ["create", ...compiler, ...create]);
   const address = /Deployed to: (0x[0-9a-fA-F]{40})/.exec(created)?.[1] ?? "";

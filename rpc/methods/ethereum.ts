@@ -50,7 +50,8 @@ function clientVersion(node: NodeApi): string {
   const { platform, arch, versions } = process;
   // Hardhat's helpers for tests work only with names that they know.
   const alike = node.development === null ? "" : "HardhatNetwork-alike/";
-  return `${alike}ledger/v${node.build.version}/${platform}-${arch}/node${versions.node.split(".", 1)[0]}`;
+  const major = versions.node.split(".", 1)[0];
+  return `${alike}ledger/v${node.build.version}/${platform}-${arch}/node${major}`;
 }
 
 function chainMethods({ node }: MethodHost): readonly Method[] {
