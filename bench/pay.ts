@@ -5,10 +5,15 @@ import { join } from "node:path";
 import { Agent, request } from "node:http";
 import { keccak256 } from "../crypto/keccak.ts";
 import { recoverAddress, signDigest } from "../crypto/secp256k1.ts";
+import { createP2pHost } from "../p2p/host.ts";
+import type { Network } from "../p2p/network.ts";
+import { FileCatalog } from "../sdk/pay/catalog.node.ts";
 import { nodePayDisk } from "../sdk/pay/disk.node.ts";
+import { PayGate } from "../sdk/pay/gate.ts";
 import { openJournal } from "../sdk/pay/journal.node.ts";
 import { paymentHeaders } from "../sdk/pay/offer.ts";
 import { Payer } from "../sdk/pay/payer.ts";
+import { payProtocol, relayFetch } from "../sdk/pay/relay.ts";
 import { paymentHeader, poolScheme, tfuelAsset } from "../sdk/pay/x402.ts";
 import { FakePayChain } from "../test/fakes/payChain.ts";
 import { testAddress, testSigner } from "../test/fakes/payWorld.ts";
@@ -200,6 +205,7 @@ export async function run(flags: readonly string[]): Promise<void> {
     await benchVouchers(folder, vouchers);
     await benchHttp(folder, vouchers);
     await benchStream(folder, megabytes);
+    await benchRelay(folder, Math.min(megabytes, 128));
     printCalibration("after", calibrate(), before);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -288,6 +294,58 @@ async function benchStream(folder: string, megabytes: number): Promise<void> {
   ]);
   printRates(rates, "chunks", "without payment");
   for (const { child } of [free, paid]) child.kill("SIGKILL");
+}
+
+/** Two libp2p hosts in this one process, so half of each processor-second is the server's. */
+async function benchRelay(folder: string, megabytes: number): Promise<void> {
+  const chunkBytes = 64 * 1_024;
+  const sub = mkdtempSync(join(folder, "relay-"));
+  writeFile(join(sub, "file.bin"), megabytes * 1_024 * 1_024);
+  console.log(`\n${megabytes} MiB between two peers over TCP and TLS, both in this process`);
+  const receiver = await openBenchReceiver(sub);
+  const payer = await openBenchPayer(sub);
+  const catalog = new FileCatalog(sub, { chunkBytes, resourceId });
+  const price = { unit: "byte", weiPerUnit: 1n } as const;
+  const gate = new PayGate({ receiver, chain: new FakePayChain().names, price });
+  const start = async (number: number, bootstrap: readonly string[]): Promise<Network> =>
+    createP2pHost({
+      chain: { genesis: new Uint8Array(32), runtime: () => new Uint8Array(32) },
+      seed: new Uint8Array(32).fill(number),
+      listen: ["/ip4/127.0.0.1/tcp/0"],
+      observe: () => {},
+      bootstrap,
+    });
+  const shop = await start(1, []);
+  payProtocol(shop, { catalog, gate });
+  await shop.start();
+  const buyer = await start(2, shop.addresses());
+  const protocol = payProtocol(buyer, null);
+  await buyer.start();
+  while (buyer.peers().length === 0) await new Promise((done) => setImmediate(done));
+  const fetchChunk = relayFetch(protocol, shop.self);
+  const header = headerMaker();
+  const cost = BigInt(chunkBytes);
+  const rates = await alternate([
+    [
+      "with a voucher each",
+      () =>
+        measured(megabytes * 16, () =>
+          inParallel(megabytes * 16, window, async (i) => {
+            const paid = await payer.pay({ target, resourceId, cost, range: null });
+            if (!paid.ok) throw new Error(paid.refusal.code);
+            const from = i * chunkBytes;
+            const range = `bytes=${from}-${from + chunkBytes - 1}`;
+            const headers = { range, [paymentHeader]: header(paid.value.voucher) };
+            const response = await fetchChunk("http://peer/file.bin", { headers });
+            if (response.status !== 206) throw new Error(`status ${response.status}`);
+          }),
+        ),
+    ],
+  ]);
+  printRates(rates, "chunks", "with a voucher each");
+  await buyer.stop();
+  await shop.stop();
+  await catalog.close();
 }
 
 function printServer({ child }: Server): void {

@@ -1,22 +1,13 @@
 import { createHash } from "node:crypto";
 import { open, realpath, stat, type FileHandle } from "node:fs/promises";
 import { join, sep } from "node:path";
+import type { FileForSale } from "./fileAnswer.ts";
 import { chunkBytesDefault, chunksMax, manifestId, type Manifest } from "./manifest.ts";
 
 /*
  * The files of a folder as things to be sold: each with its hash list, computed when it is first
  * asked for and again when the file has changed.
  */
-
-/** A file for sale. */
-export type CatalogEntry = {
-  readonly manifest: Manifest;
-  /** Hash of the manifest. */
-  readonly id: string;
-  readonly resourceId: string;
-  /** Bytes from `start` (inclusive) to `end` (exclusive). */
-  read(start: number, end: number): Promise<Uint8Array>;
-};
 
 /** What a catalog is made of. */
 export type CatalogOptions = {
@@ -28,7 +19,7 @@ export type CatalogOptions = {
 /** Files that are kept open with their hash lists. */
 export const catalogEntriesMax = 256;
 
-type Open = CatalogEntry & { readonly stamp: string; readonly handle: FileHandle };
+type Open = FileForSale & { readonly stamp: string; readonly handle: FileHandle };
 
 /** The files below one folder. */
 export class FileCatalog {
@@ -44,7 +35,7 @@ export class FileCatalog {
   }
 
   /** The file at a URL's path; `null` if there is none to sell. */
-  async find(urlPath: string): Promise<CatalogEntry | null> {
+  async find(urlPath: string): Promise<FileForSale | null> {
     const path = await this.#resolve(urlPath);
     if (path === null) return null;
     const stats = await stat(path);
