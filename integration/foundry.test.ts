@@ -104,7 +104,8 @@ test("Uniswap v2: factory, router, a pool and a swap", async () => {
   const weth = await deploy(uniswap("v2-periphery/build/WETH9.json"));
   const router = await deploy(
     uniswap("v2-periphery/build/UniswapV2Router02.json"),
-    ...[await factory.getAddress(), await weth.getAddress()],
+    await factory.getAddress(),
+    await weth.getAddress(),
   );
   const token = await deploy(uniswap("v2-periphery/build/ERC20.json"), supply);
   const at = await token.getAddress();
