@@ -157,7 +157,8 @@ export class Receiver {
     const account = opened.value;
     let refusal = this.#take(account, request);
     if (refusal?.code === "exposure" || refusal?.code === "sequenceUnsettled") {
-      await this.settle([account.id]);
+      // A chain that is away settles nothing: the exposure stays what it is, and so the refusal.
+      await this.settle([account.id]).catch(() => []);
       refusal = this.#take(account, request);
     }
     if (refusal !== null) {
