@@ -24,7 +24,9 @@ type Added = { readonly name: string } | { readonly full: "filtersMax" | "filter
 
 /** A new name that nobody can guess: whoever knows a filter or a subscription can end it. */
 export function randomName(): string {
-  return bytesToHex(randomBytes(16));
+  const bytes = randomBytes(16);
+  bytes[0] = (bytes[0] ?? 0) | 0x80; // It is to be a number without leading zeros.
+  return bytesToHex(bytes);
 }
 
 /**

@@ -55,7 +55,10 @@ export function failureError({
   failure,
   returnData,
 }: Pick<SimulatedResult, "failure" | "returnData">): RpcError {
-  if (failure !== "revert") return { code: errorCodes.server, message: failure };
+  if (failure !== "revert") {
+    // The library adds where in the code it was, by hash and address.
+    return { code: errorCodes.server, message: failure.split(" at 0x", 1)[0] ?? failure };
+  }
   const reason = revertReason(returnData);
   return {
     code: errorCodes.reverted,

@@ -272,3 +272,19 @@ test("ledger.* tells of chain, modules, queries and commit proofs", async () => 
     error: { code: -32_001 },
   });
 });
+
+test("a contract is called in Theta's form, unsigned and unpaid", async () => {
+  const { call } = client();
+  // What theta-js sends to call `CalculateSquare()` of a contract that is not there.
+  const transaction =
+    "07f844da94f39fd6e51aad88f6f4ce6ab8827279cfffb92266c280800180d8945c3159ddd2fe0f9862bc7b7d60c1" +
+    "875fa8f81337c28080839896808603a35294400084b5a0241a";
+  expect(await call("theta.CallSmartContract", { sctx_bytes: transaction })).toEqual({
+    vm_return: "",
+    contract_address: "0x0000000000000000000000000000000000000000",
+    gas_used: "21160",
+    vm_error: "",
+  });
+  const other = await call("theta.CallSmartContract", { sctx_bytes: "02c0" });
+  expect(other).toMatchObject({ error: { code: -32_602 } });
+});

@@ -68,7 +68,7 @@ type Coins = { nonce: bigint; tfuelWei: bigint; thetaWei: bigint };
  * so. Transfers only; no fees, no consensus, every height's state kept.
  */
 export class FakeNode implements NodeApi {
-  readonly chain = { name: "privatenet", id: 366, genesisHash: keccakDigest(emptyBytes) };
+  readonly chain: NodeApi["chain"];
   readonly build = { version: "0.1.0", commit: "unknown", builtAt: "2024-01-01" };
   readonly metrics = new Registry();
   readonly address = zeroAddress;
@@ -79,6 +79,10 @@ export class FakeNode implements NodeApi {
   healthy: Health = { ok: true, reason: null };
   /** Refuses every submission when set. */
   submitRefusal: SubmitRefusal | null = null;
+  /** Of the blocks to come. */
+  baseFee = 1_000_000_000n;
+  /** The state after the head, where a test brings one. */
+  headState: StateReader | null = null;
   /** What `logs` finds. */
   foundLogs: FoundLog[] = [];
   /** Heights below are pruned. */
@@ -91,7 +95,8 @@ export class FakeNode implements NodeApi {
   readonly #onCommitted = new Set<(block: BlockHead) => void>();
   readonly #onPending = new Set<(hash: Digest) => void>();
 
-  constructor(balances: readonly (readonly [Address, bigint])[] = []) {
+  constructor(balances: readonly (readonly [Address, bigint])[] = [], chainId = 366) {
+    this.chain = { name: "privatenet", id: chainId, genesisHash: keccakDigest(emptyBytes) };
     const coins = new Map<Address, Coins>();
     for (const [address, wei] of balances)
       coins.set(address, { nonce: 0n, tfuelWei: wei, thetaWei: wei });
@@ -141,7 +146,7 @@ export class FakeNode implements NodeApi {
       stateRoot: emptyRoot,
       gasUsed: gasPerTransfer * BigInt(receipts.length),
       gasLimit: 30_000_000n,
-      baseFee: 1_000_000_000n,
+      baseFee: this.baseFee,
       runtimeHash: zeroDigest,
       randomness: zeroDigest,
       nextCommitteeHash: null,
@@ -236,13 +241,14 @@ export class FakeNode implements NodeApi {
   }
 
   state(): StateReader {
-    return readerOf(this.#states.at(-1) ?? new Map<Address, Coins>());
+    return this.headState ?? readerOf(this.#states.at(-1) ?? new Map<Address, Coins>());
   }
 
   stateAt(height: number): Outcome<StateReader, StateRefusal> {
     const coins = this.#states[height];
     const range = { height, heightMin: this.heightMin, heightMax: this.#states.length - 1 };
     if (coins === undefined) return refuse({ code: "notYet", ...range });
+    if (height === this.#states.length - 1) return accept(this.state());
     if (height < this.heightMin) return refuse({ code: "pruned", ...range });
     return accept(readerOf(coins));
   }

@@ -61,9 +61,10 @@ export function createFakeServer(
     readonly origins?: readonly string[];
     readonly hosts?: readonly string[];
     readonly port?: number;
+    readonly chainId?: number;
   } = {},
 ): { readonly node: FakeNode; readonly server: RpcServer; readonly logged: string[] } {
-  const node = new FakeNode([[fundedSigner.address, 10n ** 24n]]);
+  const node = new FakeNode([[fundedSigner.address, 10n ** 24n]], options.chainId);
   const logged: string[] = [];
   const log = {
     error: (message: string): void => void logged.push(message),
