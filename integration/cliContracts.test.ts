@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -12,13 +13,22 @@ import {
 } from "./harness.ts";
 
 /*
- * Goal: contracts from the command line: `contract deploy|call|send` compile, encode and decode.
- * Method: a shell runs the commands in a copy of the checkout, on the private-net fixture.
+ * Goal: contracts from the command line. The contract walk-through of the Theta README works with
+ * its commands and its address; `contract deploy|call|send` compile, encode and decode. Method: a
+ * shell runs the commands in a copy of the checkout, on the private-net fixture.
  */
 
 const from = "2E833968E5bB786Ae419c4d13189fB081Cc43bab";
 const to = "9F1233798E905E173560071255140b4A8aBd3Ec6";
 const square = "5c3159ddd2fe0f9862bc7b7d60c1875fa8f81337";
+
+const squareSource = `// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.20;
+contract SquareCalculator {
+  uint256 public value;
+  function SetValue(uint256 v) external { value = v; }
+  function CalculateSquare() external view returns (uint256) { return value * value; }
+}`;
 
 const vaultSource = `// SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
@@ -71,6 +81,44 @@ async function json(command: string): Promise<Readonly<Record<string, unknown>>>
   expect(ran.exit, `${command}\n${ran.out}\n${ran.err}`).toBe(0);
   return JSON.parse(ran.out.slice(ran.out.indexOf("{"))) as Readonly<Record<string, unknown>>;
 }
+
+function squareCode(): string {
+  const solc = createRequire(import.meta.url)("solc") as { compile(input: string): string };
+  const settings = { outputSelection: { "*": { "*": ["evm.bytecode.object"] } } };
+  const sources = { "s.sol": { content: squareSource } };
+  const input = JSON.stringify({ language: "Solidity", sources, settings });
+  type Code = { evm: { bytecode: { object: string } } };
+  const output = JSON.parse(solc.compile(input)) as {
+    contracts: { "s.sol": { SquareCalculator: Code } };
+  };
+  return output.contracts["s.sol"].SquareCalculator.evm.bytecode.object;
+}
+
+test("the contract walk-through of the Theta README", async () => {
+  const chain = '--chain="privatenet"';
+  const price = "--gas_price=1000000000wei";
+  await json(
+    `bin/ledgercli tx send ${chain} --from=${from} --to=${to} --theta=10 --tfuel=20 --seq=1`,
+  );
+  const data = squareCode();
+  const flags = `--from=${from} ${price} --gas_limit=300000 --data=${data}`;
+  const deploy = `smart_contract ${chain} ${flags}`;
+  const dry = await json(`bin/ledgercli call ${deploy} --seq=2`);
+  expect(String(dry["contract_address"]).toLowerCase()).toBe(`0x${square}`);
+  expect(dry["vm_error"]).toBe("");
+  expect(Number(dry["gas_used"])).toBeGreaterThan(90_000);
+  await json(`bin/ledgercli tx ${deploy} --seq=2`);
+  const account = await json(`bin/ledgercli query account --address=0x${square}`);
+  expect(account["code"]).toMatch(/^0x[0-9a-f]{64}$/);
+
+  const set = `ed8b0706${"0".repeat(63)}3`;
+  const at = `--to=${square} ${price} --gas_limit=50000`;
+  await json(`bin/ledgercli tx smart_contract ${chain} --from=${from} ${at} --data=${set} --seq=3`);
+  const read = await json(
+    `bin/ledgercli call smart_contract ${chain} --from=${from} ${at} --data=b5a0241a --seq=4`,
+  );
+  expect(read["vm_return"]).toBe(`${"0".repeat(63)}9`);
+});
 
 test("contract deploy, call and send speak the contract's own language", async () => {
   const made = await json(

@@ -1,10 +1,10 @@
-import type { Address } from "../../base/brand.ts";
+import type { Address, Digest } from "../../base/brand.ts";
 import { bigIntToFixedBytes, bytesToBigInt, bytesToDigest, zeroAddress } from "../../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import type { AccountWrite } from "../../ledger/modules/dev.ts";
 import type { EthereumTransaction } from "../../ledger/thetaTypes.ts";
 import type { DevelopmentApi } from "../developmentApi.ts";
-import type { Method } from "../dispatch.ts";
+import type { CallContext, Method } from "../dispatch.ts";
 import { method } from "../dispatch.ts";
 import { errorCodes, invalidParams, limitExceeded, serverError } from "../errors.ts";
 import type { Answer, RpcError } from "../errors.ts";
@@ -42,7 +42,11 @@ function onDevnet<P extends ParameterTable>(
     readonly name: string;
     readonly summary: string;
     readonly parameters: P;
-    readonly call: (dev: DevelopmentApi, values: ParameterValues<P>) => Answer | Promise<Answer>;
+    readonly call: (
+      dev: DevelopmentApi,
+      values: ParameterValues<P>,
+      context: CallContext,
+    ) => Answer | Promise<Answer>;
   },
 ): Method {
   const { name, summary, parameters, call } = definition;
@@ -51,8 +55,10 @@ function onDevnet<P extends ParameterTable>(
     summary: `${summary} (devnets only)`,
     style,
     parameters,
-    call: (values) =>
-      node.development === null ? refuse(refusedHere(name)) : call(node.development, values),
+    call: (values, context) =>
+      node.development === null
+        ? refuse(refusedHere(name))
+        : call(node.development, values, context),
   });
 }
 
@@ -307,12 +313,26 @@ async function filled(
   });
 }
 
+/** Longest wait for a sent transaction's block; the hash is the answer in any case. */
+const minedMsMax = 10_000;
+
+/** As nodes for tests do: with automine the transaction is in a block when its hash is known. */
+async function mined(
+  { node }: MethodHost,
+  dev: DevelopmentApi,
+  hash: Digest,
+  signal: AbortSignal,
+): Promise<Answer> {
+  if (dev.isAutomining()) await node.waitCommitted(hash, { timeoutMs: minedMsMax, signal });
+  return accept(hash);
+}
+
 function sendTransaction(host: MethodHost): Method {
   return onDevnet(host, {
     name: "eth_sendTransaction",
     summary: "Signs with a funded account's key, or sends for an impersonated account.",
     parameters: { transaction: callObject, block: anything },
-    call: async (dev, { transaction }) => {
+    call: async (dev, { transaction }, { signal }) => {
       const from = transaction.from ?? dev.accounts[0] ?? null;
       if (from === null) return refuse(invalidParams("from is missing"));
       const isOwn = dev.accounts.includes(from);
@@ -326,11 +346,13 @@ function sendTransaction(host: MethodHost): Method {
       if (raw === null) {
         const { to, value, data, gasLimit } = whole.value;
         const hash = await dev.transactAs({ from, to, value, data, gasLimit });
-        return hash.ok ? hash : refuse(ethereumSubmitError(hash.refusal));
+        if (!hash.ok) return refuse(ethereumSubmitError(hash.refusal));
+        return mined(host, dev, hash.value, signal);
       }
       const outcome = await host.submitter.submit({ envelope: "ethereum", raw });
       if (outcome === "busy") return refuse(serverError("the node is busy"));
-      return outcome.ok ? accept(outcome.value.hash) : refuse(ethereumSubmitError(outcome.refusal));
+      if (!outcome.ok) return refuse(ethereumSubmitError(outcome.refusal));
+      return mined(host, dev, outcome.value.hash, signal);
     },
   });
 }

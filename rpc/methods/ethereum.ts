@@ -48,7 +48,10 @@ async function fromState(
 
 function clientVersion(node: NodeApi): string {
   const { platform, arch, versions } = process;
-  return `ledger/v${node.build.version}/${platform}-${arch}/node${versions.node.split(".", 1)[0]}`;
+  // Hardhat's helpers for tests work only with names that they know.
+  const alike = node.development === null ? "" : "HardhatNetwork-alike/";
+  const major = versions.node.split(".", 1)[0];
+  return `${alike}ledger/v${node.build.version}/${platform}-${arch}/node${major}`;
 }
 
 function chainMethods({ node }: MethodHost): readonly Method[] {
