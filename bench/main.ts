@@ -13,6 +13,7 @@ const benchmarks: Readonly<
   evm: () => import("./evm.ts"),
   validators: () => import("./validators.ts"),
   pay: () => import("./pay.ts"),
+  logs: () => import("./logs.ts"),
 };
 
 const [name = "", ...flags] = process.argv.slice(2);

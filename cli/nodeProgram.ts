@@ -111,7 +111,7 @@ function addMakers(program: Command, world: World): void {
     flags: [
       ["--validators <count>", "how many validators", "4"],
       ["--output <dir>", "folder to write node1, node2, … into"],
-      ["--chain <name>", "name of the chain", "testnet"],
+      ["--chain <name>", "name of the chain", "testledger"],
       ["--hosts <list>", "machine of each node, by commas; without it all run on this one"],
       ["--p2p-port <port>", "port for other nodes; the first one without --hosts", "16890"],
       ...passwordFlags,

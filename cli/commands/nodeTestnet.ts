@@ -12,7 +12,7 @@ export const testnetCommand: NodeAction = async (world, flags) => {
     ...nodeOptions(world, flags),
     output: resolve(output),
     validators: smallNumber("--validators", flags.text("validators")),
-    chain: flags.text("chain") ?? "testnet",
+    chain: flags.text("chain") ?? "testledger",
     hosts: (flags.text("hosts") ?? "").split(",").filter((host) => host !== ""),
     p2pPort: smallNumber("--p2p-port", flags.text("p2pPort")),
   });

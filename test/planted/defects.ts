@@ -4,6 +4,7 @@ import type { Defect } from "./defect.ts";
 import { encodingDefects } from "./encodingDefects.ts";
 import { formatDefects } from "./formatDefects.ts";
 import { ledgerDefects } from "./ledgerDefects.ts";
+import { networkDefects } from "./networkDefects.ts";
 import { nodeDefects } from "./nodeDefects.ts";
 import { payDefects } from "./payDefects.ts";
 import { poolDefects } from "./poolDefects.ts";
@@ -18,6 +19,7 @@ export const defects: readonly Defect[] = [
   ...payDefects,
   ...storageDefects,
   ...nodeDefects,
+  ...networkDefects,
   ...apiDefects,
   ...consensusDefects,
 ];

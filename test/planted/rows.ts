@@ -64,6 +64,8 @@ export const rows: Readonly<Record<string, string>> = {
   K18: "timestamps in the future, the past, equal, beyond 2^53",
   K23: "stale votes in bulk: bounded, and they push nothing out",
   K24: "beyond a third of liars: the tool names them, and no honest one",
+  N10: "a peer that is not who or where it says: not spoken to",
+  N11: "the whole chain asked for, blocks that are none: quotas, and the liar pays",
   K25: "views and heights at 2^53 and 2^64-1",
 };
 
