@@ -18,7 +18,7 @@ import { paymentHeader, poolScheme, tfuelAsset } from "../sdk/pay/x402.ts";
 import { FakePayChain } from "../test/fakes/payChain.ts";
 import { testAddress, testSigner } from "../test/fakes/payWorld.ts";
 import { calibrate, median, printCalibration, printTable, processUsage } from "./measure.ts";
-import { openBenchReceiver } from "./payServer.ts";
+import { benchJournals, openBenchReceiver } from "./payServer.ts";
 
 /*
  * What paying costs. Vouchers per second, signed, checked and synced, against bare signatures on
@@ -61,6 +61,7 @@ async function openBenchPayer(folder: string): Promise<Payer> {
   const held: { payer: Payer | null } = { payer: null };
   const live = (): readonly Uint8Array[] => held.payer?.live() ?? [];
   const { journal } = await openJournal(nodePayDisk, join(folder, "payer.log"), { live });
+  benchJournals.push(journal);
   const chain = new FakePayChain().names;
   const payer = new Payer({ signer: testSigner(1), chain, store: journal });
   held.payer = payer;
@@ -208,6 +209,7 @@ export async function run(flags: readonly string[]): Promise<void> {
     await benchRelay(folder, Math.min(megabytes, 128));
     printCalibration("after", calibrate(), before);
   } finally {
+    for (const journal of benchJournals) await journal.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -4,7 +4,7 @@ import { zeroAddress } from "../base/bytes.ts";
 import { FileCatalog } from "../sdk/pay/catalog.node.ts";
 import { nodePayDisk } from "../sdk/pay/disk.node.ts";
 import { PayGate } from "../sdk/pay/gate.ts";
-import { openJournal } from "../sdk/pay/journal.node.ts";
+import { openJournal, type Journal } from "../sdk/pay/journal.node.ts";
 import { Receiver } from "../sdk/pay/receiver.ts";
 import { createFileHandler } from "../sdk/pay/serve.node.ts";
 import { FakePayChain } from "../test/fakes/payChain.ts";
@@ -24,6 +24,9 @@ export function openEndlessPool(chain: FakePayChain): void {
   chain.open(testAddress(1), terms);
 }
 
+/** Journals of this process, to be closed at its end. */
+export const benchJournals: Journal[] = [];
+
 /** A receiver with a journal in this folder. */
 export async function openBenchReceiver(folder: string): Promise<Receiver> {
   const chain = new FakePayChain();
@@ -32,6 +35,7 @@ export async function openBenchReceiver(folder: string): Promise<Receiver> {
   const live = (): readonly Uint8Array[] => held.receiver?.live() ?? [];
   const path = join(folder, "receiver.log");
   const { journal, records } = await openJournal(nodePayDisk, path, { live });
+  benchJournals.push(journal);
   const receiver = new Receiver({
     address: testAddress(2),
     chain,

@@ -5,18 +5,14 @@ import { findKey } from "../../sdk/keystoreFolder.node.ts";
 import { connectChain, type NodeChain } from "../../sdk/pay/nodeChain.ts";
 import { openPayer, type Opened } from "../../sdk/pay/stores.node.ts";
 import type { Payer } from "../../sdk/pay/payer.ts";
-import { signRelease } from "../../sdk/pay/poolTransactions.ts";
 import { voucherToJson } from "../../sdk/pay/voucherJson.ts";
 import { formatCoins } from "../../sdk/units.ts";
-import type { Signer } from "../../sdk/wallet.ts";
+import { nativeGasMax, signReleaseFund, type Signer } from "../../sdk/wallet.ts";
 import type { Action, Flags } from "../commandTree.ts";
 import { printDocument, type Context } from "../context.ts";
 import { UsageError } from "../failure.ts";
 import { addressFlag, amountFlag, integerFlag, requiredFlag, sequenceMax } from "../flags.ts";
 import { draftTransaction, openSigner, submitTransaction } from "../submit.ts";
-
-/** Gas of a release by the default chain parameters. */
-const releaseGas = 10_000n;
 
 /** Longest resource id, and most of them in one pool that this command opens. */
 const resourceIdsMax = 1_000;
@@ -117,9 +113,9 @@ export const closeCommand: Action = async (context, flags) => {
   const from = addressFlag("--from", requiredFlag("--from", flags.text("from")));
   const text = requiredFlag("--reserve-seq", flags.text("reserveSeq"));
   const reserveSequence = integerFlag("--reserve-seq", text, { min: 1n, max: sequenceMax });
-  const draft = await draftTransaction(context, flags, from, releaseGas);
+  const draft = await draftTransaction(context, flags, from, nativeGasMax.pool);
   const { chain, sequence, fee, signer } = draft;
-  const signed = signRelease(signer, { chain, sequence, fee, reserveSequence });
+  const signed = signReleaseFund(signer, { chain, sequence, fee, reserveSequence });
   await submitTransaction(context, flags, draft, signed);
 };
 

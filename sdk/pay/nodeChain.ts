@@ -4,7 +4,7 @@ import type { PoolId } from "../../ledger/pool.ts";
 import type { SignedVoucher, VoucherChain } from "../../ledger/voucher.ts";
 import type { LedgerClient } from "../client.ts";
 import { ProtocolError } from "../errors.ts";
-import type { SignedTransaction, Signer } from "../wallet.ts";
+import { nativeGasMax, signReserveFund, type SignedTransaction, type Signer } from "../wallet.ts";
 import { PayPeerError } from "./errors.ts";
 import type { PayerPool } from "./payerBook.ts";
 import type { PayChain, PoolView, SettlementOrder } from "./pool.ts";
@@ -17,13 +17,7 @@ import {
   type CertificateTrust,
   type ProvenValues,
 } from "./poolProof.ts";
-import {
-  batchGasOf,
-  poolGas,
-  signReserve,
-  signSettleBatch,
-  signSlash,
-} from "./poolTransactions.ts";
+import { batchGasOf, poolGas, signSettleBatch, signSlash } from "./poolTransactions.ts";
 import { isRecord } from "./x402.ts";
 
 /** What a chain behind a node is made of. */
@@ -91,12 +85,13 @@ export class NodeChain implements PayChain {
     onSigned: (pool: PayerPool) => Promise<void>,
   ): Promise<PayerPool> {
     const { fund, collateral, resourceIds, durationBlocks } = terms;
-    const gas = poolGas.open + poolGas.openPerResource * BigInt(resourceIds.length);
+    const { reserve, reservePerResource } = nativeGasMax;
+    const gas = reserve + reservePerResource * BigInt(resourceIds.length);
     const fee = await this.#client.suggestedFee(gas);
     const sequence = await this.#client.nextSequence(this.#signer.address);
     const chain = this.names.name;
     const duration = BigInt(durationBlocks);
-    const signed = signReserve(this.#signer, {
+    const signed = signReserveFund(this.#signer, {
       chain,
       sequence,
       fee,

@@ -1,4 +1,4 @@
-import type { Address, Digest } from "../../base/brand.ts";
+import type { Digest } from "../../base/brand.ts";
 import { bytesToHex, emptyBytes } from "../../base/bytes.ts";
 import { keccak256, keccakDigest } from "../../crypto/keccak.ts";
 import { encodeOverspendingProof } from "../../ledger/overspendingProof.ts";
@@ -7,61 +7,18 @@ import { encodeThetaTransaction } from "../../ledger/thetaCodec.ts";
 import { signBytes } from "../../ledger/thetaSignBytes.ts";
 import type { ThetaTransaction } from "../../ledger/thetaTypes.ts";
 import { batchSchema, settlementOf, type SignedVoucher } from "../../ledger/voucher.ts";
-import { signOperation, type NativeTerms, type SignedTransaction, type Signer } from "../wallet.ts";
+import { signOperation, type SignedTransaction, type Signer } from "../wallet.ts";
 import type { SettlementOrder } from "./pool.ts";
 
 /* Transactions of pools that a payment client makes by itself. Amounts are TFuelWei. */
 
-/** Gas by the default chain parameters, to bid for: opening a pool, and per resource in it. */
+/** Gas by the default chain parameters, to bid for. */
 export const poolGas = {
-  open: 20_000n,
-  openPerResource: 2_000n,
   batch: 5_000n,
   batchPerVoucher: 15_000n,
   slash: 20_000n,
   slashPerVoucher: 10_000n,
 } as const;
-
-const noCoins = { thetaWei: 0n, tfuelWei: 0n };
-
-/** Opens a pool (type 3): its sequence is that of this transaction. */
-export function signReserve(
-  signer: Signer,
-  terms: NativeTerms & {
-    readonly fund: bigint;
-    readonly collateral: bigint;
-    readonly resourceIds: readonly string[];
-    readonly durationBlocks: bigint;
-  },
-): SignedTransaction {
-  return sign(signer, terms.chain, (signature) => ({
-    type: "reserveFund",
-    fee: { thetaWei: 0n, tfuelWei: terms.fee },
-    source: {
-      address: signer.address,
-      coins: { thetaWei: 0n, tfuelWei: terms.fund },
-      sequence: terms.sequence,
-      signature,
-    },
-    collateral: { thetaWei: 0n, tfuelWei: terms.collateral },
-    resourceIds: terms.resourceIds,
-    duration: terms.durationBlocks,
-  }));
-}
-
-/** Gives a pool back whose freeze is over (type 4). */
-export function signRelease(
-  signer: Signer,
-  terms: NativeTerms & { readonly reserveSequence: bigint },
-): SignedTransaction {
-  const { sequence, reserveSequence } = terms;
-  return sign(signer, terms.chain, (signature) => ({
-    type: "releaseFund",
-    fee: { thetaWei: 0n, tfuelWei: terms.fee },
-    source: { address: signer.address, coins: noCoins, sequence, signature },
-    reserveSequence,
-  }));
-}
 
 /** Proves an overspend (type 1): the fee comes out of the collateral. */
 export function signSlash(
@@ -75,7 +32,7 @@ export function signSlash(
 ): SignedTransaction {
   const { owner: slashedAddress, sequence: reserveSequence } = terms.pool;
   const payments = terms.proof.map((voucher) => settlementOf(voucher, { fee: 0n, targetMin: 0n }));
-  return sign(signer, terms.chain, (signature) => ({
+  const build = (signature: Uint8Array): ThetaTransaction => ({
     type: "slash",
     proposer: {
       address: signer.address,
@@ -86,7 +43,10 @@ export function signSlash(
     slashedAddress,
     reserveSequence,
     slashProof: encodeOverspendingProof({ reserveSequence, payments }),
-  }));
+  });
+  const signature = signer.sign(keccak256(signBytes(build(emptyBytes), terms.chain, "v1")));
+  const raw = encodeThetaTransaction(build(signature));
+  return { raw: bytesToHex(raw), hash: keccakDigest(raw) };
 }
 
 /** Settles many vouchers at once; each is paid or refused by itself. */
@@ -118,14 +78,4 @@ export function signSettleBatch(
 /** Gas of a batch. */
 export function batchGasOf(vouchers: number): bigint {
   return poolGas.batch + poolGas.batchPerVoucher * BigInt(vouchers);
-}
-
-function sign(
-  signer: { readonly address: Address; sign(digest: Uint8Array): Uint8Array },
-  chain: string,
-  build: (signature: Uint8Array) => ThetaTransaction,
-): SignedTransaction {
-  const signature = signer.sign(keccak256(signBytes(build(emptyBytes), chain, "v1")));
-  const raw = encodeThetaTransaction(build(signature));
-  return { raw: bytesToHex(raw), hash: keccakDigest(raw) };
 }
