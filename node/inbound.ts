@@ -167,7 +167,7 @@ export class Inbound {
     }
     const bare = blockSummary(hash, { header, body });
     const block = { ...bare, isEmpty: proposal.transactions.length === 0 };
-    const previous = epoch.epoch === 0 ? null : store.epochInfo(epoch.epoch - 1);
+    const previous = body.epochProof === null ? null : store.epochInfo(epoch.epoch - 1);
     const verified = verifier.proposal({ block, signer, signature }, epoch, previous);
     if (verified === null) return "reject";
     if (!(await this.#mayLead(proposal, epoch))) return "ignore";
