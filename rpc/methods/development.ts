@@ -50,16 +50,17 @@ function onDevnet<P extends ParameterTable>(
   },
 ): Method {
   const { name, summary, parameters, call } = definition;
-  return method({
+  const { development } = node;
+  const here = method({
     name,
     summary: `${summary} (devnets only)`,
     style,
     parameters,
     call: (values, context) =>
-      node.development === null
-        ? refuse(refusedHere(name))
-        : call(node.development, values, context),
+      development === null ? refuse(refusedHere(name)) : call(development, values, context),
   });
+  // Elsewhere it does not exist, whatever its parameters are.
+  return development === null ? { ...here, invoke: () => refuse(refusedHere(name)) } : here;
 }
 
 function refusedHere(name: string): RpcError {
