@@ -49,6 +49,7 @@ export const dependencyRule: Rule = {
     const manifest = JSON.parse(text) as Manifest;
     const reasons = textOf(tree, reasonsPath) ?? "";
     const groups = [manifest.dependencies, manifest.devDependencies, manifest.optionalDependencies];
+    const shipped = tree.filter(({ path }) => path.includes("/") && !path.startsWith("scripts/"));
     const every = groups.flatMap((group) => Object.entries(group ?? {}));
     return inFile("package.json", [
       ...every
@@ -60,6 +61,9 @@ export const dependencyRule: Rule = {
       ...Object.keys(manifest.dependencies ?? {})
         .filter((name) => !isUsed(tree, name))
         .map((name) => `${name} is used by tests only, or by nobody`),
+      ...Object.keys(manifest.devDependencies ?? {})
+        .filter((name) => isUsed(shipped, name))
+        .map((name) => `${name} is not there in an installed package, and something imports it`),
     ]);
   },
 };

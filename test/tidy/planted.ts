@@ -237,13 +237,15 @@ export const plantedViolations: readonly PlantedViolation[] = [
   {
     rule: "dependencies",
     files: {
-      "package.json": '{ "dependencies": { "a": "1.2.3", "b": "^1.0.0" } }',
+      "package.json":
+        '{ "dependencies": { "a": "1.2.3", "b": "^1.0.0" }, "devDependencies": { "c": "1.0.0" } }',
       "docs/adr/007-runtime-dependencies.md": "`b`",
       "rpc/a.ts": 'import { a } from "a/b.js";\n',
       "rpc/b.test.ts": 'import { b } from "b";\n',
+      "rpc/c.ts": 'import { c } from "c";\n',
     },
-    // The version of b, the reason of a, the use of b.
-    found: ["package.json:1", "package.json:1", "package.json:1"],
+    // The version of b, the reason of a, the use of b, the use of c.
+    found: ["package.json:1", "package.json:1", "package.json:1", "package.json:1"],
   },
   {
     rule: "lock file",
