@@ -40,7 +40,9 @@ test("a testnet's folders are carried elsewhere and started there", async () => 
   expect(names).toEqual(["node1", "node2", "node3", "node4"]);
   const nodes: LaunchedNode[] = [];
   for (const name of names) {
-    nodes.push(await launchLedger(["start", `--config=${join(carried, name)}`], { environment }));
+    const start = ["start", `--config=${join(carried, name)}`];
+    const pace = "--set=consensus.blockIntervalMsIdle=200";
+    nodes.push(await launchLedger([...start, pace], { environment }));
   }
   const heights = (): Promise<readonly number[]> =>
     Promise.all(
