@@ -13,7 +13,7 @@ import {
 } from "./harness.ts";
 
 /*
- * Goal: a node that comes late, or lost its data folder, follows the chain over the end of an epoch from
+ * Goal: a node that comes late, or lost its data folder, follows the chain over several epochs from
  * its peers to where they are, and goes on with them; a validator that lost it votes again, in the
  * next epoch, without anybody's help.
  */
@@ -65,7 +65,7 @@ test("D5: a new node, a wiped one and a wiped validator follow their peers", asy
   if (first === undefined || fourth === undefined) throw new Error(devnet.err());
   const reaches = (url: string, height: number) => async (): Promise<boolean> =>
     (await heightOf(url)) >= height;
-  await waitFor("the chain is in its second epoch", reaches(first.rpc, 120), agreeMsMax);
+  await waitFor("the chain is in its third epoch", reaches(first.rpc, 230), agreeMsMax);
 
   // A new node, which only follows.
   const follower = join(temporaryFolder(), "follower");
@@ -73,10 +73,10 @@ test("D5: a new node, a wiped one and a wiped validator follow their peers", asy
   expect(made.exit, made.err).toBe(0);
   const start = ["start", `--config=${follower}`];
   const late = await startLedger(start);
-  await waitFor("the new node is there", reaches(late.url, 120), agreeMsMax);
+  await waitFor("the new node is there", reaches(late.url, 230), agreeMsMax);
   const height = await heightOf(first.rpc);
   await waitFor("the new node goes on", reaches(late.url, height + 20), agreeMsMax);
-  expect(await blockHash(late.url, 110)).toBe(await blockHash(first.rpc, 110));
+  expect(await blockHash(late.url, 200)).toBe(await blockHash(first.rpc, 200));
   const peers = await ledgercli(["peers", `--rpc=${late.url}`, "--json"]);
   expect(JSON.parse(peers.out)).not.toHaveLength(0);
   expect(await late.stop()).toBe(0);
