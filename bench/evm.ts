@@ -181,7 +181,7 @@ export async function run(flags: readonly string[]): Promise<void> {
   const rounds = at < 0 ? 9 : Number(flags[at + 1]);
   const before = calibrate();
   printCalibration("before", before);
-  const init = compileSolidity(source, "Work", "osaka");
+  const init = compileSolidity(source, "Work");
   const [bare, own] = [await bareRunner(), await ownRunner()];
   const to = contractAddress(caller, 1n);
   for (const runner of [bare, own]) await runner(null, init);

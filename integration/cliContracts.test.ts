@@ -1,7 +1,7 @@
-import { createRequire } from "node:module";
 import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { compileContract } from "../test/fakes/solidity.ts";
 import {
   checkoutFolder,
   cleanUp,
@@ -82,25 +82,13 @@ async function json(command: string): Promise<Readonly<Record<string, unknown>>>
   return JSON.parse(ran.out.slice(ran.out.indexOf("{"))) as Readonly<Record<string, unknown>>;
 }
 
-function squareCode(): string {
-  const solc = createRequire(import.meta.url)("solc") as { compile(input: string): string };
-  const settings = { outputSelection: { "*": { "*": ["evm.bytecode.object"] } } };
-  const sources = { "s.sol": { content: squareSource } };
-  const input = JSON.stringify({ language: "Solidity", sources, settings });
-  type Code = { evm: { bytecode: { object: string } } };
-  const output = JSON.parse(solc.compile(input)) as {
-    contracts: { "s.sol": { SquareCalculator: Code } };
-  };
-  return output.contracts["s.sol"].SquareCalculator.evm.bytecode.object;
-}
-
 test("the contract walk-through of the Theta README", async () => {
   const chain = '--chain="privatenet"';
   const price = "--gas_price=1000000000wei";
   await json(
     `bin/ledgercli tx send ${chain} --from=${from} --to=${to} --theta=10 --tfuel=20 --seq=1`,
   );
-  const data = squareCode();
+  const data = compileContract(squareSource, "SquareCalculator").bytecode;
   const flags = `--from=${from} ${price} --gas_limit=300000 --data=${data}`;
   const deploy = `smart_contract ${chain} ${flags}`;
   const dry = await json(`bin/ledgercli call ${deploy} --seq=2`);

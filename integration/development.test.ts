@@ -1,4 +1,3 @@
-import { createRequire } from "node:module";
 import {
   Contract,
   ContractFactory,
@@ -11,6 +10,7 @@ import {
   zeroPadValue,
 } from "ethers";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { compileContract } from "../test/fakes/solidity.ts";
 import {
   checkoutFolder,
   cleanUp,
@@ -38,25 +38,14 @@ let node: RunningNode;
 let provider: JsonRpcProvider;
 let counter: Contract;
 
-function compile(): { readonly abi: never[]; readonly bytecode: string } {
-  const solc = createRequire(import.meta.url)("solc") as { compile(input: string): string };
-  const settings = { outputSelection: { "*": { "*": ["abi", "evm.bytecode.object"] } } };
-  const sources = { "c.sol": { content: source } };
-  const input = JSON.stringify({ language: "Solidity", sources, settings });
-  type Made = { abi: never[]; evm: { bytecode: { object: string } } };
-  const output = JSON.parse(solc.compile(input)) as { contracts: { "c.sol": { Counter: Made } } };
-  const { abi, evm } = output.contracts["c.sol"].Counter;
-  return { abi, bytecode: `0x${evm.bytecode.object}` };
-}
-
 beforeAll(async () => {
   node = await startLedger(["devnet", "--eth-port=0"]);
   provider = new JsonRpcProvider(node.url, undefined, { pollingInterval: 20, cacheTimeout: -1 });
-  const { abi, bytecode } = compile();
+  const { abi, bytecode } = compileContract(source, "Counter");
   const signer = await provider.getSigner(0);
-  const deployed = await new ContractFactory(abi, bytecode, signer).deploy();
+  const deployed = await new ContractFactory([...abi], bytecode, signer).deploy();
   await deployed.waitForDeployment();
-  counter = new Contract(await deployed.getAddress(), abi, signer);
+  counter = new Contract(await deployed.getAddress(), [...abi], signer);
 });
 afterAll(async () => {
   provider.destroy();

@@ -57,7 +57,7 @@ const abi = parseAbi([
   "function ping() view returns (uint256)",
 ]);
 
-const bytecode = toHex(compileSolidity(source, "Box", "osaka"));
+const bytecode = toHex(compileSolidity(source, "Box"));
 const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
 
 const emptyTrieRoot = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421";

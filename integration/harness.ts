@@ -88,7 +88,6 @@ export type RunOptions = {
  * The environment of a child: ours without settings of a ledger, so that a developer's do not leak
  * in.
  */
-/** The environment of a child: ours without settings of a ledger. */
 export function childEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith("LEDGER"));
   // Hundreds of starts of one program: halves the time that each takes.

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { root, run } from "./harness.ts";
 
 /*
- * Ethereum's tools, each with a package.json of its own: they would spoil the project's. They are
+ * Other people's tools, each with a package.json of its own: they would spoil the project's. They are
  * installed once per content of that file, below `node_modules/.cache`.
  */
 

@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import {
   ContractFactory,
@@ -9,6 +8,7 @@ import {
   type BaseContract,
 } from "ethers";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { compileContract } from "../test/fakes/solidity.ts";
 import { cleanUp, freePort, root, startLedger, waitFor } from "./harness.ts";
 
 /*
@@ -62,22 +62,6 @@ type Chain = { readonly provider: JsonRpcProvider; readonly outer: BaseContract 
 
 let anvil: ChildProcess | null = null;
 const chains: Chain[] = [];
-let compiled: { readonly abi: never[]; readonly bytecode: string };
-
-function compile(): typeof compiled {
-  const solc = createRequire(import.meta.url)("solc") as { compile(input: string): string };
-  const settings = {
-    evmVersion: "osaka",
-    outputSelection: { "*": { "*": ["abi", "evm.bytecode.object"] } },
-  };
-  const input = { language: "Solidity", sources: { "t.sol": { content: source } }, settings };
-  type Outer = { abi: never[]; evm: { bytecode: { object: string } } };
-  const output = JSON.parse(solc.compile(JSON.stringify(input))) as {
-    contracts: { "t.sol": { Outer: Outer } };
-  };
-  const { abi, evm } = output.contracts["t.sol"].Outer;
-  return { abi, bytecode: `0x${evm.bytecode.object}` };
-}
 
 function providerOf(url: string): JsonRpcProvider {
   return new JsonRpcProvider(url, undefined, { pollingInterval: 50, cacheTimeout: -1 });
@@ -99,12 +83,12 @@ async function startAnvil(): Promise<string> {
 }
 
 beforeAll(async () => {
-  compiled = compile();
+  const { abi, bytecode } = compileContract(source, "Outer");
   const node = await startLedger(["devnet", "--eth-port=0"]);
   for (const url of [node.url, await startAnvil()]) {
     const provider = providerOf(url);
     const wallet = new NonceManager(HDNodeWallet.fromPhrase(mnemonic).connect(provider));
-    const factory = new ContractFactory(compiled.abi, compiled.bytecode, wallet);
+    const factory = new ContractFactory([...abi], bytecode, wallet);
     const outer = await factory.deploy({ gasLimit: 5_000_000n });
     await outer.waitForDeployment();
     chains.push({ provider, outer });

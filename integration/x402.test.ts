@@ -1,9 +1,7 @@
-import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import type { RequestListener } from "node:http";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { hexToBytes } from "../base/bytes.ts";
@@ -12,12 +10,13 @@ import { connectChain } from "../sdk/pay/nodeChain.ts";
 import { openPayer, openReceiver } from "../sdk/pay/stores.node.ts";
 import { poolClientScheme, PoolFacilitator, poolServerScheme } from "../sdk/pay/x402Adapters.ts";
 import { keySigner } from "../sdk/wallet.ts";
-import { checkoutFolder, cleanUp, run, root, startPrivatenet, temporaryFolder } from "./harness.ts";
+import { checkoutFolder, cleanUp, startPrivatenet, temporaryFolder } from "./harness.ts";
+import { installTool } from "./tools.ts";
 
 /*
  * Goal: our scheme is x402 as others speak it: stock `@x402/express` sells, stock `@x402/fetch`
  * buys, and what is in between is a voucher out of a pool of a real chain. The packages are not
- * among our own dependencies: they are installed once for each content of their package.json.
+ * among our own dependencies.
  */
 
 type Middleware = (...parts: readonly unknown[]) => void;
@@ -39,19 +38,7 @@ type Stock = {
 let stock: Stock;
 
 beforeAll(async () => {
-  const source = join(root, "integration", "x402", "package.json");
-  const hash = createHash("sha256").update(readFileSync(source)).digest("hex").slice(0, 16);
-  const folder = join(tmpdir(), `ledger-x402-${hash}`);
-  if (!existsSync(folder)) {
-    const fresh = temporaryFolder();
-    copyFileSync(source, join(fresh, "package.json"));
-    const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"];
-    const installed = await run("npm", ["install", ...flags], { folder: fresh });
-    expect(installed.exit, installed.err).toBe(0);
-    renameSync(fresh, folder);
-    mkdirSync(fresh);
-  }
-  const load = createRequire(join(folder, "package.json"));
+  const load = createRequire(join(await installTool("x402"), "package.json"));
   const core = load("@x402/core/server") as { x402ResourceServer: Stock["ResourceServer"] };
   stock = {
     express: load("express") as Stock["express"],

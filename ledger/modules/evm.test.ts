@@ -152,7 +152,7 @@ test("Theta's walk-through: SquareCalculator is deployed, set to 3, and answers 
     assert(receipt !== undefined, "one receipt");
     return receipt;
   };
-  const code = compileSolidity(squareCalculator, "SquareCalculator", "osaka");
+  const code = compileSolidity(squareCalculator, "SquareCalculator");
   const deployed = await call(zeroAddress, 200_000n, code);
   const address = textToAddressOrNull("5c3159ddd2fe0f9862bc7b7d60c1875fa8f81337");
   assert(address !== null, "an address");

@@ -106,7 +106,7 @@ const factory = `
 
 test("X4: CREATE2, SELFDESTRUCT and CREATE2 in one transaction", async () => {
   const network = networkOf();
-  const code = compileSolidity(factory, "Factory", "osaka");
+  const code = compileSolidity(factory, "Factory");
   const { contractAddress: to } = await committed(network, { to: null, data: code });
   assert(to !== null, "deployed");
   const run = async (selector: string): Promise<Receipt> =>
@@ -142,7 +142,7 @@ test("X8: precompiles answer inputs of every length", async () => {
 
 test("X9: a block executed again, cold and warm, has the same results", async () => {
   const network = networkOf();
-  const code = compileSolidity(factory, "Factory", "osaka");
+  const code = compileSolidity(factory, "Factory");
   const { contractAddress: to } = await committed(network, { to: null, data: code });
   const nonce = network.nonceOf("alice");
   const data = hexToBytes(selectorOf("twice()"));
