@@ -175,7 +175,7 @@ export class Replica {
     const index = indexOfValidator(this.#epoch.committee, this.#options.self);
     const held = point.blocks.map((block) => block.parentCertificate);
     const certificates = [...held, ...point.certificates];
-    this.#voter.restore(this.#epoch, index, point.record);
+    this.#voter.restore(this.#epoch, index, point);
     this.#startTimer();
     for (const certificate of certificates) this.#onCertificate(certificate);
     const { record } = this.#voter;
@@ -190,6 +190,7 @@ export class Replica {
     assert(epoch.epoch === this.#epoch.epoch + 1, "epochs follow one another");
     assert(epoch.root === this.#tree.committed.hash, "an epoch starts at a committed block");
     const { rules, aggregate, hash, timing, self } = this.#options;
+    const { timestampMs } = this.#tree.committed;
     this.#previousEpoch = this.#epoch;
     this.#epoch = epoch;
     this.#tree = new BlockTree(epoch, hash);
@@ -205,7 +206,7 @@ export class Replica {
     this.#askedView = 0;
     this.#effects.push({ type: "startEpoch", epoch });
     const index = indexOfValidator(epoch.committee, self);
-    this.#effects.push(...this.#voter.startEpoch(epoch, index));
+    this.#effects.push(...this.#voter.startEpoch(epoch, index, timestampMs));
     this.#startTimer();
     this.#onCertificate(this.#voter.record.highCertificate);
     this.#onTimeoutCertificate(this.#voter.record.timeout?.entryCertificate ?? null);
