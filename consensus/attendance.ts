@@ -31,34 +31,32 @@ export type Attested = {
  */
 export function absentMembers(
   committees: { readonly ending: Committee; readonly next: Committee },
-  blocks: Iterable<Attested>,
+  blocks: readonly Attested[],
 ): readonly number[] {
   const missing = new Set<Address>(committees.ending.validators.map(({ address }) => address));
-  let count = 0;
   for (const { proposer, parentCertificate } of blocks) {
-    count += 1;
     missing.delete(proposer);
     for (const index of signersOf(parentCertificate.signers)) {
       const signer = committees.ending.validators[index];
       if (signer !== undefined) missing.delete(signer.address);
     }
   }
-  if (count < attendanceBlocksMin) return [];
+  if (blocks.length < attendanceBlocksMin) return [];
   return committees.next.validators.flatMap(({ address }, index) =>
     missing.has(address) ? [index] : [],
   );
 }
 
 /** The blocks that count, newest first: from an epoch's last one back towards its root. */
-export function* attendedBlocks<T extends { readonly height: number }>(
+export function attendedBlocks<T extends { readonly height: number }>(
   last: T,
   rootHeight: number,
   parentOf: (block: T) => T,
-): Generator<T> {
-  let block = last;
-  for (let count = 1; ; count += 1) {
-    yield block;
-    if (block.height === rootHeight + 1 || count === attendanceBlocksMax) return;
-    block = parentOf(block);
+): readonly T[] {
+  const blocks = [last];
+  for (let at = last; at.height > rootHeight + 1 && blocks.length < attendanceBlocksMax;) {
+    at = parentOf(at);
+    blocks.push(at);
   }
+  return blocks;
 }

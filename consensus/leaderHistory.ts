@@ -69,7 +69,10 @@ export function passedOver(epoch: EpochInfo, history: LeaderHistory): ReadonlySe
     .filter((turns) => isLate(history, turns));
   const chosen = new Set<number>();
   if (late.length === 0) return chosen;
-  late.sort((a, b) => b.missed - a.missed || b.missedView - a.missedView || a.index - b.index);
+  late.sort((a, b) => {
+    if (a.missed !== b.missed) return b.missed - a.missed;
+    return a.missedView === b.missedView ? a.index - b.index : b.missedView - a.missedView;
+  });
   const total = stakeTotal(epoch.committee);
   let stake = 0n;
   for (const { index } of late) {

@@ -30,7 +30,7 @@ function epochHeaders(): ReadonlyMap<Digest, Header> {
 }
 
 describe("the next epoch", () => {
-  it("names those who left no trace in the headers back to the root, and asks for no others", () => {
+  it("names those who left no trace in the headers back to its root, and reads no others", () => {
     const made = epochHeaders();
     const [lastHash, last] = [...made].at(-1) ?? [];
     if (lastHash === undefined || last === undefined || template === undefined) throw new Error();
