@@ -170,11 +170,10 @@ export class Replica {
     for (let at: BlockNode | null = committed; at !== null; at = at.parent) at.state = "valid";
     this.#tree.commit(committed);
     const index = indexOfValidator(this.#epoch.committee, this.#options.self);
-    const held = point.blocks.map((block) => block.parentCertificate);
-    const certificates = [...held, ...point.certificates];
+    const held = point.blocks.map(({ parentCertificate }) => parentCertificate);
     this.#voter.restore(this.#epoch, index, point);
     this.#startTimer();
-    for (const certificate of certificates) this.#onCertificate(certificate);
+    for (const each of [...held, ...point.certificates]) this.#onCertificate(each);
     const { record } = this.#voter;
     this.#onCertificate(record.highCertificate);
     for (const { timeoutCertificate } of point.blocks)
