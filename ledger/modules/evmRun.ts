@@ -55,11 +55,18 @@ export function mayBePrecompile(context: ReadContext, address: Address): boolean
   return address.startsWith(lowPrefix) || engineOf(context.precompiles).precompiles.has(address);
 }
 
+/** Whether code of the program is at this address. */
+export function isPrecompile(context: ModuleContext, address: Address): Promise<boolean> {
+  const wanted = { fork: forkOf(context.parameters), chainId: context.chain.id };
+  const { pool } = engineOf(context.precompiles);
+  return pool.use(wanted, (evm) => Promise.resolve(evm.isPrecompile(address)));
+}
+
 /** Runs a transaction; its logs are not in the journal yet. */
 export function runTransaction(
   context: ModuleContext,
   transaction: EvmTransaction,
-  watch: EvmWatch = {},
+  watch: EvmWatch & Pick<EvmScene, "moves"> = {},
 ): Promise<EvmResult> {
   return withEvm(context, (evm, scene) => evm.run({ ...scene, ...watch }, transaction));
 }
