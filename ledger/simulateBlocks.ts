@@ -339,7 +339,11 @@ class ChainSimulation {
     const { height, view, timestampMs, parentHash, proposer } = context;
     const header: Header = {
       ...this.#parent.header,
-      ...{ height, view, parentHash, timestampMs, proposer },
+      height,
+      view,
+      parentHash,
+      timestampMs,
+      proposer,
       timeoutCertificateHash: null,
       transactionsRoot: orderedRoot(encoded),
       receiptsRoot: receiptsRoot(receipts, encoded, null),

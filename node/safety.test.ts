@@ -80,7 +80,14 @@ describe("safety file of a node", () => {
     options: Partial<SafetyOptions> & { readonly soleValidator?: boolean } = {},
   ): Promise<OpenedSafety> {
     const note = (message: string): void => void logged.push(message);
-    const log = { error: note, warn: note, info: note, debug: note, flush: () => undefined };
+    const log = {
+      error: note,
+      warn: note,
+      info: note,
+      debug: note,
+      status: () => false,
+      flush: () => undefined,
+    };
     const given: SafetyOptions = {
       genesis,
       keys,

@@ -24,9 +24,9 @@ import { vectorTest } from "../vectors.ts";
 
 /*
  * Goal: what go-ethereum answered on the specification's own chain, we answer too. Method: that
- * chain's head state under the real server. Its blocks are not there and could not be imported (other
- * headers, transactions without chain id), so answers about them are compared in form with ours
- * about blocks with the like transactions.
+ * chain's head state under the real server. Its blocks are not there and could not be imported
+ * (other headers, transactions without chain id), so answers about them are compared in form with
+ * ours about blocks with the like transactions.
  */
 
 type Exchange = { readonly send?: string; readonly recv?: string };
@@ -109,10 +109,9 @@ const left: Readonly<Record<string, string>> = {
 };
 
 /** Members that hang on the form of headers and on the head, or are about blobs. */
-const ownMembers: ReadonlySet<string> = new Set([
-  ...["hash", "stateRoot", "size", "blockHash"],
-  ...["blobGasUsed", "excessBlobGas", "requestsHash", "withdrawalsRoot"],
-]);
+const ownMembers: ReadonlySet<string> = new Set(
+  "hash stateRoot size blockHash blobGasUsed excessBlobGas requestsHash withdrawalsRoot".split(" "),
+);
 
 /** With members in order, without those that are not to be compared. */
 function comparable(value: unknown): unknown {
@@ -145,9 +144,16 @@ function isEqual(wanted: Answer, got: Answer): boolean {
 
 /** Of receipts before Byzantium, of blobs, of beacon chains. */
 const foreignMembers: ReadonlySet<string> = new Set([
-  ...["root", "blobGasUsed", "excessBlobGas", "requestsHash", "withdrawalsRoot"],
-  ...["KZG_POINT_EVALUATION", "BEACON_ROOTS_ADDRESS", "CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS"],
-  ...["DEPOSIT_CONTRACT_ADDRESS", "WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS"],
+  "root",
+  "blobGasUsed",
+  "excessBlobGas",
+  "requestsHash",
+  "withdrawalsRoot",
+  "KZG_POINT_EVALUATION",
+  "BEACON_ROOTS_ADDRESS",
+  "CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS",
+  "DEPOSIT_CONTRACT_ADDRESS",
+  "WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS",
 ]);
 
 /** Addresses, hashes and blooms have one size. */
@@ -213,10 +219,9 @@ const target = textToAddressOrNull(`0x${"77".repeat(20)}`) ?? zeroAddress;
 
 function signed(nonce: bigint, parts: Partial<EthereumTransaction>): string {
   const fees = { maxFeePerGas: 2_000_000_000n, maxPriorityFeePerGas: 2_000_000_000n };
-  const transaction: EthereumTransaction = {
-    ...{ type: "legacy", nonce, gasLimit: 100_000n, ...fees, to: target, value: 1n },
-    ...{ data: emptyBytes, accessList: [], authorizations: [], ...parts },
-  };
+  const lists = { data: emptyBytes, accessList: [], authorizations: [] };
+  const plain = { type: "legacy", nonce, gasLimit: 100_000n, to: target, value: 1n } as const;
+  const transaction: EthereumTransaction = { ...plain, ...fees, ...lists, ...parts };
   return bytesToHex(signEthereum(transaction, 366, fundedSigner));
 }
 
