@@ -34,7 +34,15 @@ function epochOf(members: readonly (typeof keys)[], epoch = 4): EpochInfo {
     stake: 1n,
   }));
   const committee = { epoch, validators };
-  return { epoch, committee, root: zeroDigest, rootHeight: 9, lastHeight: 19, seed: zeroDigest };
+  return {
+    epoch,
+    committee,
+    root: zeroDigest,
+    rootHeight: 9,
+    lastHeight: 19,
+    seed: zeroDigest,
+    absent: [],
+  };
 }
 
 const sole = epochOf([keys]);
