@@ -19,6 +19,7 @@ import type { Config } from "./config.ts";
 import { openDevelopment } from "./development.ts";
 import type { DevnetAccount } from "./devnet.ts";
 import { DiskStore, storeFolder } from "./diskStore.ts";
+import { EvidenceFile } from "./evidenceFile.ts";
 import { EvidencePool, type Judge } from "./evidencePool.ts";
 import type { GenesisNames, GenesisSource } from "./genesis.ts";
 import { Engine } from "./engine.ts";
@@ -304,6 +305,7 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
   const development = openDevelopment(options, { ...base, api, onWork });
   watchParts(metrics, { pool, waiters, engine, recoverPool, store, threads });
   restoreBlocks(store, chain);
+  base.evidence.restore(log);
   const services = { pool, waiters, recoverPool, threads, journal, signer, store, chain };
   const parts = { ...services, engine, peering };
   const onThrow = (error: unknown): void => void (isDiskFailure(error) && failed(error));
@@ -326,7 +328,7 @@ function createBase(
     executor,
     chain,
     headState: new HeadState(chain, executor),
-    evidence: new EvidencePool(judge),
+    evidence: new EvidencePool(judge, new EvidenceFile(config.dataFolder, log)),
     reads: new Reads(store, genesis.chain),
     waiters: new Waiters(),
     clock: new BlockClock(() => Date.now()),
