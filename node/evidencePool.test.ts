@@ -29,14 +29,19 @@ function holder(signer: number): Address {
 }
 
 const noRecords: EvidenceRecords = { read: () => [], write: () => {} };
+const logged: string[] = [];
+const note = (message: string): void => void logged.push(message);
+const log = { warn: note, info: note };
 
 /** Believes everything, but of epochs that are settled. */
-function createPool(records = noRecords): {
+function createPool(
+  records = noRecords,
+  settled = new Set<number>(),
+): {
   readonly pool: EvidencePool;
   readonly settled: Set<number>;
   readonly added: Uint8Array[];
 } {
-  const settled = new Set<number>();
   const added: Uint8Array[] = [];
   const judge: Judge = ({ evidence, reporter }) => {
     const { epoch, view } = evidenceSlot(evidence);
@@ -47,7 +52,7 @@ function createPool(records = noRecords): {
     const hash = evidenceHash(evidence);
     return accept([{ offender: holder(signer), epoch, view, reporter, evidence: hash }]);
   };
-  const pool = new EvidencePool(judge, records);
+  const pool = EvidencePool.open(judge, records, log);
   pool.watch((encoded) => added.push(encoded));
   return { pool, settled, added };
 }
@@ -106,10 +111,7 @@ test("the pool is bounded, and so is what goes into a block", () => {
 
 describe("over restarts", () => {
   const base = mkdtempSync(join(tmpdir(), "ledger-evidence-"));
-  const logged: string[] = [];
   let folder = "";
-  const note = (message: string): void => void logged.push(message);
-  const log = { warn: note, info: note };
   const file = (): EvidenceFile => new EvidenceFile(folder, log);
 
   beforeEach(() => {
@@ -126,28 +128,22 @@ describe("over restarts", () => {
     first.pool.addEncoded(encodeReport({ evidence: doubleVote(1, 2), reporter: holder(6) }));
     // Nothing is closed: the process is gone.
     const second = createPool(file());
-    second.pool.restore(log);
     expect(second.pool.pending()).toEqual(first.pool.pending());
     expect(logged).toEqual(["pending evidence restored"]);
     second.settled.add(1);
     second.pool.onCommitted({ epoch: 0, holdsEvidence: true });
     const third = createPool(file());
-    third.pool.restore(log);
     expect(third.pool.pending().map(({ epoch }) => epoch)).toEqual([2]);
   });
 
   test("what was settled while the node was away is not taken up", () => {
     createPool(file()).pool.add(doubleVote(0, 1), holder(5));
-    const { pool, settled } = createPool(file());
-    settled.add(1);
-    pool.restore(log);
-    expect(pool.size).toBe(0);
+    expect(createPool(file(), new Set([1])).pool.size).toBe(0);
   });
 
   test("what waits longer than its epoch is told again, once in each", () => {
     createPool(file()).pool.add(doubleVote(0, 1), holder(5));
     const { pool, added } = createPool(file());
-    pool.restore(log);
     expect(added).toEqual([]); // Nobody is connected yet.
     for (const epoch of [1, 1, 2]) pool.onCommitted({ epoch, holdsEvidence: false });
     expect(added).toEqual([...pool.forBlock(), ...pool.forBlock()]);
@@ -162,7 +158,6 @@ describe("over restarts", () => {
     const path = join(folder, evidenceFileName);
     writeFileSync(path, damage(new Uint8Array(readFileSync(path))));
     const { pool } = createPool(file());
-    pool.restore(log);
     expect(pool.size).toBe(0);
     expect(logged).toEqual([expect.stringContaining("damaged")]);
     expect(pool.add(doubleVote(0, 3), holder(5)).ok).toBe(true);

@@ -41,18 +41,20 @@ export class EvidencePool {
   readonly #entries = new Map<Digest, Entry>();
   #epoch = 0;
 
-  constructor(judge: Judge, records: EvidenceRecords) {
+  private constructor(judge: Judge, records: EvidenceRecords) {
     this.#judge = judge;
     this.#records = records;
   }
 
   /** Takes up what an earlier run left waiting and what still proves something. */
-  restore(log: Pick<Log, "info">): void {
-    for (const encoded of this.#records.read().slice(0, evidencePoolMax)) {
+  static open(judge: Judge, records: EvidenceRecords, log: Pick<Log, "info">): EvidencePool {
+    const pool = new EvidencePool(judge, records);
+    for (const encoded of records.read().slice(0, evidencePoolMax)) {
       const report = decodeReport(encoded);
-      if (report.ok) this.#take(report.value);
+      if (report.ok) pool.#take(report.value);
     }
-    if (this.size > 0) log.info("pending evidence restored", { count: this.size });
+    if (pool.size > 0) log.info("pending evidence restored", { count: pool.size });
+    return pool;
   }
 
   /** Tells of each piece that is found here or submitted, as it is to be gossiped. */

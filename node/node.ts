@@ -305,7 +305,6 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
   const development = openDevelopment(options, { ...base, api, onWork });
   watchParts(metrics, { pool, waiters, engine, recoverPool, store, threads });
   restoreBlocks(store, chain);
-  base.evidence.restore(log);
   const services = { pool, waiters, recoverPool, threads, journal, signer, store, chain };
   const parts = { ...services, engine, peering };
   const onThrow = (error: unknown): void => void (isDiskFailure(error) && failed(error));
@@ -328,7 +327,7 @@ function createBase(
     executor,
     chain,
     headState: new HeadState(chain, executor),
-    evidence: new EvidencePool(judge, new EvidenceFile(config.dataFolder, log)),
+    evidence: EvidencePool.open(judge, new EvidenceFile(config.dataFolder, log), log),
     reads: new Reads(store, genesis.chain),
     waiters: new Waiters(),
     clock: new BlockClock(() => Date.now()),
