@@ -131,11 +131,8 @@ export class Replica {
         return this.#onFetched(input.block);
       case "proposalBuilt":
         return this.#onBuilt(input);
-      case "blockExecuted": {
-        const node = this.#tree.get(input.block);
-        if (node?.state === "executing") this.#tree.onExecuted(node, input.result);
-        return;
-      }
+      case "blockExecuted":
+        return this.#tree.onAnswer(input.block, input.result);
       case "blockReviewed":
         return this.#candidates.onReviewed(input.block, input.passed);
       case "signed":
@@ -317,7 +314,11 @@ export class Replica {
     if (this.#tree.get(block) === null) this.#want(block);
     if (due.last.endsEpoch) {
       assert(due.last.nextEpoch !== null, "an epoch's last block names the next epoch");
+      const { epoch } = this.#epoch;
+      const isFirst = this.#voter.isActive && this.leader === this.#voter.index;
       this.#startEpoch(due.last.nextEpoch);
+      // The others would learn it from this leader's next proposal, which is never made.
+      if (isFirst) this.#effects.push({ type: "sendEpochProof", epoch, to: null });
     }
     return true;
   }

@@ -170,6 +170,8 @@ export type EpochInfo = {
   readonly lastHeight: number;
   /** Randomness of the committed block that ended epoch − 2; the genesis seed before that. */
   readonly seed: Digest;
+  /** Committee indices, ascending, of those who took no part in the epoch before. */
+  readonly absent: readonly number[];
 };
 
 /** What must be on disk before a signature leaves: read back at the next start. */

@@ -34,7 +34,15 @@ function epochOf(members: readonly (typeof keys)[], epoch = 4): EpochInfo {
     stake: 1n,
   }));
   const committee = { epoch, validators };
-  return { epoch, committee, root: zeroDigest, rootHeight: 9, lastHeight: 19, seed: zeroDigest };
+  return {
+    epoch,
+    committee,
+    root: zeroDigest,
+    rootHeight: 9,
+    lastHeight: 19,
+    seed: zeroDigest,
+    absent: [],
+  };
 }
 
 const sole = epochOf([keys]);
@@ -80,7 +88,14 @@ describe("safety file of a node", () => {
     options: Partial<SafetyOptions> & { readonly soleValidator?: boolean } = {},
   ): Promise<OpenedSafety> {
     const note = (message: string): void => void logged.push(message);
-    const log = { error: note, warn: note, info: note, debug: note, flush: () => undefined };
+    const log = {
+      error: note,
+      warn: note,
+      info: note,
+      debug: note,
+      status: () => false,
+      flush: () => undefined,
+    };
     const given: SafetyOptions = {
       genesis,
       keys,

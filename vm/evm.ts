@@ -19,6 +19,7 @@ import { recoverAnyPublicKey } from "../crypto/secp256k1.ts";
 import { BlsCurve } from "./blsCurve.ts";
 import { delegationTo, isDelegation } from "./delegation.ts";
 import { isFrom, type ForkName } from "./forks.ts";
+import { ownInterpreter } from "./interpreter.ts";
 import {
   customPrecompiles,
   type PrecompileHost,
@@ -42,6 +43,8 @@ export type EvmConfig = {
   readonly fork: ForkName;
   readonly chainId: number;
   readonly precompiles: readonly PrecompileSpec[];
+  /** Whether it can tell a tracer of every instruction; several times slower, with equal results. */
+  readonly traced: boolean;
 };
 
 /** What contracts may know of their block. */
@@ -110,7 +113,7 @@ export type EvmResult = {
 export type EvmWatch = {
   /** All accounts and slots that became warm, those of reverted frames too [EIP-2929]. */
   readonly onTouched?: (touched: ReadonlyMap<Address, ReadonlySet<Digest>>) => void;
-  /** Sees frames and instructions; costs nothing where there is nobody. */
+  /** Sees frames and instructions, of an EVM made for that. */
   readonly tracer?: EvmTracer;
 };
 
@@ -139,6 +142,7 @@ export async function createEvm(config: EvmConfig): Promise<Evm> {
     common,
     stateManager: manager,
     customPrecompiles: customPrecompiles(config, scene),
+    ...(config.traced ? {} : { customOpcodes: ownInterpreter(common, manager) }),
     bls: new BlsCurve(),
     blockchain: blockchainOf(history),
   });
@@ -221,11 +225,13 @@ export class Evm {
     work: () => Promise<{ readonly result: EVMResult; readonly gasUsed: bigint }>,
   ): Promise<EvmResult> {
     assert(this.#scene.host === null, "one message at a time");
+    const { tracer } = scene;
+    assert(tracer === undefined || this.#config.traced, "this EVM shows no instructions");
     this.#scene.host = scene.precompiles;
     this.#history.block = scene.block;
     this.#manager.open(scene.state);
     if (scene.onTouched !== undefined) this.#evm.journal.startReportingAccessList();
-    const detach = scene.tracer === undefined ? null : attachTracer(this.#evm, scene.tracer);
+    const detach = tracer === undefined ? null : attachTracer(this.#evm, tracer);
     const { result, gasUsed } = await work();
     detach?.();
     scene.onTouched?.(touchedOf(this.#evm.journal.accessList));

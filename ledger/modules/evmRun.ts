@@ -59,7 +59,7 @@ export function mayBePrecompile(context: ReadContext, address: Address): boolean
 export function runTransaction(
   context: ModuleContext,
   transaction: EvmTransaction,
-  watch: EvmWatch = {},
+  watch: Omit<EvmWatch, "tracer"> = {},
 ): Promise<EvmResult> {
   return withEvm(context, (evm, scene) => evm.run({ ...scene, ...watch }, transaction));
 }
@@ -126,7 +126,8 @@ async function withEvm(
   work: (evm: Evm, scene: EvmScene) => Promise<EvmResult>,
 ): Promise<EvmResult> {
   const { pool, precompiles } = engineOf(context.precompiles);
-  const wanted = { fork: forkOf(context.parameters), chainId: context.chain.id };
+  const traced = context.tracer !== null;
+  const wanted = { fork: forkOf(context.parameters), chainId: context.chain.id, traced };
   const state = context.contracts(evmKey);
   const scene = sceneOf(context, state, hostOf(context, state, precompiles));
   const result = await pool.use(wanted, (evm) => work(evm, scene));
