@@ -17,9 +17,9 @@ import { createEvm, type Evm } from "../vm/evm.ts";
 import { calibrate, printCalibration, printTable } from "./measure.ts";
 
 /*
- * `npm run bench -- precompiles`: gas per second of Ethereum's precompiles, called by a contract in a
- * loop, beside a loop of ADD in the same process. Gas is priced for native code: what is far below
- * the others is what an attacker would fill blocks with.
+ * `npm run bench -- precompiles`: gas per second of Ethereum's precompiles, called by a contract in
+ * a loop, beside a loop of ADD in the same process. Gas is priced for native code: what is far
+ * below the others is what an attacker would fill blocks with.
  */
 
 const caller = bytesToAddress(new Uint8Array(20).fill(0xaa));

@@ -1,7 +1,7 @@
 /*
- * BLAKE2b's compression function with any number of rounds [RFC 7693 3.2, EIP-152]: a round costs one
- * gas, and 64-bit words in JavaScript cost ten times what they may. So a WebAssembly module of half
- * a page is put together here, in the words of its binary format.
+ * BLAKE2b's compression function with any number of rounds [RFC 7693 3.2, EIP-152]: a round costs
+ * one gas, and 64-bit words in JavaScript cost twenty times what they may. So a WebAssembly module
+ * of half a page is put together here, in the words of its binary format.
  *
  *   memory   0 h, 8 words | 64 m, 16 words | 192 t, 2 words | 208 schedule, 10 × 16 bytes
  */
@@ -151,7 +151,14 @@ function moduleBytes(): Uint8Array<ArrayBuffer> {
   const body = [...locals, ...begin(), ...loop(), ...end(), 0x0b];
   const exported = (name: string, kind: number): Code => [1, name.charCodeAt(0), kind, 0];
   return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+    0x00,
+    0x61,
+    0x73,
+    0x6d,
+    0x01,
+    0x00,
+    0x00,
+    0x00,
     ...section(1, [1, 0x60, 2, i32, i32, 0]),
     ...section(3, [1, 0]),
     ...section(5, [1, 0, 1]),

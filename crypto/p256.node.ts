@@ -35,8 +35,8 @@ function ofBase(scalar: bigint): InstanceType<typeof Point> {
 }
 
 /**
- * Whether a signature (r and s, 64 bytes) of a digest is of a key (x and y, 64 bytes). The caller has
- * seen that the key is on the curve, and that r and s are from 1 to n - 1.
+ * Whether a signature (r and s, 64 bytes) of a digest is of a key (x and y, 64 bytes). The caller
+ * has seen that the key is on the curve, and that r and s are from 1 to n - 1.
  */
 export function verifyP256Natively(
   digest: Uint8Array,

@@ -15,9 +15,9 @@ async function loadVerify(): Promise<Verify> {
 const verify = await loadVerify();
 
 /**
- * Whether a signature (r and s, 64 bytes) of a digest of 32 bytes is of a key (x and y, 64 bytes) on
- * P-256 [EIP-7951]; false for numbers out of their range and for what is no point of the curve. A
- * high s is as good as a low one.
+ * Whether a signature (r and s, 64 bytes) of a digest of 32 bytes is of a key (x and y, 64 bytes)
+ * on P-256 [EIP-7951]; false for numbers out of their range and for what is no point of the curve.
+ * A high s is as good as a low one.
  */
 export function verifyP256(digest: Uint8Array, signature: Uint8Array, key: Uint8Array): boolean {
   const r = bytesToBigInt(signature.subarray(0, 32));
