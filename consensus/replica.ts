@@ -156,6 +156,7 @@ export class Replica {
       node.state = "executing";
       this.#effects.push({ type: "executeBlock", block: node.hash });
     }
+    this.#relaxTimer();
     this.#askForProposalIfDue();
   }
 
@@ -220,19 +221,27 @@ export class Replica {
     this.#startTimer();
   }
 
-  #startTimer(): void {
+  get #isWorking(): boolean {
     const high = this.#tree.get(this.#highCertificate.block);
-    const isWorking = this.#isWorkPending || (high !== null && this.#tree.hasWork(high));
-    const delayMs = this.#pacemaker.startTimer(this.#highCertificate.view, isWorking);
-    const timer = { epoch: this.#epoch.epoch, view: this.#pacemaker.view };
-    this.#effects.push({ type: "setTimer", timer, delayMs });
+    return this.#isWorkPending || (high !== null && this.#tree.hasWork(high));
   }
 
-  #onTimer({ epoch, view }: Timer): void {
-    if (epoch !== this.#epoch.epoch || view !== this.#pacemaker.view) return;
+  #startTimer(): void {
+    const { view } = this.#highCertificate;
+    this.#effects.push(this.#pacemaker.startTimer(this.#epoch.epoch, view, this.#isWorking));
+  }
+
+  /** The work is committed that the timer was set for: the leader may wait for more. */
+  #relaxTimer(): void {
+    if (this.#pacemaker.isIdle || this.#isWorking) return;
+    if (this.#voter.record.timeout?.view !== this.#pacemaker.view) this.#startTimer();
+  }
+
+  #onTimer(timer: Timer): void {
+    if (timer.epoch !== this.#epoch.epoch || !this.#pacemaker.isDue(timer)) return;
     for (const block of this.#missing.wanted) this.#effects.push({ type: "fetchBlock", block });
     if (this.#voter.isActive) this.#leaveView();
-    if (this.#pacemaker.onTimer()) this.#startTimer();
+    this.#startTimer();
   }
 
   /** Signs the view's timeout once, and afterwards sends that again. */
@@ -306,6 +315,11 @@ export class Replica {
   #commitIfDue(): boolean {
     const due = this.#committer.due(this.#tree);
     if (due === null) return false;
+    const high = this.#tree.get(this.#highCertificate.block);
+    const isLeading = this.#voter.isActive && this.leader === this.#voter.index;
+    if (due.effect.type === "commit" && isLeading && this.#tree.isAwaited(due.last, high)) {
+      this.#effects.push({ type: "tellCommit", proof: due.effect.proof });
+    }
     this.#effects.push(due.effect);
     if (due.last === null) return false;
     this.#tree.commit(due.last);
@@ -314,11 +328,7 @@ export class Replica {
     if (this.#tree.get(block) === null) this.#want(block);
     if (due.last.endsEpoch) {
       assert(due.last.nextEpoch !== null, "an epoch's last block names the next epoch");
-      const { epoch } = this.#epoch;
-      const isFirst = this.#voter.isActive && this.leader === this.#voter.index;
       this.#startEpoch(due.last.nextEpoch);
-      // The others would learn it from this leader's next proposal, which is never made.
-      if (isFirst) this.#effects.push({ type: "sendEpochProof", epoch, to: null });
     }
     return true;
   }
@@ -413,17 +423,7 @@ export class Replica {
     const parent = this.#tree.get(this.#highCertificate.block);
     if (parent === null || parent.state !== "valid" || this.leader !== this.#voter.index) return;
     this.#askedView = view;
-    this.#effects.push({
-      type: "buildProposal",
-      epoch: this.#epoch.epoch,
-      view,
-      parent: parent.hash,
-      parentCertificate: this.#highCertificate,
-      timeoutCertificate: this.#highCertificate.view === view - 1 ? null : entry,
-      emptyRequired: parent.endsEpoch || parent.isPastEnd,
-      epochProofRequired: this.#highCertificate.view === 0 && this.#epoch.epoch > 0,
-      isUrgent: this.#tree.hasWork(parent),
-    });
+    this.#effects.push(this.#tree.orderAfter(parent, this.#highCertificate, { view, entry }));
   }
 
   #onBuilt({ block, result }: Extract<Input, { readonly type: "proposalBuilt" }>): void {
