@@ -137,11 +137,13 @@ export class BlockTree {
     return node;
   }
 
-  /** Blocks whose parent is valid and that nobody has started to execute. */
-  executable(): BlockNode[] {
-    return [...this.#nodes.values()].filter(
+  /** Blocks whose parent is valid and that nobody has started to execute: they are, from now on. */
+  takeExecutable(): readonly BlockNode[] {
+    const taken = [...this.#nodes.values()].filter(
       (node) => node.state === "waiting" && node.parent?.state === "valid",
     );
+    for (const node of taken) node.state = "executing";
+    return taken;
   }
 
   /** Notes what execution found out, if it was ordered and the block is still of use. */
@@ -170,8 +172,8 @@ export class BlockTree {
   }
 
   /** Whether a block after the committed one, up to this one, calls for followers at once. */
-  hasWork(node: BlockNode, committed: BlockNode = this.#committed): boolean {
-    for (let at: BlockNode | null = node; at !== null && at !== committed; at = at.parent) {
+  hasWork(node: BlockNode | null, committed: BlockNode = this.#committed): boolean {
+    for (let at = node; at !== null && at !== committed; at = at.parent) {
       if (at.endsEpoch || at.block?.isEmpty === false) return true;
     }
     return false;
@@ -182,7 +184,7 @@ export class BlockTree {
    * proposal, which without work in what follows comes late, and after an epoch's end never.
    */
   isAwaited(last: BlockNode | null, high: BlockNode | null): boolean {
-    return last !== null && high !== null && this.hasWork(last) && !this.hasWork(high, last);
+    return last !== null && this.hasWork(last) && !this.hasWork(high, last);
   }
 
   /** The order to build a block on a held one, in a view that was entered so. */

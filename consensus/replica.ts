@@ -35,8 +35,7 @@ import { Witness, type Testimony } from "./witness.ts";
  * Two-chain HotStuff with timeout certificates (Jolteon, DiemBFT v4) as one step function: facts
  * in, orders out, no clock, dice, disk or network. DESIGN 5 and docs/adr/001 say what it adds:
  * stake weights, epochs, leaders passed over, commit proofs. The parts: `rules.ts` decides,
- * `voter.ts` owns the safety record, `blockTree.ts` the uncommitted blocks, `tally.ts` votes and
- * timeouts.
+ * `voter.ts` owns the safety record, `blockTree.ts` the uncommitted blocks, `tally.ts` the votes.
  */
 
 /** One validator's, or one follower's, part in the agreement. */
@@ -152,9 +151,8 @@ export class Replica {
   #settle(): void {
     this.#voteIfDue();
     while (this.#commitIfDue());
-    for (const node of this.#tree.executable()) {
-      node.state = "executing";
-      this.#effects.push({ type: "executeBlock", block: node.hash });
+    for (const { hash } of this.#tree.takeExecutable()) {
+      this.#effects.push({ type: "executeBlock", block: hash });
     }
     this.#relaxTimer();
     this.#askForProposalIfDue();
@@ -218,12 +216,12 @@ export class Replica {
     this.#candidates.clear();
     this.#proposals.forgetBelow(view - proposalViewsMax);
     this.#tree.dropUncertified(view);
+    this.#fetch(this.#missing.dueIn(view));
     this.#startTimer();
   }
 
   get #isWorking(): boolean {
-    const high = this.#tree.get(this.#highCertificate.block);
-    return this.#isWorkPending || (high !== null && this.#tree.hasWork(high));
+    return this.#isWorkPending || this.#tree.hasWork(this.#tree.get(this.#highCertificate.block));
   }
 
   #startTimer(): void {
@@ -239,7 +237,7 @@ export class Replica {
 
   #onTimer(timer: Timer): void {
     if (timer.epoch !== this.#epoch.epoch || !this.#pacemaker.isDue(timer)) return;
-    for (const block of this.#missing.wanted) this.#effects.push({ type: "fetchBlock", block });
+    this.#fetch(this.#missing.wanted);
     if (this.#voter.isActive) this.#leaveView();
     this.#startTimer();
   }
@@ -337,7 +335,7 @@ export class Replica {
 
   #onProposal(proposal: Proposal, nowMs: number): void {
     const { block, signer, signature } = proposal;
-    const { epoch, view, hash } = block;
+    const { epoch, view, hash, timestampMs } = block;
     if (epoch !== this.#epoch.epoch) return;
     const signed = { statement: { epoch, view, block: hash }, signer, signature };
     this.#see({ type: "proposal", proposal: signed });
@@ -346,7 +344,6 @@ export class Replica {
     this.#onTimeoutCertificate(block.timeoutCertificate);
     if (view + proposalViewsMax < this.#pacemaker.view || !this.#proposals.add(signed)) return;
     // The parent's own time is compared where the parent is held.
-    const { timestampMs } = block;
     const isNow = isTimely({ ...this.#options, timestampMs, parentTimestampMs: 0, nowMs });
     if (view === this.#pacemaker.view && isNow) this.#candidates.add(hash);
     this.#insert(block);
@@ -391,8 +388,11 @@ export class Replica {
   }
 
   #want(hash: Digest): void {
-    const block = this.#missing.want(hash);
-    if (block !== null) this.#effects.push({ type: "fetchBlock", block });
+    this.#fetch(this.#missing.want(hash));
+  }
+
+  #fetch(blocks: Iterable<Digest>): void {
+    for (const block of blocks) this.#effects.push({ type: "fetchBlock", block });
   }
 
   // Votes and proposals.
