@@ -216,7 +216,7 @@ export class Replica {
     this.#candidates.clear();
     this.#proposals.forgetBelow(view - proposalViewsMax);
     this.#tree.dropUncertified(view);
-    this.#fetch(this.#missing.dueIn(view));
+    this.#ask(this.#missing.dueIn(view));
     this.#startTimer();
   }
 
@@ -237,7 +237,7 @@ export class Replica {
 
   #onTimer(timer: Timer): void {
     if (timer.epoch !== this.#epoch.epoch || !this.#pacemaker.isDue(timer)) return;
-    this.#fetch(this.#missing.wanted);
+    this.#ask(this.#missing.wanted);
     if (this.#voter.isActive) this.#leaveView();
     this.#startTimer();
   }
@@ -388,10 +388,10 @@ export class Replica {
   }
 
   #want(hash: Digest): void {
-    this.#fetch(this.#missing.want(hash));
+    this.#ask(this.#missing.want(hash));
   }
 
-  #fetch(blocks: Iterable<Digest>): void {
+  #ask(blocks: Iterable<Digest>): void {
     for (const block of blocks) this.#effects.push({ type: "fetchBlock", block });
   }
 

@@ -11,7 +11,7 @@ const roles = Array.from({ length: 4 }, (): Role => ({ type: "honest" }));
 const swarm = { ...calm, roles, latencyMsMin: 10, latencyMsMean: 0, epochBlocks: 1_000 };
 
 describe("an idle network", () => {
-  it("commits work everywhere after two proposals, their votes and a word of it, view by view", () => {
+  it("commits work everywhere after two proposals, their votes and one word of it", () => {
     const waits: number[] = [];
     let arrivedUs = 0;
     const open = new Set<number>();
