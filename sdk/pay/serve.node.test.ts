@@ -111,7 +111,7 @@ async function bring(
   world: PayWorld,
   payer: Payer,
   urls: readonly string[],
-  options: Partial<DownloadParts> = {},
+  options: Partial<DownloadParts & { readonly increments: number }> = {},
 ): Promise<readonly SourceReport[]> {
   const sources: Source[] = [];
   for (const url of urls) {
