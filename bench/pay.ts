@@ -20,8 +20,11 @@ import { openSource, type Chunk, type Source } from "../sdk/pay/source.ts";
 import { paymentHeader, poolScheme, tfuelAsset } from "../sdk/pay/x402.ts";
 import { FakePayChain } from "../test/fakes/payChain.ts";
 import { testAddress, testSigner } from "../test/fakes/payWorld.ts";
-import { calibrate, median, printCalibration, printTable, processUsage } from "./measure.ts";
+import { benchIncrements } from "./payIncrements.ts";
+import { calibrate, printCalibration, processUsage } from "./measure.ts";
+import { printSettlementCost } from "./payCost.ts";
 import { benchJournals, openBenchReceiver } from "./payServer.ts";
+import { alternate, inParallel, measured, printRates, type Rate } from "./rates.ts";
 
 /*
  * What paying costs. Vouchers per second, signed, checked and synced, against bare signatures on
@@ -29,7 +32,6 @@ import { benchJournals, openBenchReceiver } from "./payServer.ts";
  * chunk against the same server without payment. All on loopback, without TLS on either side.
  */
 
-const rounds = 3;
 const resourceId = "bench";
 const target = testAddress(2);
 
@@ -41,17 +43,6 @@ const window = 32;
 
 /** Chunks in one answer. */
 const runChunks = 1_024;
-
-type Rate = { readonly perSecond: number; readonly cpuUs: number; readonly serverUs?: number };
-
-async function measured(count: number, work: () => Promise<void> | void): Promise<Rate> {
-  const cpu = process.cpuUsage();
-  const start = process.hrtime.bigint();
-  await work();
-  const seconds = Number(process.hrtime.bigint() - start) / 1e9;
-  const used = process.cpuUsage(cpu);
-  return { perSecond: count / seconds, cpuUs: (used.user + used.system) / count };
-}
 
 function bareSignatures(count: number): Promise<Rate> {
   const key = new Uint8Array(32).fill(1);
@@ -82,19 +73,6 @@ async function openBenchPayer(folder: string): Promise<Payer> {
   return payer;
 }
 
-/** So many at a time until all are done. */
-async function inParallel(
-  count: number,
-  lanes: number,
-  work: (i: number) => Promise<void>,
-): Promise<void> {
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    for (let i = next++; i < count; i = next++) await work(i);
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
-}
-
 function inProcess(folder: string, count: number): () => Promise<Rate> {
   const opened = Promise.all([openBenchPayer(folder), openBenchReceiver(folder)]);
   return async () => {
@@ -115,7 +93,7 @@ type Server = { readonly child: ChildProcess; readonly port: number };
 
 function startServer(folder: string, chunkBytes: number, mode: "free" | "paid"): Promise<Server> {
   const script = join(import.meta.dirname, "payServer.ts");
-  const child = fork(script, [folder, `${chunkBytes}`, mode], { execArgv: process.env.PROF ? ["--cpu-prof","--cpu-prof-dir=/tmp/prof-"+mode] : [] });
+  const child = fork(script, [folder, `${chunkBytes}`, mode]);
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("message", (port) => resolve({ child, port: Number(port) }));
@@ -224,7 +202,7 @@ const sizeOf = (flags: readonly string[], name: string, otherwise: number): numb
   return given === undefined ? otherwise : Number(given.split("=")[1]);
 };
 
-/** `npm run bench -- pay [--only=vouchers|http|stream|relay] [--vouchers=20000] [--megabytes=1024]`. */
+/** `npm run bench -- pay [--only=vouchers|cost|http|stream|relay] [--vouchers=20000] [--megabytes=1024]`. */
 export async function run(flags: readonly string[]): Promise<void> {
   const vouchers = sizeOf(flags, "vouchers", 20_000);
   const megabytes = sizeOf(flags, "megabytes", 1_024);
@@ -235,6 +213,7 @@ export async function run(flags: readonly string[]): Promise<void> {
     const only = flags.find((flag) => flag.startsWith("--only="))?.slice(7);
     const parts: Readonly<Record<string, () => Promise<void>>> = {
       vouchers: () => benchVouchers(folder, vouchers),
+      cost: () => printSettlementCost(),
       http: () => benchHttp(folder, vouchers),
       stream: () => benchStream(folder, megabytes),
       relay: () => benchRelay(folder, Math.min(megabytes, 128)),
@@ -248,41 +227,13 @@ export async function run(flags: readonly string[]): Promise<void> {
   }
 }
 
-async function alternate(
-  ways: readonly (readonly [string, () => Promise<Rate>])[],
-): Promise<ReadonlyMap<string, readonly Rate[]>> {
-  const rates = new Map<string, Rate[]>(ways.map(([name]) => [name, []]));
-  for (const [, way] of ways) await way(); // Warm.
-  for (let round = 0; round < rounds; round += 1)
-    for (const [name, way] of ways) rates.get(name)?.push(await way());
-  return rates;
-}
-
-function printRates(rates: ReadonlyMap<string, readonly Rate[]>, unit: string, base: string): void {
-  const middle = (name: string): number =>
-    median((rates.get(name) ?? []).map(({ perSecond }) => perSecond));
-  const rows = [...rates].map(([name, list]) => {
-    const all = list.map(({ perSecond }) => perSecond);
-    const cpu = median(list.map(({ cpuUs }) => cpuUs));
-    const server = median(list.map(({ serverUs }) => serverUs ?? 0));
-    return [
-      name,
-      median(all).toFixed(0),
-      `${Math.min(...all).toFixed(0)}–${Math.max(...all).toFixed(0)}`,
-      cpu.toFixed(1),
-      server === 0 ? "" : server.toFixed(1),
-      `${((100 * middle(name)) / middle(base)).toFixed(0)} %`,
-    ];
-  });
-  printTable(["", `${unit}/s`, "range", "CPU µs here", "there", "of the first"], rows);
-}
-
 async function benchVouchers(folder: string, count: number): Promise<void> {
   console.log(`\n${count} vouchers in one process: sign, keep, check, sync (${inFlight} a group)`);
   const bare = "bare sign and recover";
   const rates = await alternate([
     [bare, () => bareSignatures(count)],
     ["voucher, durable", inProcess(folder, count)],
+    ["increment, durable", await benchIncrements(folder, 5 * count, openBenchPayer)],
   ]);
   printRates(rates, "vouchers", bare);
 }
@@ -313,7 +264,7 @@ async function benchHttp(folder: string, count: number): Promise<void> {
   ]);
   printRates(rates, "vouchers", bare);
   printServer(server);
-  server.child.kill(process.env.PROF ? "SIGINT" : "SIGKILL");
+  server.child.kill("SIGKILL");
 }
 
 async function benchStream(folder: string, megabytes: number): Promise<void> {
@@ -328,7 +279,7 @@ async function benchStream(folder: string, megabytes: number): Promise<void> {
   const sourceOf = (increments: number): Promise<Source> => {
     const streaming = { open: openNodeStream, sha256: sha256InPlace, increments };
     const url = `http://127.0.0.1:${paid.port}/file.bin`;
-    const limits = { weiPerByteMax: 1n, creditBytes: 1_024 * 1_024, timeoutMs: 30_000 };
+    const limits = { weiPerByteMax: 1n, creditBytes: 4 * 1_024 * 1_024, timeoutMs: 30_000 };
     const chain = new FakePayChain().names;
     return openSource({ url, payer, chain, streaming, ...limits }, { id: null, signal });
   };
@@ -345,11 +296,11 @@ async function benchStream(folder: string, megabytes: number): Promise<void> {
   };
   const rates = await alternate([
     ["without payment", () => rateOf(() => streamFree(url, signed.manifest))],
-    ...(process.env.PROF ? [] : [["a signed voucher each", () => rateOf(() => streamPaid(signed, payer))]] as const),
+    ["a signed voucher each", () => rateOf(() => streamPaid(signed, payer))],
     ["a preimage each", () => rateOf(() => streamPaid(hashed, payer))],
   ]);
   printRates(rates, "chunks", "without payment");
-  for (const { child } of [free, paid]) child.kill(process.env.PROF ? "SIGINT" : "SIGKILL");
+  for (const { child } of [free, paid]) child.kill("SIGKILL");
 }
 
 /** Two libp2p hosts in this one process, so half of each processor-second is the server's. */

@@ -62,7 +62,6 @@ async function serve(folder: string, chunkBytes: number, isPaid: boolean): Promi
   });
 }
 
-process.on("SIGINT", () => process.exit(0));
 const [folder, chunkBytes, mode] = process.argv.slice(2);
 if (process.send !== undefined && folder !== undefined)
   await serve(folder, Number(chunkBytes), mode === "paid");

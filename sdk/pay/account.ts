@@ -83,6 +83,7 @@ export type PayRefusal =
   | { readonly code: "exposure"; readonly got: bigint; readonly max: bigint }
   | { readonly code: "unpaid"; readonly cost: bigint; readonly balance: bigint }
   | { readonly code: "chainSilent"; readonly silentMs: number }
+  | { readonly code: "chainUnreachable"; readonly detail: string }
   | { readonly code: "accountsFull"; readonly max: number };
 
 /** A new account. */

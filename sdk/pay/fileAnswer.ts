@@ -15,14 +15,17 @@ import { requiredHeader, responseHeader, type JsonRecord } from "./x402.ts";
 /** Bytes that one request may ask for: what a payer may lose to a server that does not answer. */
 export const requestBytesMax: number = 16 * 1_024 * 1_024;
 
+/** Seconds after which a server whose chain is away may be asked again. */
+const retrySeconds = 5;
+
 /** A file for sale. */
 export type FileForSale = {
   readonly manifest: Manifest;
   /** Hash of the manifest. */
   readonly id: string;
   readonly resourceId: string;
-  /** Bytes from `start` (inclusive) to `end` (exclusive). */
-  read(start: number, end: number): Promise<Uint8Array>;
+  /** Fills the bytes with what is from `start` on. */
+  readInto(bytes: Uint8Array, start: number): Promise<void>;
 };
 
 /** What was served, for lists and meters. */
@@ -99,7 +102,8 @@ async function answerRange(
     paid[responseHeader] = admission.header;
     taken = admission.charged.taken;
   }
-  const body = await file.read(start, end);
+  const body = new Uint8Array(end - start);
+  await file.readInto(body, start);
   onServed?.({ url: path, bytes: body.length, taken });
   const headers = { ...paid, ...rangeHeaders(file, range) };
   return { status: 206, headers, body };
@@ -117,7 +121,8 @@ export function requiredAnswer(
   required: Extract<Admission, { readonly type: "required" }>,
 ): FileAnswer {
   const answer = json(required.status, required.body);
-  const headers = { [requiredHeader]: required.header, "cache-control": "no-store" };
+  const retry = required.status === 503 ? { "retry-after": `${retrySeconds}` } : {};
+  const headers = { [requiredHeader]: required.header, "cache-control": "no-store", ...retry };
   return { ...answer, headers: { ...answer.headers, ...headers } };
 }
 

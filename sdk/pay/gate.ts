@@ -72,7 +72,7 @@ const afterSignature: ReadonlySet<PayRefusal["code"]> = new Set([
 const offerSeconds = 60;
 
 function statusOf(refusal: PayRefusal): 402 | 503 {
-  return refusal.code === "chainSilent" ? 503 : 402;
+  return refusal.code === "chainSilent" || refusal.code === "chainUnreachable" ? 503 : 402;
 }
 
 /** Takes payments for requests. */

@@ -1,5 +1,6 @@
 import { assert } from "../../base/assert.ts";
 import type { Address } from "../../base/brand.ts";
+import { NodeError } from "../../base/nodeError.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import type { PoolId } from "../../ledger/pool.ts";
 import type { Verified } from "../../crypto/verify.ts";
@@ -334,7 +335,15 @@ export class Receiver {
       opening = this.#open(id, resourceId).finally(() => this.#opening.delete(question));
       this.#opening.set(question, opening);
     }
-    const account = await opening;
+    let account: Account | null;
+    try {
+      account = await opening;
+    } catch (error) {
+      // Only the chain is asked here: that it is away is no fault of whoever pays.
+      if (error instanceof NodeError)
+        return refuse({ code: "chainUnreachable", detail: error.message });
+      throw error;
+    }
     return account === null ? refuse({ code: "poolUnknown", pool: key }) : accept(account);
   }
 

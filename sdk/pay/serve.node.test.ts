@@ -2,8 +2,10 @@ import { createServer, type Server } from "node:http";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { PayWorld, resourceId, testAddress } from "../../test/fakes/payWorld.ts";
+import { openNodeStream, sha256InPlace } from "./byteStream.node.ts";
+import type { StreamOpener } from "./byteStream.ts";
 import { FileCatalog } from "./catalog.node.ts";
 import { download, type DownloadParts, type SourceReport } from "./download.ts";
 import { openPartialFile } from "./fileSink.node.ts";
@@ -114,9 +116,13 @@ async function bring(
   options: Partial<DownloadParts & { readonly increments: number }> = {},
 ): Promise<readonly SourceReport[]> {
   const sources: Source[] = [];
+  const { increments } = options;
   for (const url of urls) {
     const expected = { id: sources[0]?.id ?? null, signal: never };
-    sources.push(await openSource(sourceParts(world, payer, url), expected));
+    const parts = sourceParts(world, payer, url);
+    const streaming = { open: openNodeStream, sha256: sha256InPlace, increments: increments ?? 0 };
+    const all = increments === undefined ? parts : { ...parts, streaming };
+    sources.push(await openSource(all, expected));
   }
   const [first] = sources;
   if (first === undefined) throw new Error("no source");
@@ -339,4 +345,171 @@ test("payments that are no payments are refused with a reason of x402", async ()
     expect(await response.json()).toMatchObject({ error: reason });
     expect(response.headers.get(responseHeader)).toBeNull();
   }
+});
+
+describe.each([
+  ["a signed voucher each", 0],
+  ["steps along hash chains", 8],
+])("many chunks in one answer, %s", (_name, increments) => {
+  test("a file comes whole in one request, for its price to the wei", async () => {
+    const world = richWorld();
+    const payer = await richPayer(world);
+    const { url, receiver } = await relay(world);
+    const asked: string[] = [];
+    servers[0]?.on("request", ({ method = "" }: { method?: string }) => asked.push(method));
+    const [report] = await bring(world, payer, [url], { increments });
+    expect(isCopied()).toBe(true);
+    expect(report).toMatchObject({ bytes: sizeBytes, spent: BigInt(sizeBytes), lost: 0n });
+    // Runs become shorter towards the end: 21, 16 and 4 chunks.
+    expect(asked).toEqual(["GET", "GET", "POST", "POST", "POST"]);
+    await receiver.settle();
+    expect(world.chain.balances.get(testAddress(2))).toBe(BigInt(sizeBytes));
+  });
+
+  test("a receiver that is killed has all but its window, and is paid on", async () => {
+    const world = richWorld();
+    const payer = await richPayer(world);
+    const { url } = await relay(world);
+    await bring(world, payer, [url], { increments });
+    const restarted = await world.receiver();
+    await restarted.settle();
+    expect(world.chain.balances.get(testAddress(2))).toBe(BigInt(sizeBytes));
+  });
+
+  test("a server that takes money and serves nothing gets no more than the window", async () => {
+    const world = richWorld();
+    const payer = await richPayer(world);
+    const { handler } = await relay(world);
+    const url = await listen((request, response) => {
+      if (request.headers[paymentHeader] === undefined) handler(request, response);
+      else {
+        response.writeHead(206, { "content-length": `${sizeBytes}` }).flushHeaders();
+        let bytes = 0;
+        request.on("data", (data: Uint8Array) => {
+          bytes += data.length;
+          if (bytes >= (increments === 0 ? 3 * 98 : 162 + 3 * 33)) response.destroy();
+        });
+      }
+    });
+    await expect(bring(world, payer, [url], { increments })).rejects.toThrow(/no server is left/);
+    const window = 4n * BigInt(chunkBytes);
+    expect(payer.pools()[0]?.signed).toBe(window);
+    await expect(bring(world, payer, [url], { increments })).rejects.toThrow(/no server is left/);
+    expect(payer.pools()[0]?.signed).toBe(window);
+  });
+
+  test("a server that serves wrong bytes is left at the first", async () => {
+    const world = richWorld();
+    const payer = await richPayer(world);
+    const good = await relay(world);
+    const liar = await listen((request, response) => {
+      const write = response.write.bind(response);
+      response.write = ((bytes: Uint8Array) => write(bytes.fill(7))) as typeof response.write;
+      good.handler(request, response);
+    });
+    const bought = bring(world, payer, [liar], { increments });
+    await expect(bought).rejects.toThrow(/not what the hash list says/);
+    expect(payer.unserved(testAddress(2))).toBeLessThanOrEqual(4n * BigInt(chunkBytes));
+  });
+
+  test("three servers; one dies in the middle, and the file still comes", async () => {
+    const world = richWorld();
+    const payer = await richPayer(world);
+    const relays = [
+      await relay(world, { weiPerByte: 1n, key: 2 }),
+      await relay(world, { weiPerByte: 2n, key: 3 }),
+      await relay(world, { weiPerByte: 3n, key: 4 }),
+    ];
+    let chunks = 0;
+    const onChunk = (): void => {
+      chunks += 1;
+      if (chunks === 5) servers[1]?.closeAllConnections();
+      if (chunks === 5) servers[1]?.close();
+    };
+    const urls = relays.map(({ url }) => url);
+    const reports = await bring(world, payer, urls, { increments, onChunk });
+    expect(isCopied()).toBe(true);
+    expect(reports.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(sizeBytes);
+    expect(reports[1]?.lost).toBeLessThanOrEqual(2n * 4n * BigInt(chunkBytes));
+    for (const { receiver } of relays) await receiver.settle();
+    const signed = payer.pools()[0]?.signed ?? 0n;
+    const got = [2, 3, 4].reduce((sum, key) => {
+      return sum + (world.chain.balances.get(testAddress(key)) ?? 0n);
+    }, 0n);
+    expect(got).toBeLessThanOrEqual(signed);
+    expect(got).toBeGreaterThanOrEqual(signed - (reports[1]?.lost ?? 0n));
+  });
+
+  test("stopped half way it goes on, and pays nothing twice", async () => {
+    const world = richWorld();
+    const payer = await richPayer(world);
+    const { url, receiver } = await relay(world);
+    const controller = new AbortController();
+    let chunks = 0;
+    const onChunk = (): void => {
+      chunks += 1;
+      if (chunks === 20) controller.abort(new Error("killed"));
+    };
+    const { signal } = controller;
+    const stopped = bring(world, payer, [url], { signal, onChunk, increments });
+    await expect(stopped).rejects.toThrow("killed");
+    const again = await world.payer({}, []);
+    await bring(world, again, [url], { increments });
+    expect(isCopied()).toBe(true);
+    await receiver.settle();
+    expect(world.chain.balances.get(testAddress(2))).toBe(BigInt(sizeBytes));
+    expect(again.pools()[0]?.signed).toBe(BigInt(sizeBytes));
+  });
+
+  test("when a pool is used up the next one pays", async () => {
+    const world = new PayWorld();
+    const payer = await world.payer({}, []);
+    for (const sequence of [1n, 2n]) {
+      const fund = sequence === 1n ? 12_288n : 1_000_000n;
+      const collateral = 16n * fund;
+      const terms = { sequence, fund, collateral, resourceIds: [resourceId], endHeight: 500 };
+      world.chain.open(testAddress(1), terms);
+      await payer.addPool(terms);
+    }
+    const { url, receiver } = await relay(world);
+    await bring(world, payer, [url], { increments });
+    expect(isCopied()).toBe(true);
+    await receiver.settle();
+    expect(world.chain.balances.get(testAddress(2))).toBe(BigInt(sizeBytes));
+  });
+
+  test("a server that streams nothing is asked chunk by chunk", async () => {
+    const world = richWorld();
+    const payer = await richPayer(world);
+    const { handler } = await relay(world);
+    const url = await listen((request, response) => {
+      if (request.method === "POST") response.writeHead(405, { connection: "close" }).end();
+      else handler(request, response);
+    });
+    const [report] = await bring(world, payer, [url], { increments });
+    expect(isCopied()).toBe(true);
+    expect(report).toMatchObject({ spent: BigInt(sizeBytes), lost: 0n });
+  });
+
+  test("a forged top-up ends the stream", async () => {
+    const world = richWorld();
+    const payer = await richPayer(world);
+    const { url, receiver } = await relay(world);
+    const forging: StreamOpener = (address, options) => {
+      const stream = openNodeStream(address, options);
+      const send = (bytes: Uint8Array): void => {
+        const forged = bytes.slice();
+        forged[forged.length - 20] = (forged[forged.length - 20] ?? 0) ^ 1;
+        stream.send(forged);
+      };
+      return { answer: stream.answer, send, end: () => stream.end(), close: () => stream.close() };
+    };
+    const parts = sourceParts(world, payer, url);
+    const streaming = { open: forging, sha256: sha256InPlace, increments };
+    const source = await openSource({ ...parts, streaming }, { id: null, signal: never });
+    const keep = (): Promise<void> => Promise.resolve();
+    expect(await source.run(0, 41, { keep, signal: never })).toMatchObject({ code: "unreachable" });
+    await receiver.settle();
+    expect(world.chain.balances.get(testAddress(2)) ?? 0n).toBeLessThan(3n * BigInt(chunkBytes));
+  });
 });

@@ -24,10 +24,10 @@ import { paymentHeader } from "./x402.ts";
  */
 
 /** Bytes that may have been served while the voucher for them is not on disk. */
-export const unkeptBytesMax: number = 1_024 * 1_024;
+export const unkeptBytesMax: number = 4 * 1_024 * 1_024;
 
 /** Bytes that are read at a time, and ahead of what is paid for. */
-const readBytes = 256 * 1_024;
+const readBytes = 512 * 1_024;
 
 /** How long a stream waits for a payment, or for its reader, in ms. */
 const idleMsMax = 30_000;
@@ -98,69 +98,99 @@ class Stream {
   #isOffering = false;
   #isOver = false;
   #wake: (() => void) | null = null;
+  /** Buffers whose bytes have left. */
+  readonly #spare: ArrayBuffer[] = [];
 
   constructor(given: StreamParts) {
     this.#given = given;
   }
 
   async serve(): Promise<void> {
-    const { request, response, file, range } = this.#given;
+    const { request, response, range } = this.#given;
     const over = (): void => this.#end();
     request.on("data", (bytes: Uint8Array) => this.#onData(bytes));
     request.on("error", over);
     response.on("drain", () => this.#wake?.());
     response.on("close", over);
-    const { chunkBytes } = file.manifest;
     let next = this.#read(range.start);
     for (let start = range.start; start < range.end;) {
       const block = await next;
       const end = start + block.length;
-      next = end < range.end ? this.#read(end) : Promise.resolve(new Uint8Array());
-      // Whoever stops early does not wait for it.
-      next.catch(() => undefined);
-      for (let at = start; at < end; at += chunkBytes) {
-        const chunk = chunkRange(file.manifest, at / chunkBytes);
-        if (!(await this.#isPaid(chunk))) return;
-        const bytes = block.subarray(at - start, chunk.end - start);
-        if (!response.write(bytes) && !(await this.#until(() => !response.writableNeedDrain)))
-          return;
+      if (end < range.end) {
+        next = this.#read(end);
+        // Whoever stops early does not wait for it.
+        next.catch(() => undefined);
       }
+      if (!(await this.#write(block, start))) return;
       start = end;
     }
     await this.#given.tab?.keep();
     response.end();
   }
 
-  #read(start: number): Promise<Uint8Array> {
-    const { file, range } = this.#given;
-    const { chunkBytes } = file.manifest;
-    const size = Math.max(chunkBytes, readBytes - (readBytes % chunkBytes));
-    return file.read(start, Math.min(start + size, range.end));
+  /** Sends a block as it is paid for; whether it was. Its buffer is used again when it has left. */
+  async #write(block: Uint8Array<ArrayBuffer>, start: number): Promise<boolean> {
+    const { response } = this.#given;
+    const end = start + block.length;
+    let writing = 0;
+    for (let at = start; at < end;) {
+      const paidTo = await this.#paidTo(at, end);
+      if (paidTo === at) return false;
+      writing += 1;
+      const isRoom = response.write(block.subarray(at - start, paidTo - start), () => {
+        writing -= 1;
+        if (writing === 0 && paidTo === end) this.#spare.push(block.buffer);
+      });
+      if (!isRoom && !(await this.#until(() => !response.writableNeedDrain))) return false;
+      at = paidTo;
+    }
+    return true;
   }
 
-  /** Takes a chunk's cost, when it is there; `false` when it does not come. */
-  async #isPaid(chunk: ByteRange): Promise<boolean> {
-    const { parts, path, file, tab } = this.#given;
-    const bytes = chunk.end - chunk.start;
-    let taken = 0n;
-    if (tab !== null && parts.gate !== null) {
-      const cost = costOf(parts.gate.price, bytes);
-      const name = rangeName(file.id, chunk);
-      const isTaken = (): boolean => {
-        const outcome = tab.take(cost, name);
-        if (outcome.ok) taken = outcome.value;
-        return outcome.ok;
-      };
-      if (!isTaken()) {
-        this.#keepSoon(tab);
-        if (!(await this.#until(isTaken))) return false;
-      }
-      const most = costOf(parts.gate.price, unkeptBytesMax);
-      if (tab.unkept * 2n > most) this.#keepSoon(tab);
-      while (tab.unkept > most) await tab.keep();
+  async #read(start: number): Promise<Uint8Array<ArrayBuffer>> {
+    const { file, range } = this.#given;
+    const { chunkBytes } = file.manifest;
+    const whole = Math.max(chunkBytes, readBytes - (readBytes % chunkBytes));
+    const buffer = this.#spare.pop() ?? new ArrayBuffer(Math.min(whole, range.end - range.start));
+    const block = new Uint8Array(buffer, 0, Math.min(buffer.byteLength, range.end - start));
+    await file.readInto(block, start);
+    return block;
+  }
+
+  /** Where what is paid for ends, at least one chunk further than `at`; `at` if nothing comes. */
+  async #paidTo(at: number, end: number): Promise<number> {
+    const { parts, tab } = this.#given;
+    if (tab === null || parts.gate === null) {
+      this.#report(at, end, 0n);
+      return end;
     }
-    parts.onServed?.({ url: path, bytes, taken });
-    return true;
+    const most = costOf(parts.gate.price, unkeptBytesMax);
+    if (tab.unkept * 2n > most) this.#keepSoon(tab);
+    while (tab.unkept > most) await tab.keep();
+    let paidTo = this.#takeFrom(at, end);
+    if (paidTo === at) await this.#until(() => (paidTo = this.#takeFrom(at, end)) > at);
+    return paidTo;
+  }
+
+  /** Takes the cost of as many chunks as are paid for; where they end. */
+  #takeFrom(at: number, end: number): number {
+    const { parts, file, tab } = this.#given;
+    if (tab === null || parts.gate === null) return end;
+    let paidTo = at;
+    while (paidTo < end) {
+      const chunk = chunkRange(file.manifest, paidTo / file.manifest.chunkBytes);
+      const cost = costOf(parts.gate.price, chunk.end - chunk.start);
+      const taken = tab.take(cost, rangeName(file.id, chunk));
+      if (!taken.ok) break;
+      this.#report(chunk.start, chunk.end, taken.value);
+      paidTo = chunk.end;
+    }
+    return paidTo;
+  }
+
+  #report(start: number, end: number, taken: bigint): void {
+    const { parts, path: url } = this.#given;
+    parts.onServed?.({ url, bytes: end - start, taken });
   }
 
   #keepSoon(tab: Tab): void {
