@@ -182,7 +182,8 @@ export class TransactionPool {
     const unverified = decoded.value;
     const { hash } = unverified;
     if (this.#mempool.has(hash)) return { unverified, verdict: this.#twin(unverified, origin) };
-    if (this.#view.isCommitted(hash)) {
+    // What was fetched from a peer was asked for because nothing was known of it.
+    if (origin !== "remote" && this.#view.isCommitted(hash)) {
       return { unverified, verdict: accept({ hash, state: "committed" }) };
     }
     return { unverified, verdict: null };
@@ -280,7 +281,8 @@ export class TransactionPool {
 
   /** Begins what `recoverBlock` will be asked for with this very list, so that it waits less. */
   prepare(encoded: readonly Uint8Array[]): void {
-    if (encoded.length > 0) this.#prepared.set(encoded, this.#recoverBlock(encoded));
+    if (encoded.length === 0 || this.#prepared.has(encoded)) return;
+    this.#prepared.set(encoded, this.#recoverBlock(encoded));
   }
 
   /**
