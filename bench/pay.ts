@@ -23,6 +23,7 @@ import { testAddress, testSigner } from "../test/fakes/payWorld.ts";
 import { benchIncrements } from "./payIncrements.ts";
 import { calibrate, printCalibration, processUsage } from "./measure.ts";
 import { printSettlementCost } from "./payCost.ts";
+import { benchPeer } from "./payPeer.ts";
 import { benchJournals, openBenchReceiver } from "./payServer.ts";
 import { alternate, inParallel, measured, printRates, type Rate } from "./rates.ts";
 
@@ -181,7 +182,10 @@ async function streamPaid(source: Source, payer: Payer): Promise<void> {
   for (let first = 0; first < chunks; first += runChunks) {
     const end = Math.min(first + runChunks, chunks);
     const refusal = await source.run(first, end, { keep, signal: new AbortController().signal });
-    if (refusal !== null) throw new Error(JSON.stringify(refusal, (_, v: unknown) => typeof v === "bigint" ? `${v}` : v));
+    if (refusal !== null)
+      throw new Error(
+        JSON.stringify(refusal, (_, v: unknown) => (typeof v === "bigint" ? `${v}` : v)),
+      );
   }
   await payer.served(source.offer.payTo, arrived);
 }
@@ -202,7 +206,7 @@ const sizeOf = (flags: readonly string[], name: string, otherwise: number): numb
   return given === undefined ? otherwise : Number(given.split("=")[1]);
 };
 
-/** `npm run bench -- pay [--only=vouchers|cost|http|stream|relay] [--vouchers=20000] [--megabytes=1024]`. */
+/** `npm run bench -- pay [--only=vouchers|peer|cost|http|stream|relay] [--vouchers=20000] [--megabytes=1024]`. */
 export async function run(flags: readonly string[]): Promise<void> {
   const vouchers = sizeOf(flags, "vouchers", 20_000);
   const megabytes = sizeOf(flags, "megabytes", 1_024);
@@ -213,7 +217,8 @@ export async function run(flags: readonly string[]): Promise<void> {
     const only = flags.find((flag) => flag.startsWith("--only="))?.slice(7);
     const parts: Readonly<Record<string, () => Promise<void>>> = {
       vouchers: () => benchVouchers(folder, vouchers),
-      cost: () => printSettlementCost(),
+      peer: () => benchPeer(folder, Math.ceil(vouchers / 4), Math.ceil(vouchers / 40)),
+      cost: () => Promise.resolve(printSettlementCost()),
       http: () => benchHttp(folder, vouchers),
       stream: () => benchStream(folder, megabytes),
       relay: () => benchRelay(folder, Math.min(megabytes, 128)),

@@ -1,5 +1,5 @@
 import { zeroDigest } from "../base/bytes.ts";
-import { IncrementChain } from "../ledger/increments.ts";
+import { IncrementChain } from "../ledger/voucherIncrements.ts";
 import { signVoucher, type SignedVoucher } from "../ledger/voucher.ts";
 import { batchGasOf, signSettleBatch } from "../sdk/pay/poolTransactions.ts";
 import { nativeGasMax, signSend } from "../sdk/wallet.ts";
@@ -20,7 +20,9 @@ const paymentsPerPair = 1_000n;
 /** Bytes and gas of both. */
 export function printSettlementCost(): void {
   const payments = payers * receivers * Number(paymentsPerPair);
-  console.log(`\n${payments} payments off chain, ${payers} payers, ${receivers} receivers, on chain`);
+  console.log(
+    `\n${payments} payments off chain, ${payers} payers, ${receivers} receivers, on chain`,
+  );
   const chain = new FakePayChain().names;
   const coins = { thetaWei: 0n, tfuelWei: 1n };
   const transfer = signSend(testSigner(1), {
@@ -30,7 +32,12 @@ export function printSettlementCost(): void {
     outputs: [{ address: testAddress(2), coins }],
   });
   const rows = [
-    row("one transfer each", payments, (transfer.raw.length - 2) / 2, 2n * nativeGasMax.sendPerAccount),
+    row(
+      "one transfer each",
+      payments,
+      (transfer.raw.length - 2) / 2,
+      2n * nativeGasMax.sendPerAccount,
+    ),
     batchRow("best voucher of each pair, signed", (pair) => signedBest(pair)),
     batchRow("the same, at the end of a hash chain", (pair) => chainBest(pair)),
   ];

@@ -1,6 +1,6 @@
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
-import type { IncrementChain } from "../ledger/increments.ts";
+import type { IncrementChain } from "../ledger/voucherIncrements.ts";
 import type { Payer } from "../sdk/pay/payer.ts";
 import { openTab, type Tab } from "../sdk/pay/tab.ts";
 import { testAddress } from "../test/fakes/payWorld.ts";

@@ -2,10 +2,15 @@ import { median, printTable } from "./measure.ts";
 
 /* Rates of several ways to do one thing, measured by turns in one run. */
 
-const rounds = 3;
+/** How often each way is measured. */
+export const rounds = 3;
 
 /** What one round of a way came to; `serverUs` is of another process, where there is one. */
-export type Rate = { readonly perSecond: number; readonly cpuUs: number; readonly serverUs?: number };
+export type Rate = {
+  readonly perSecond: number;
+  readonly cpuUs: number;
+  readonly serverUs?: number;
+};
 
 /** Measures the work of so many. */
 export async function measured(count: number, work: () => Promise<void> | void): Promise<Rate> {
@@ -42,7 +47,11 @@ export async function alternate(
 }
 
 /** Medians and ranges, and each median beside that of `base`. */
-export function printRates(rates: ReadonlyMap<string, readonly Rate[]>, unit: string, base: string): void {
+export function printRates(
+  rates: ReadonlyMap<string, readonly Rate[]>,
+  unit: string,
+  base: string,
+): void {
   const middle = (name: string): number =>
     median((rates.get(name) ?? []).map(({ perSecond }) => perSecond));
   const rows = [...rates].map(([name, list]) => {

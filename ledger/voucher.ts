@@ -13,7 +13,7 @@ import {
   textField,
   type Schema,
 } from "./schema.ts";
-import { incrementProofBytes, incrementVoucherPayer } from "./increments.ts";
+import { incrementProofBytes, incrementVoucherPayer } from "./voucherIncrements.ts";
 import { resourceIdBytesMax } from "./thetaCodec.ts";
 import { signBytes, sourceSignBytes } from "./thetaSignBytes.ts";
 import type { ThetaTransaction } from "./thetaTypes.ts";
@@ -28,7 +28,7 @@ import { typedDigests } from "./typedVoucher.ts";
  * sign bytes of a Theta service payment, and EIP-712 typed data, which any Ethereum wallet can
  * show. The first binds the chain's name as Theta does, the second its number and its genesis hash
  * (DESIGN 3). Instead of a signature over its amount a voucher may carry a step along a signed hash
- * chain (`increments.ts`).
+ * chain (`voucherIncrements.ts`).
  */
 
 /** What a payer owes a receiver out of one pool. */

@@ -46,7 +46,7 @@ async function openSources(
   given: { readonly session: PaySession; readonly payer: Payer; readonly urls: readonly string[] },
 ): Promise<readonly Source[]> {
   const weiPerByteMax = weiPerByte("--max-price-per-mb", flags.text("maxPricePerMb") ?? "1");
-  const creditText = flags.text("creditKb") ?? "1024";
+  const creditText = flags.text("creditKb") ?? "4096";
   const credit = integerFlag("--credit-kb", creditText, { min: 1n, max: 1_000_000n });
   const sources: Source[] = [];
   for (const url of given.urls) {

@@ -2,7 +2,7 @@ import type { Address } from "../../base/brand.ts";
 import { refuse, type Outcome } from "../../base/outcome.ts";
 import { signerOf } from "../../crypto/verify.ts";
 import { createEvent } from "../definitions.ts";
-import { incrementCount } from "../increments.ts";
+import { incrementCount } from "../voucherIncrements.ts";
 import {
   applied,
   type ModuleContext,

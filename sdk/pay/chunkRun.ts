@@ -1,5 +1,5 @@
 import { concatBytes } from "../../base/bytes.ts";
-import type { IncrementChain } from "../../ledger/increments.ts";
+import type { IncrementChain } from "../../ledger/voucherIncrements.ts";
 import type { SignedVoucher } from "../../ledger/voucher.ts";
 import type { ByteStream, StreamOpener } from "./byteStream.ts";
 import { chunkRange, isChunk, type Manifest, type Sha256 } from "./manifest.ts";
@@ -38,6 +38,8 @@ export type ChunkRunParts = {
   readonly creditBytes: number;
   readonly timeoutMs: number;
   readonly streaming: Streaming;
+  /** TFuelWei signed for chunks that have not come, by index; kept by the caller from run to run. */
+  readonly added: Map<number, bigint>;
   /** Keeps a chunk that is right; its bytes are others when this has resolved. */
   readonly keep: (chunk: Chunk) => Promise<void>;
   readonly signal: AbortSignal;
@@ -66,7 +68,7 @@ export class ChunkRun {
   /** The first chunk that will not be paid for; `null` while all will be. */
   #stopAt: number | null = null;
   #refusal: SourceRefusal | null = null;
-  #failure: unknown = null;
+  #failure: Error | null = null;
 
   /** For the chunks from `first` to before `end`. */
   constructor(parts: ChunkRunParts, first: number, end: number) {
@@ -125,7 +127,7 @@ export class ChunkRun {
       return null;
     }
     const { voucher, added } = payment.value;
-    this.#added.set(this.#next, added);
+    if (added > 0n) this.#parts.added.set(this.#next, added);
     const { amount: _, signature: __, ...terms } = voucher;
     this.#terms = terms;
     this.#unpaid += 1;
@@ -135,9 +137,6 @@ export class ChunkRun {
     this.#stream = this.#parts.streaming.open(`${url}?stream`, { headers, timeoutMs });
     return this.#stream;
   }
-
-  /** TFuelWei signed for chunks that have not come. */
-  readonly #added = new Map<number, bigint>();
 
   #credit(): bigint {
     return costOf(this.#parts.offer.price, this.#parts.creditBytes);
@@ -151,7 +150,7 @@ export class ChunkRun {
       for (let group = this.#nextGroup(); group > 0; group = this.#nextGroup())
         if (!(await this.#payFor(group))) break;
     } catch (error) {
-      this.#failure = error;
+      this.#failure = error instanceof Error ? error : new Error(String(error));
       this.#stream?.close();
     }
     this.#isPaying = false;
@@ -193,7 +192,7 @@ export class ChunkRun {
     }
     const { terms, amounts } = ahead.value;
     for (const [i, paid] of all.entries())
-      this.#added.set(first + i, ranges.includes(paid) ? paid.cost : 0n);
+      if (ranges.includes(paid)) this.#parts.added.set(first + i, paid.cost);
     // Out of another pool: this server takes one voucher's terms, the rest is for the next run.
     if (!isSameTerms(terms, this.#terms)) {
       this.#stopAt = first;
@@ -264,8 +263,8 @@ export class ChunkRun {
     this.#next += 1;
     // A server may give more than it was paid for.
     if (this.#unpaid < this.#next) this.#unpaid = this.#next;
-    const added = this.#added.get(index) ?? 0n;
-    this.#added.delete(index);
+    const added = this.#parts.added.get(index) ?? 0n;
+    this.#parts.added.delete(index);
     void this.#payOn();
     await keep({ index, bytes, added, range });
     return true;

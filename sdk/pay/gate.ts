@@ -116,13 +116,21 @@ export class PayGate {
   /** Opens a tab for what is paid for while it is served; the request's cost is of its first part. */
   async open(
     request: GateRequest,
-  ): Promise<{ readonly type: "tab"; readonly tab: Tab } | Extract<Admission, { type: "required" }>> {
+  ): Promise<
+    { readonly type: "tab"; readonly tab: Tab } | Extract<Admission, { type: "required" }>
+  > {
     if (request.payment === null) return this.#require(request, 402, "payment_required", null);
     const voucher = this.read(request.payment);
     if (!voucher.ok) return this.#require(request, 400, voucher.refusal, null);
     const opened = await openTab(this.#receiver, voucher.value, request.resourceId);
     if (opened.ok) return { type: "tab", tab: opened.value };
-    return this.#require(request, statusOf(opened.refusal), opened.refusal.code, voucher.value, opened.refusal);
+    return this.#require(
+      request,
+      statusOf(opened.refusal),
+      opened.refusal.code,
+      voucher.value,
+      opened.refusal,
+    );
   }
 
   /** What a request costs, as x402 says it. */

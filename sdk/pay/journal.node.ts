@@ -112,7 +112,7 @@ async function takeLock(
     if (unlock !== null) return unlock;
     if (waitedMs >= lockMsMax) {
       throw new PayStateError("E_PAY_IN_USE", `${path} is in use by another process`, {
-        hint: "run this again when it has ended, or pay from another account: two programs must not spend one pool",
+        hint: "run this again when it has ended: two programs must not spend one pool",
       });
     }
     await new Promise((resolve) => setTimeout(resolve, lockPauseMs));

@@ -1,7 +1,7 @@
 import { assert } from "../../base/assert.ts";
 import type { Address } from "../../base/brand.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
-import { IncrementChain } from "../../ledger/increments.ts";
+import { IncrementChain } from "../../ledger/voucherIncrements.ts";
 import {
   voucherDigests,
   voucherPayer,

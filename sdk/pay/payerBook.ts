@@ -220,7 +220,8 @@ export function payerRecords(books: ReadonlyMap<bigint, PoolBook>): readonly Pay
     records.push({ type: "pool", pool });
     for (const { unserved, ...lane } of lanes.values()) {
       const paid = [...unserved].map(([range, cost]) => ({ range, cost }));
-      for (const list of inRecords(paid)) records.push({ type: "lane", sequence, lane, paid: list });
+      for (const list of inRecords(paid))
+        records.push({ type: "lane", sequence, lane, paid: list });
     }
   }
   return records;

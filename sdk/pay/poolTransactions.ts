@@ -1,7 +1,7 @@
 import type { Digest } from "../../base/brand.ts";
 import { bytesToHex, emptyBytes } from "../../base/bytes.ts";
 import { keccak256, keccakDigest } from "../../crypto/keccak.ts";
-import { incrementCount } from "../../ledger/increments.ts";
+import { incrementCount } from "../../ledger/voucherIncrements.ts";
 import { encodeOverspendingProof } from "../../ledger/overspendingProof.ts";
 import type { PoolId } from "../../ledger/pool.ts";
 import { encodeThetaTransaction } from "../../ledger/thetaCodec.ts";

@@ -29,7 +29,7 @@ export const unkeptBytesMax: number = 4 * 1_024 * 1_024;
 /** Bytes that are read at a time, and ahead of what is paid for. */
 const readBytes = 512 * 1_024;
 
-/** How long a stream waits for a payment, or for its reader, in ms. */
+/** How long a stream waits for a payment, or for its reader to take a byte, in ms. */
 const idleMsMax = 30_000;
 
 /** Streams that one process serves at a time; each holds two reads. */
@@ -110,8 +110,12 @@ class Stream {
     const over = (): void => this.#end();
     request.on("data", (bytes: Uint8Array) => this.#onData(bytes));
     request.on("error", over);
+    response.on("error", over);
     response.on("drain", () => this.#wake?.());
     response.on("close", over);
+    // Counts from the last byte in either direction: a slow reader is not an idle one.
+    response.setTimeout(idleMsMax, over);
+    if (response.closed) return;
     let next = this.#read(range.start);
     for (let start = range.start; start < range.end;) {
       const block = await next;
@@ -222,17 +226,11 @@ class Stream {
 
   /** Resolves with `true` when `isSo` says so, with `false` when the stream is over before. */
   async #until(isSo: () => boolean): Promise<boolean> {
-    const timer = setTimeout(() => this.#end(), idleMsMax);
-    try {
-      while (!this.#isOver) {
-        if (isSo()) return true;
-        await new Promise<void>((resolve) => (this.#wake = resolve));
-      }
-      return false;
-    } finally {
-      clearTimeout(timer);
-      this.#wake = null;
+    while (!this.#isOver) {
+      if (isSo()) return true;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
     }
+    return false;
   }
 
   /** Nothing more is served: what the connection still carries is lost with it. */

@@ -62,6 +62,8 @@ export class Source {
   readonly id: string;
   #offer: Offer;
   #header: ReturnType<typeof paymentHeaders>;
+  /** TFuelWei that runs signed for chunks which they did not bring, by index. */
+  readonly #added = new Map<number, bigint>();
   /** The server was asked to stream and does not. */
   #isDeaf = false;
   readonly #parts: SourceParts;
@@ -126,7 +128,9 @@ export class Source {
         if (!bytes.ok) return bytes;
         if (await isChunk(this.manifest, index, bytes.value, this.#parts.streaming?.sha256)) {
           this.#parts.payer.arrived(this.#offer.payTo, range);
-          return accept({ index, bytes: bytes.value, added, range });
+          const before = this.#added.get(index) ?? 0n;
+          this.#added.delete(index);
+          return accept({ index, bytes: bytes.value, added: added + before, range });
         }
         return refuse({ code: "wrongBytes", index });
       }
@@ -147,7 +151,8 @@ export class Source {
     }
     assert(streaming !== undefined, "only who streams is asked to");
     const { manifest, id } = this;
-    const known = { manifest, id, offer: this.#offer, header: this.#header, streaming };
+    const added = this.#added;
+    const known = { manifest, id, offer: this.#offer, header: this.#header, streaming, added };
     return new ChunkRun({ ...this.#parts, ...known, ...options }, first, end).bring();
   }
 

@@ -1,6 +1,6 @@
 import { refuse, accept, type Outcome } from "../../base/outcome.ts";
 import { verifiedWhen } from "../../crypto/verify.ts";
-import { encodeIncrement, incrementsMax, stepsBetween } from "../../ledger/increments.ts";
+import { encodeIncrement, incrementsMax, stepsBetween } from "../../ledger/voucherIncrements.ts";
 import type { SignedVoucher } from "../../ledger/voucher.ts";
 import type { Account, PayRefusal } from "./account.ts";
 import type { Receiver } from "./receiver.ts";
@@ -115,5 +115,7 @@ export async function openTab(
   resourceId: string,
 ): Promise<Outcome<Tab, PayRefusal>> {
   const credited = await receiver.credit({ voucher, resourceId });
-  return credited.ok ? accept(new Tab(receiver, credited.value, voucher)) : refuse(credited.refusal);
+  return credited.ok
+    ? accept(new Tab(receiver, credited.value, voucher))
+    : refuse(credited.refusal);
 }

@@ -59,7 +59,9 @@ export class Watcher {
       const due = claims.reduce((sum, claim) => sum + claim.due, 0n);
       // One voucher above the rest proves it by being settled; several need a proof first, in
       // which Theta's format has no place for steps along hash chains.
-      const provable = claims.filter(({ voucher }) => voucher.signature.length === voucherSignatureBytes);
+      const provable = claims.filter(
+        ({ voucher }) => voucher.signature.length === voucherSignatureBytes,
+      );
       const proven = provable.reduce((sum, claim) => sum + claim.due, 0n);
       if (proven > left && !view.isCondemned && provable.length > 1) {
         await this.#chain.slash(

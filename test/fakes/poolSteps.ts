@@ -2,7 +2,7 @@ import { assert } from "../../base/assert.ts";
 import type { Verified } from "../../base/brand.ts";
 import { emptyBytes } from "../../base/bytes.ts";
 import { signDigest } from "../../crypto/secp256k1.ts";
-import { incrementCount } from "../../ledger/increments.ts";
+import { incrementCount } from "../../ledger/voucherIncrements.ts";
 import { encodeOverspendingProof } from "../../ledger/overspendingProof.ts";
 import type { ThetaTransaction } from "../../ledger/thetaTypes.ts";
 import type { Transaction } from "../../ledger/transaction.ts";
