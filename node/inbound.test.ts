@@ -159,7 +159,7 @@ describe("proposals", () => {
     expect(checks).toBe(0);
   });
 
-  test("N12: one whose transactions nobody gives is ignored, not held against its bringer", async () => {
+  test("N12: one whose transactions nobody gives is ignored, not punished", async () => {
     expect(await inbound.receive(proposal(0), from)).toBe("ignore");
     expect(delivered.map(({ type }) => type)).toEqual(["certificateReceived"]);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { concatBytes } from "../base/bytes.ts";
+import { concatBytes, equalBytes } from "../base/bytes.ts";
 import { encodeRlp, rlpNumber } from "../base/rlp.ts";
 import { rootCertificate } from "../consensus/rules.ts";
 import { envelopeCodec } from "../p2p/envelope.ts";
@@ -18,9 +18,12 @@ import {
 
 /*
  * Goal: what nodes say has one encoding, and anything else is refused. Method: each message there
- * and back; then each of its bytes changed, which must be refused or mean another message that
+ * and back; then bytes all over it changed, which must be refused or mean another message that
  * encodes to just these bytes.
  */
+
+/** Places of a message that are changed, at most. */
+const placesMax = 400;
 
 const committee = createFakeCommittee([1n, 1n, 1n, 1n]);
 const { epoch } = committee;
@@ -56,13 +59,16 @@ describe("E3: messages of consensus", () => {
     (_, message) => {
       const bytes = peerMessageCodec.encode(message);
       expect(peerMessageCodec.decode(bytes)).toEqual({ ok: true, value: message });
-      for (let at = 0; at < bytes.length; at += 1) {
+      const ambiguous: number[] = [];
+      const step = Math.ceil(bytes.length / placesMax);
+      for (let at = 0; at < bytes.length; at += step) {
         const changed = bytes.slice();
         changed[at] = (changed[at] ?? 0) ^ (1 << (at % 8));
         const decoded = peerMessageCodec.decode(changed);
-        if (decoded.ok)
-          expect(peerMessageCodec.encode(decoded.value), `byte ${at}`).toEqual(changed);
+        const isOther = decoded.ok && !equalBytes(peerMessageCodec.encode(decoded.value), changed);
+        if (isOther) ambiguous.push(at);
       }
+      expect(ambiguous).toEqual([]);
       for (const wrong of [bytes.subarray(0, -1), concatBytes(bytes, Uint8Array.of(0))]) {
         expect(peerMessageCodec.decode(wrong).ok).toBe(false);
       }

@@ -10,7 +10,7 @@ import { ValidatorPeers } from "./validatorPeers.ts";
 
 /*
  * Goal: what this validator says reaches whom it is for, once and straight where it can, and by
- * gossip where it cannot. It is the first of four; a vote is for the second, who leads the next view.
+ * gossip where it cannot. It is the first of four; a vote is for the second, the next leader.
  */
 
 const committee = createFakeCommittee([1n, 1n, 1n, 1n]);
@@ -37,6 +37,10 @@ function peerOf(identity: number): PeerId {
   return textToPeerId(`node-${identity}`);
 }
 
+function never(): never {
+  throw new Error("nothing is committed here");
+}
+
 beforeEach(() => {
   validators = new ValidatorPeers();
   direct = [];
@@ -55,6 +59,7 @@ beforeEach(() => {
       pendingBlock: () => null,
       pendingTransactions: () => null,
       add: () => null,
+      proofOf: () => never(),
     },
     store: { epochInfo: () => null },
     reads: { commitProof: () => null },

@@ -28,7 +28,7 @@ const proofsKeptMax = 256;
 /** What sending needs. */
 export type OutboundParts = {
   readonly network: Pick<Network, "peers">;
-  readonly chain: Pick<Chain, "epoch" | "pendingBlock" | "pendingTransactions" | "add">;
+  readonly chain: Pick<Chain, "epoch" | "pendingBlock" | "pendingTransactions" | "add" | "proofOf">;
   readonly store: Pick<DiskStore, "epochInfo">;
   readonly reads: Pick<Reads, "commitProof">;
   readonly validators: ValidatorPeers;
