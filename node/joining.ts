@@ -50,7 +50,7 @@ export class Joining {
   readonly #parts: JoiningParts;
   readonly #machine = new CatchUp();
   readonly #received = new Map<string, CheckedRange>();
-  readonly #startHeight: number;
+  #startHeight = 0;
   readonly #startMs = performance.now();
   #timers = new Set<NodeJS.Timeout>();
   #toldAtMs = performance.now();
@@ -63,7 +63,6 @@ export class Joining {
 
   constructor(parts: JoiningParts) {
     this.#parts = parts;
-    this.#startHeight = parts.chain.head.header.height;
   }
 
   /** Heights here and at the best of the peers, by their word. */
@@ -73,6 +72,8 @@ export class Joining {
 
   /** Resolves when the chain is followed to near its end, or after `stop`. */
   run(mayBeAlone: boolean): Promise<void> {
+    // Now, and not before: consensus may have committed a block while it was stopped.
+    this.#startHeight = this.#parts.chain.head.header.height;
     return new Promise((resolve, reject) => {
       this.#end = { resolve, reject };
       this.#unwatch = this.#parts.network.watch({
