@@ -236,7 +236,7 @@ async function printRecovery(count: number, rounds: number): Promise<void> {
       await restart(servers, [at]);
       await longestSilence(witness, commitsAfterKill);
       const third = Array.from({ length: Math.ceil(count / 3) }, (_, i) => count - 1 - i);
-      await Promise.all(third.map((each) => servers[each]?.stop("SIGKILL")));
+      await Promise.all(third.flatMap((each) => servers[each]?.stop("SIGKILL") ?? []));
       await restart(servers, third);
       const begunMs = performance.now();
       const before = await heightOf(witness);

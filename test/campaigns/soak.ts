@@ -45,7 +45,9 @@ const diskRatioMax = 1.25;
 type Sample = {
   readonly blocks: number;
   readonly seconds: number;
+  /** Without the caches below. */
   readonly heapMiB: number;
+  readonly cacheMiB: number;
   readonly residentMiB: number;
   readonly diskMiB: number;
 };
@@ -115,10 +117,12 @@ async function sample({ network, blocks, samples, out }: Run): Promise<void> {
     const { heapUsed, external, rss } = process.memoryUsage();
     const mib = (bytes: number): number => Number((bytes / 2 ** 20).toFixed(1));
     const seconds = Number(((performance.now() - begunMs) / 1_000).toFixed(1));
+    const cacheBytes = await network.cacheBytes();
     const row = {
       blocks: network.height,
       seconds,
-      heapMiB: mib(heapUsed + external),
+      heapMiB: mib(heapUsed + external - cacheBytes),
+      cacheMiB: mib(cacheBytes),
       residentMiB: mib(rss),
       diskMiB: mib(network.diskBytes()),
     };
@@ -129,10 +133,10 @@ async function sample({ network, blocks, samples, out }: Run): Promise<void> {
   }
 }
 
-function print({ blocks, seconds, heapMiB, residentMiB, diskMiB }: Sample): void {
+function print({ blocks, seconds, heapMiB, cacheMiB, residentMiB, diskMiB }: Sample): void {
   const rate = (blocks / Math.max(1, seconds)).toFixed(1);
   console.log(
-    `${blocks} blocks, ${rate} a second; heap ${heapMiB} MiB, resident ${residentMiB}, disk ${diskMiB}`,
+    `${blocks} blocks, ${rate} a second; heap ${heapMiB} MiB, cache ${cacheMiB}, resident ${residentMiB}, disk ${diskMiB}`,
   );
 }
 
@@ -165,7 +169,7 @@ function drifts(samples: readonly Sample[]): readonly string[] {
 }
 
 function write(folder: string, samples: readonly Sample[]): void {
-  const head = "blocks,seconds,heapMiB,residentMiB,diskMiB";
+  const head = "blocks,seconds,heapMiB,cacheMiB,residentMiB,diskMiB";
   const rows = samples.map((row) => Object.values(row).join(","));
   writeFileSync(join(folder, "soak.csv"), `${[head, ...rows].join("\n")}\n`);
   const values = (name: keyof Sample): readonly number[] => samples.map((row) => row[name]);
@@ -174,6 +178,7 @@ function write(folder: string, samples: readonly Sample[]): void {
       unit: "mib",
       curves: [
         { name: "heap", values: values("heapMiB") },
+        { name: "cache", values: values("cacheMiB") },
         { name: "resident", values: values("residentMiB") },
       ],
     },

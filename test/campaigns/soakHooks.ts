@@ -3,18 +3,20 @@
  * the stand-in of the same name in test/fakes/, and all else is the program.
  */
 import { registerHooks } from "node:module";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 
-const standIns: ReadonlyMap<string, string> = new Map([
-  ["crypto/bls.node.ts", "test/fakes/hashBls.ts"],
-  ["p2p/libp2pTransport.ts", "test/fakes/memoryHost.ts"],
-]);
+const standIns: Readonly<Record<string, string>> = {
+  "crypto/bls.node.ts": "test/fakes/hashBls.ts",
+  "p2p/libp2pTransport.ts": "test/fakes/memoryHost.ts",
+};
 
-const root = new URL("../../", import.meta.url).href;
+const root = `${pathToFileURL(join(import.meta.dirname, "..", "..")).href}/`;
 
 registerHooks({
   resolve(specifier, context, next) {
     const resolved = next(specifier, context);
-    const standIn = standIns.get(resolved.url.replace(root, ""));
+    const standIn = standIns[resolved.url.replace(root, "")];
     return standIn === undefined ? resolved : { ...resolved, url: `${root}${standIn}` };
   },
 });

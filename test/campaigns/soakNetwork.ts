@@ -127,6 +127,13 @@ export class SoakNetwork {
     }
   }
 
+  /** Bytes of all nodes' caches of trie nodes, which fill up to a limit of their own. */
+  async cacheBytes(): Promise<number> {
+    let sum = 0;
+    for (const node of this.#nodes) sum += await node.cacheBytes();
+    return sum;
+  }
+
   /** Bytes of all files of all nodes. */
   diskBytes(): number {
     return this.#nodes.reduce((sum, { folder }) => sum + bytesBelow(folder), 0);
@@ -214,6 +221,13 @@ export class SoakNode {
     if (node === null) return;
     await transportOf(this.name).stop();
     await node.stop();
+  }
+
+  /** 0 while it is stopped. */
+  async cacheBytes(): Promise<number> {
+    const gauge = this.#node?.metrics.registry.getSingleMetric("ledger_state_cache_bytes");
+    const read = await gauge?.get();
+    return read?.values[0]?.value ?? 0;
   }
 
   /** Sends a transfer, unless one is on its way into the pool. */

@@ -93,8 +93,9 @@ class Bitmap {
 
   /** Twice the size of the letters. */
   text(x: number, y: number, text: string, colour: Colour): void {
-    for (const [i, letter] of [...text.toLowerCase()].entries()) {
-      for (const [row, octal] of [...(letters[letter] ?? "")].entries()) {
+    for (const [i, letter] of text.toLowerCase().split("").entries()) {
+      const rows = letters[letter] ?? "";
+      for (const [row, octal] of rows.split("").entries()) {
         for (let column = 0; column < 3; column += 1) {
           if ((Number(octal) & (4 >> column)) === 0) continue;
           for (const [dx, dy] of [
