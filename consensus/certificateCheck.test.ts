@@ -63,7 +63,7 @@ describe("a certificate of a large committee", () => {
     expect((sizes[2] ?? 0) - (sizes[0] ?? 0)).toBe(4);
   });
 
-  it("of 31 members is one question to BLS about one message: two pairings and 30 additions", () => {
+  it("of 31 members is one question about one message: two pairings and 30 additions", () => {
     const { committee, certificate } = signed(31);
     const asked: number[][] = [];
     const verify = (groups: readonly { readonly keys: readonly Uint8Array[] }[]): boolean => {

@@ -58,8 +58,8 @@ export function randomnessOf(parentRandomness: Digest, signature: Uint8Array): D
 }
 
 /**
- * What must hold for a block's randomness to be what its proposer's key makes of the parent's in its
- * slot: only one value is, so nobody can choose it. `null` where it cannot hold.
+ * What must hold for a block's randomness to be what its proposer's key makes of the parent's in
+ * its slot: only one value is, so nobody can choose it. `null` where it cannot hold.
  */
 export function randomnessClaim(
   { header, body }: Block,

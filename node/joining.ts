@@ -74,8 +74,10 @@ export class Joining {
 
   /** Resolves when the chain is followed to near its end, or after `stop`. */
   run(mayBeAlone: boolean): Promise<void> {
-    // Now, and not before: consensus may have committed a block while it was stopped.
-    this.#startHeight = this.#parts.chain.head.header.height;
+    const { chain, store } = this.#parts;
+    // Consensus may have been stopped after the commit that ends an epoch, before the next began.
+    if (store.epoch.epoch > chain.epoch.epoch) chain.startEpoch(store.epoch);
+    this.#startHeight = chain.head.header.height;
     return new Promise((resolve, reject) => {
       this.#end = { resolve, reject };
       this.#unwatch = this.#parts.network.watch({

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const standIns: Readonly<Record<string, string>> = {
-  "crypto/bls.node.ts": "test/fakes/hashBls.ts",
+  "crypto/bls.node.ts": "test/campaigns/hashBls.ts",
   "p2p/libp2pTransport.ts": "test/fakes/memoryHost.ts",
 };
 

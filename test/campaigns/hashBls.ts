@@ -5,8 +5,7 @@ import type { BlsBackend, BlsPublicKey } from "../../crypto/blsBackend.ts";
 /*
  * Signatures of one process that cost microseconds, for runs of many blocks: hashes under secrets
  * that this module remembers by their public keys, added by exclusive or. Whoever is not in the
- * process cannot be verified. Takes the place of `crypto/bls.node.ts`
- * (test/campaigns/soakHooks.ts).
+ * process cannot be verified. Takes the place of `crypto/bls.node.ts` (./soakHooks.ts).
  */
 
 const secrets = new Map<string, Uint8Array>();
