@@ -1,6 +1,6 @@
 /*
- * Loaded before test/campaigns/soak.ts: what is loaded as the signatures' binding or as libp2p is
- * the stand-in of the same name in test/fakes/, and all else is the program.
+ * Loaded before test/campaigns/soak.ts: in place of the signatures' binding and of libp2p come
+ * stand-ins with the same names, and all else is the program.
  */
 import { registerHooks } from "node:module";
 import { join } from "node:path";

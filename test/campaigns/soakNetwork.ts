@@ -11,6 +11,7 @@ import { openValidatorKeys, type ValidatorKeys } from "../../node/keys.ts";
 import type { Log } from "../../node/log.ts";
 import { nodeName, writeNetwork } from "../../node/networkFolders.ts";
 import { LedgerNode } from "../../node/node.ts";
+import { pause, systemClock } from "../../p2p/clock.ts";
 import { keySigner, signEthereumTransfer, type Signer } from "../../sdk/wallet.ts";
 import { memoryAddress, processNet, transportOf } from "../fakes/memoryHost.ts";
 
@@ -25,6 +26,12 @@ const coin = 10n ** 18n;
 
 /** Heights whose state stays: few, so that pruning is at work all the time. */
 export const retainedHeights = 64;
+
+/** Blocks behind the highest at which a node is back among the others. */
+const togetherBlocksMax = 32;
+
+/** How often it is looked whether all are together, in milliseconds. */
+const lookMs = 50;
 
 /** Committed hashes that are compared between nodes; who is further behind is not compared. */
 const comparedMax = 20_000;
@@ -105,6 +112,19 @@ export class SoakNetwork {
       await new Promise<void>((resolve) => this.#waiting.add({ height, resolve }));
     }
     if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** Resolves when every node is where the others are; throws if one is not in time. */
+  async together(deadlineMs: number): Promise<void> {
+    const untilMs = performance.now() + deadlineMs;
+    for (;;) {
+      if (this.#failure !== null) throw this.#failure;
+      const away = this.#nodes.find(({ height }) => height < this.#height - togetherBlocksMax);
+      if (away === undefined) return;
+      if (performance.now() > untilMs)
+        throw new Error(`${away.name} stays at ${away.height}, the others are at ${this.#height}`);
+      await pause(systemClock, lookMs, new AbortController().signal);
+    }
   }
 
   /** Parts groups of nodes from each other, until `heal`. */
@@ -221,6 +241,11 @@ export class SoakNode {
     if (node === null) return;
     await transportOf(this.name).stop();
     await node.stop();
+  }
+
+  /** Committed height; 0 while it is stopped. */
+  get height(): number {
+    return this.#node?.api.head().header.height ?? 0;
   }
 
   /** 0 while it is stopped. */
