@@ -241,6 +241,8 @@ export class SoakNode {
     if (node === null) return;
     await transportOf(this.name).stop();
     await node.stop();
+    // What observes this process for its metrics stays, and would keep the whole node.
+    node.metrics.registry.clear();
   }
 
   /** Committed height; 0 while it is stopped. */
