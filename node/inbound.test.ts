@@ -51,7 +51,7 @@ beforeEach(() => {
   completing = Promise.resolve(null);
   inbound = new Inbound({
     genesis,
-    chain: { epoch, add: () => null },
+    chain: { epoch, add: () => null, heldHeader: () => null },
     store: { epochInfo: (number) => (number <= 5 ? { ...epoch, epoch: number } : null) },
     engine: {
       get isRunning() {

@@ -31,7 +31,7 @@ export type Unused = "notRunning" | "epochPast" | "epochAhead" | "viewFar" | "bu
 /** What the border needs of the node behind it. */
 export type InboundParts = {
   readonly genesis: Digest;
-  readonly chain: Pick<Chain, "epoch" | "add">;
+  readonly chain: Pick<Chain, "epoch" | "add" | "heldHeader">;
   readonly store: Pick<DiskStore, "epochInfo">;
   readonly engine: Pick<
     Engine,
