@@ -96,7 +96,7 @@ export const consensusDefects: readonly Defect[] = [
     file: "consensus/catchUp.ts",
     find: "if (peer.failures >= failuresMax) this.#exclude(name);",
     replace: "if (peer.failures < 0) this.#exclude(name);",
-    test: "test/sim/rows.test.ts",
+    test: "consensus/catchUp.test.ts",
   },
   {
     row: "N12",

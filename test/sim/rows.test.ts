@@ -72,7 +72,7 @@ describe("rows of the fault matrix", () => {
     runAll({ roles: cast(["slowBlocks"], 2, 7), isTight: true }, 3);
   });
 
-  it("K21, K22, N12: a late joiner follows in ranges, among liars, and blames no honest one", () => {
+  it("K21, K22, N12: a late joiner follows in ranges among liars, blames no honest one", () => {
     const blamed = new Set<number>();
     for (const strategies of [["garbage"], ["lowTimeouts"]] as const) {
       const followed = new Set<number>();
