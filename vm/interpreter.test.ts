@@ -12,8 +12,7 @@ import {
 } from "../base/bytes.ts";
 import type { Address } from "../base/brand.ts";
 import { refuse } from "../base/outcome.ts";
-import type { StateChanges } from "../ledger/state.ts";
-import { journalWith } from "../test/fakes/evmJournal.ts";
+import { journalWith, type Journal } from "../test/fakes/evmJournal.ts";
 import { createEvm, type Evm, type PrecompileMoves } from "./evm.ts";
 import type { ForkName } from "./forks.ts";
 
@@ -61,7 +60,8 @@ async function outcome(
 }
 
 /** Without removals of what was not there: a precompile that a frame touched and left empty. */
-function effective({ accounts, storageCleared, ...rest }: StateChanges): unknown {
+function effective(changes: ReturnType<Journal["changes"]>): unknown {
+  const { accounts, storageCleared, ...rest } = changes;
   const isReal = (address: Address): boolean => !address.startsWith(`0x${"00".repeat(16)}`);
   return {
     accounts: [...accounts].filter(([address, account]) => account !== null || isReal(address)),
