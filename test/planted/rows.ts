@@ -76,7 +76,6 @@ export const rows: Readonly<Record<string, string>> = {
   N7: "hostile peers are neither all of the connections nor all that is remembered",
   N8: "names by the thousand push out one another, not who is banned or connected",
   N9: "floods of 50 peers, of gossip and of control messages are capped",
-  N12: "an honest peer that lags is ignored, not punished",
   N10: "a peer that is not who or where it says: not spoken to",
   N12: "an honest peer that lags is not blamed",
   N11: "the whole chain asked for, blocks that are none: quotas, and the liar pays",
