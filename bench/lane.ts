@@ -14,6 +14,9 @@ export type LaneTarget = { readonly port: number; readonly path: string };
 
 const host = "127.0.0.1";
 
+/** HTTP's word for a connection on which no whole request came in time; its body is empty. */
+const timedOutStatus = 408;
+
 /** A connection that answers one request at a time, and connects again when it is closed. */
 export class Lane {
   readonly #head: string;
@@ -91,7 +94,10 @@ export class Lane {
     if (this.#received.length < end) return;
     const body = this.#received.slice(headEnd + 4, end);
     this.#received = this.#received.slice(end);
+    const status = Number(head.slice(9, 12));
+    // A busy server saw no request here in time and closes: nothing of one was carried out.
+    if (status === timedOutStatus) return;
     this.#awaited = null;
-    this.#onAnswer({ status: Number(head.slice(9, 12)), body });
+    this.#onAnswer({ status, body });
   }
 }

@@ -3,6 +3,7 @@ import type { Digest, Verified } from "../base/brand.ts";
 import { zeroDigest } from "../base/bytes.ts";
 import { NodeError } from "../base/nodeError.ts";
 import { accept, refuse } from "../base/outcome.ts";
+import type { EpochInfo } from "../consensus/types.ts";
 import type { PeerInfo } from "../p2p/network.ts";
 import { textToPeerId, type PeerId } from "../p2p/peerId.ts";
 import { createFakeCommittee } from "../test/fakes/committee.ts";
@@ -20,6 +21,20 @@ const honest = provedChain(epoch, 40);
 /** Of the same heights, signed by keys that left long ago. */
 const forged = provedChain(epoch, 40, 7);
 
+/** The epoch that begins where the honest chain ends, and both chains as one. */
+const nextEpoch: EpochInfo = {
+  ...epoch,
+  epoch: epoch.epoch + 1,
+  root: honest.hashes.at(-1) ?? zeroDigest,
+  rootHeight: epoch.rootHeight + honest.blocks.length,
+};
+const following = provedChain(nextEpoch, 40);
+const whole: ProvedChain = {
+  blocks: [...honest.blocks, ...following.blocks],
+  hashes: [...honest.hashes, ...following.hashes],
+  proof: following.proof,
+};
+
 const good = textToPeerId("good");
 const liar = textToPeerId("liar");
 
@@ -29,6 +44,9 @@ let reports: PeerId[];
 let committed: Digest[];
 let head: { readonly hash: Digest; readonly height: number };
 let executes: () => boolean;
+/** The epoch that the store is in, and the one that was begun. */
+let stored: EpochInfo;
+let begun: EpochInfo;
 
 function partsOf(): JoiningParts {
   return {
@@ -39,7 +57,9 @@ function partsOf(): JoiningParts {
       report: (peer) => void reports.push(peer),
     },
     chain: {
-      epoch,
+      get epoch() {
+        return begun;
+      },
       get head() {
         const header = { ...honest.blocks[0]?.header, height: head.height };
         return { hash: head.hash, header } as JoiningParts["chain"]["head"];
@@ -52,13 +72,19 @@ function partsOf(): JoiningParts {
         head = { hash: hashes.at(-1) ?? head.hash, height: head.height + hashes.length };
         return Promise.resolve([]);
       },
-      startEpoch: () => {},
+      startEpoch: (next) => {
+        begun = next;
+      },
     },
-    store: { epoch },
+    store: {
+      get epoch() {
+        return stored;
+      },
+    },
     pool: { prepare: () => {} },
     verifier: {
       proof: (proof) => {
-        const isKnown = honest.hashes.includes(proof.links[0]?.hash ?? zeroDigest);
+        const isKnown = whole.hashes.includes(proof.links[0]?.hash ?? zeroDigest);
         return isKnown ? (proof as Verified<typeof proof>) : null;
       },
     },
@@ -96,6 +122,8 @@ beforeEach(() => {
   committed = [];
   head = { hash: epoch.root, height: 0 };
   executes = () => true;
+  stored = epoch;
+  begun = epoch;
 });
 
 describe("a node that comes late", () => {
@@ -142,6 +170,29 @@ describe("a node that comes late", () => {
     executes = () => false;
     const failure = await new Joining(partsOf()).run(false).catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: "E_HALT" });
+  });
+
+  test("K21: goes on where consensus stopped, not where it was when that was decided", async () => {
+    chains.set(good, honest);
+    const joining = new Joining(partsOf());
+    head = { hash: honest.hashes[9] ?? zeroDigest, height: 10 };
+    await joining.run(false);
+    expect(committed.length).toBeGreaterThan(0);
+    expect(committed).toEqual(honest.hashes.slice(10, 10 + committed.length));
+    expect(reports).toEqual([]);
+  });
+
+  test("K21: begins the epoch that consensus had committed but not begun", async () => {
+    chains.set(good, whole);
+    head = { hash: nextEpoch.root, height: nextEpoch.rootHeight };
+    stored = nextEpoch;
+    const joining = new Joining(partsOf());
+    const end = joining.run(false);
+    expect(begun).toBe(nextEpoch);
+    await end;
+    expect(committed.length).toBeGreaterThan(0);
+    expect(committed).toEqual(following.hashes.slice(0, committed.length));
+    expect(reports).toEqual([]);
   });
 
   test("may be told to stop, and then commits nothing more", async () => {

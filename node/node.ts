@@ -62,7 +62,7 @@ export class LedgerNode {
   readonly #log: Log;
   readonly #parts: Parts;
   readonly #server: RpcServer | null;
-  readonly #unsubmitted: readonly Uint8Array[];
+  readonly #unsubmitted: Uint8Array[];
   #isRunning = false;
   #stopping: Promise<void> | null = null;
 
@@ -205,7 +205,7 @@ type Opened = {
   readonly genesis: GenesisNames;
   readonly metrics: NodeMetrics;
   readonly api: NodeApi;
-  readonly unsubmitted: readonly Uint8Array[];
+  readonly unsubmitted: Uint8Array[];
   /** Told what an RPC method threw. */
   readonly onThrow: (error: unknown) => void;
   readonly parts: Parts;
@@ -350,7 +350,7 @@ async function openPool(
 ): Promise<{
   readonly pool: TransactionPool;
   readonly journal: TransactionJournal;
-  readonly payloads: readonly Uint8Array[];
+  readonly payloads: Uint8Array[];
 }> {
   const path = join(config.dataFolder, "pending.journal");
   const { journal, payloads, droppedBytes } = await TransactionJournal.open(path, on.failure);

@@ -47,7 +47,7 @@ export class TransactionJournal {
     onFailure: (error: NodeError) => void,
   ): Promise<{
     readonly journal: TransactionJournal;
-    readonly payloads: readonly Uint8Array[];
+    readonly payloads: Uint8Array[];
     /** Bytes after the last whole record. */
     readonly droppedBytes: number;
   }> {

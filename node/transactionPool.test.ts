@@ -119,6 +119,15 @@ describe("transaction pool", () => {
     expect(await third.pool.restore(third.payloads)).toBe(count);
   });
 
+  it("keeps nothing of the list that it restored from", async () => {
+    const before = await open({ baseFee: 1n });
+    await before.pool.submit([sendOf(1n), sendOf(2n)], "local");
+    const after = await open({ baseFee: 1n });
+    expect(after.payloads).toHaveLength(2);
+    expect(await after.pool.restore(after.payloads)).toBe(2);
+    expect(after.payloads).toEqual([]);
+  });
+
   it("says of a record that it cannot take up again why", async () => {
     const before = await open({ baseFee: 1n });
     const [accepted] = await before.pool.submit([sendOf(1n)], "local");

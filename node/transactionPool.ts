@@ -387,11 +387,14 @@ export class TransactionPool {
     return [...this.#mempool.local()].map(({ encoded }) => encoded);
   }
 
-  /** Submits again what the journal kept over a restart; those committed meanwhile fall away. */
-  async restore(payloads: readonly Uint8Array[]): Promise<number> {
+  /**
+   * Submits again what the journal kept over a restart; those committed meanwhile fall away. The
+   * list is emptied: nobody needs it after, and it may be of `journalWasteMax` records and more.
+   */
+  async restore(payloads: Uint8Array[]): Promise<number> {
     let restored = 0;
-    for (let at = 0; at < payloads.length; at += restoreGroupMax) {
-      const group = payloads.slice(at, at + restoreGroupMax).map(submissionOf);
+    while (payloads.length > 0) {
+      const group = payloads.splice(0, restoreGroupMax).map(submissionOf);
       for (const outcome of await this.submit(group, "journalled"))
         if (outcome.ok && outcome.value.state === "new") restored += 1;
     }

@@ -160,7 +160,10 @@ function drifts(samples: readonly Sample[]): readonly string[] {
     );
   const [first] = late;
   const last = late.at(-1);
-  if (first === undefined || last === undefined || early.length < 2) return [];
+  if (first === undefined || last === undefined || early.length < 2) {
+    console.log("too short to judge: hardly a sample");
+    return [];
+  }
   const found: string[] = [];
   const growth = rise(late, "heapMiB") * (last.blocks - first.blocks);
   const share = growth / first.heapMiB;
@@ -170,7 +173,10 @@ function drifts(samples: readonly Sample[]): readonly string[] {
     `second half: heap ${(share * 100).toFixed(1)} % more; disk ${bytes.toFixed(0)} bytes for each ` +
       `block of a node, ${disk.toFixed(2)} of the first half's`,
   );
-  if (last.blocks < judgedBlocksMin) return [];
+  if (last.blocks < judgedBlocksMin) {
+    console.log(`too short to judge: ${last.blocks} blocks of ${judgedBlocksMin}`);
+    return [];
+  }
   if (share > driftMax) found.push(`the heap grew by ${growth.toFixed(1)} MiB`);
   if (disk > diskRatioMax) found.push(`a block took ${disk.toFixed(2)} times as much disk`);
   return found;

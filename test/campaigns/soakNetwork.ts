@@ -34,7 +34,7 @@ const togetherBlocksMax = 32;
 const lookMs = 50;
 
 /** Committed hashes that are compared between nodes; who is further behind is not compared. */
-const comparedMax = 20_000;
+const comparedMax = 2_048;
 
 /** A network whose nodes are stopped, cut off and started again while it goes on. */
 export class SoakNetwork {

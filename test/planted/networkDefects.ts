@@ -27,6 +27,22 @@ export const networkDefects: readonly Defect[] = [
     test: "node/joining.test.ts",
   },
   {
+    row: "K21",
+    about: "a catch-up begins at the height of the decision, not where consensus stopped",
+    file: "node/joining.ts",
+    find: "    this.#startHeight = chain.head.header.height;\n    return",
+    replace: "    return",
+    test: "node/joining.test.ts",
+  },
+  {
+    row: "K21",
+    about: "a catch-up takes the next epoch's blocks for lies until that has begun",
+    file: "node/joining.ts",
+    find: "    if (store.epoch.epoch > chain.epoch.epoch) chain.startEpoch(store.epoch);\n    this",
+    replace: "    this",
+    test: "node/joining.test.ts",
+  },
+  {
     row: "N1",
     about: "a full pool takes whatever comes",
     file: "ledger/mempool.ts",
