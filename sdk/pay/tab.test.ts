@@ -58,7 +58,7 @@ test("a token of no chain, of another, or twice is refused", async () => {
   expect(await tab.offer([{ type: "token", token: anchor }])).toMatchObject(wrong);
 });
 
-test("a chain of another price than was signed is refused, and so is a step of nothing", async () => {
+test("another price than was signed for is refused, and a step of nothing", async () => {
   const { payer, tab } = await tabOf(new PayWorld());
   const { start: amount, chain } = await chainOf(payer, 2n);
   const { token: anchor, signature } = chain;
