@@ -127,7 +127,7 @@ type Voucher = {
   readonly signature: string;
 };
 
-test("other commands for pools: service_payment, watch, and a release that is too early", async () => {
+test("other commands for pools: service_payment, watch, a release too early", async () => {
   const to = ["--to", seller, "--tfuel=0.1", "--resource=films"];
   const sent = await wallet(["pay", "send", "--offchain", `--from=${payer}`, ...to]);
   const { amount, paymentSequence, reserveSequence, signature } = JSON.parse(sent) as Voucher;
