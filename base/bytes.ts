@@ -168,6 +168,13 @@ export function bytesToDigest(bytes: Uint8Array): Digest {
   return bytesToHex(bytes) as Digest;
 }
 
+/** A number below 2^256 as the digest whose bytes it is. */
+export function bigIntToDigest(value: bigint): Digest {
+  const digits = value.toString(16).padStart(64, "0");
+  assert(digits.length === 64, `a digest has 32 bytes: ${value}`);
+  return `0x${digits}` as Digest;
+}
+
 /** 20 bytes as an address. */
 export function bytesToAddress(bytes: Uint8Array): Address {
   assert(bytes.length === 20, `an address has 20 bytes, not ${bytes.length}`);

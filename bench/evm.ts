@@ -103,7 +103,7 @@ async function runBare(
 }
 
 async function ownRunner(): Promise<Runner> {
-  const evm = await createEvm({ fork: "osaka", chainId: 1, precompiles: [] });
+  const evm = await createEvm({ fork: "osaka", chainId: 1, precompiles: [], traced: false });
   const journal = new Journal(MemoryState.empty());
   journal.setAccount(caller, { ...emptyAccount, nonce: 1n, balance: 10n ** 30n });
   return (to, data) => runOwn(evm, journal, to, data);

@@ -10,6 +10,8 @@ import type { TransactionFile } from "./transactionFile.ts";
 /** One load on one server. */
 export type LoadOptions = {
   readonly server: Server;
+  /** Processes whose processor time counts; default: the server. */
+  readonly pids?: readonly number[];
   readonly file: TransactionFile;
   /** Only the first so many transactions of the file. */
   readonly countMax: number;
@@ -31,7 +33,7 @@ export type LoadResult = {
   readonly perSecond: number;
   /** The length of that window. */
   readonly windowMs: number;
-  /** Server processor microseconds, all threads, per transaction after the warm-up. */
+  /** Processor microseconds of all that count, all threads, per transaction after the warm-up. */
   readonly cpuUs: number;
   readonly committed: number;
   readonly blockCount: number;
@@ -105,7 +107,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     clearTimeout(stop);
     await drain(follower, report.accepted);
     await follower.stop();
-    const after = await markOf(follower, server);
+    const after = await markOf(follower, options);
     const count = Math.max(1, after.committed - before.committed);
     const warmupMs = options.pace.type === "closed" ? 0 : options.warmupSeconds * 1_000;
     const fed = { fromMs: before.atMs + warmupMs, untilMs: report.fedUntilMs };
@@ -133,10 +135,11 @@ type Mark = {
   readonly stages: ReadonlyMap<string, number>;
 };
 
-async function markOf(follower: Follower, server: Server): Promise<Mark> {
+async function markOf(follower: Follower, { server, pids }: LoadOptions): Promise<Mark> {
   const stages = await stagesOf(server);
   const atMs = performance.timeOrigin + performance.now();
-  const { cpuMs } = processUsage(server.pid);
+  const counted = pids ?? [server.pid];
+  const cpuMs = counted.reduce((sum, pid) => sum + processUsage(pid).cpuMs, 0);
   return { atMs, committed: follower.committed, cpuMs, stages };
 }
 
@@ -148,14 +151,15 @@ async function warm(
   child: ChildProcess,
   waits: Waits,
   follower: Follower,
-  { pace, server, warmupSeconds }: LoadOptions,
+  options: LoadOptions,
 ): Promise<Mark> {
-  if (pace.type !== "closed") return markOf(follower, server);
+  const { pace, warmupSeconds } = options;
+  if (pace.type !== "closed") return markOf(follower, options);
   await Promise.race([pause(warmupSeconds * 1_000), waits.done]);
   tell(child, { type: "pause" });
   const accepted = await Promise.race([waits.paused, waits.done.then((done) => done.accepted)]);
   await drain(follower, accepted);
-  const mark = await markOf(follower, server);
+  const mark = await markOf(follower, options);
   tell(child, { type: "resume" });
   return mark;
 }
@@ -187,20 +191,22 @@ async function drain(follower: Follower, accepted: number): Promise<void> {
   }
 }
 
-/** The rate between two blocks: the first and the last while transactions were sent. */
+/**
+ * The rate between two blocks: the first and the last while transactions were sent. Where there are
+ * no two, from the beginning to the next one, whenever that came.
+ */
 function rateOf(
   blocks: readonly SeenBlock[],
   fed: { readonly fromMs: number; readonly untilMs: number },
 ): Pick<LoadResult, "perSecond" | "windowMs"> {
-  const inside = blocks.filter(
-    ({ seenAtMs, transactionCount }) =>
-      transactionCount > 0 && seenAtMs >= fed.fromMs && seenAtMs <= fed.untilMs,
-  );
-  const [first] = inside;
-  const last = inside.at(-1);
-  if (first === undefined || last === undefined || first === last) {
-    return { perSecond: 0, windowMs: 0 };
-  }
+  const filled = blocks.filter(({ transactionCount }) => transactionCount > 0);
+  const since = filled.filter(({ seenAtMs }) => seenAtMs >= fed.fromMs);
+  const inside = since.filter(({ seenAtMs }) => seenAtMs <= fed.untilMs);
+  const isShort = inside.length < 2;
+  const before = filled.findLast(({ seenAtMs }) => seenAtMs < fed.fromMs)?.committed ?? 0;
+  const first = isShort ? { seenAtMs: fed.fromMs, committed: before } : inside[0];
+  const last = isShort ? since[0] : inside.at(-1);
+  if (first === undefined || last === undefined) return { perSecond: 0, windowMs: 0 };
   const windowMs = last.seenAtMs - first.seenAtMs;
   return { perSecond: ((last.committed - first.committed) * 1_000) / windowMs, windowMs };
 }

@@ -12,6 +12,7 @@ const benchmarks: Readonly<
   p2p: () => import("./p2p.ts"),
   evm: () => import("./evm.ts"),
   validators: () => import("./validators.ts"),
+  catchup: () => import("./catchUp.ts"),
   pay: () => import("./pay.ts"),
   logs: () => import("./logs.ts"),
 };

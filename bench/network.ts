@@ -2,10 +2,21 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Address } from "../base/brand.ts";
 import { scryptLight } from "../crypto/kdf.ts";
+import type { ParameterValue } from "../ledger/parameters.ts";
 import { chainIdOf, soleValidatorGenesis, writeNodeFolder } from "../node/init.ts";
 import { createValidatorKeys } from "../node/keys.ts";
+import { nodeName, writeNetwork } from "../node/networkFolders.ts";
+import type { Signer } from "../sdk/wallet.ts";
+import { callRpc } from "./rpcClient.ts";
 import { benchChainName, senderTfuelWei, senderThetaWei } from "./senders.ts";
-import { freePort, projectRoot, startServer, temporaryFolder, type Server } from "./server.ts";
+import {
+  freePort,
+  pause,
+  projectRoot,
+  startServer,
+  temporaryFolder,
+  type Server,
+} from "./server.ts";
 
 /** Password of the benchmark's throw-away keys. */
 const password = "bench";
@@ -47,6 +58,57 @@ export async function startNode(
     logPath: join(folder, "output.log"),
     startMsMax,
   });
+}
+
+/**
+ * Starts the processes of a network of validators on free ports of this machine; resolves when they
+ * commit.
+ */
+export async function startNetwork(
+  count: number,
+  options: {
+    readonly senders: readonly Signer[];
+    /** Chain parameters beside the defaults. */
+    readonly parameters?: ReadonlyMap<string, ParameterValue>;
+    /** Flags of every node. */
+    readonly settings?: readonly string[];
+  },
+): Promise<readonly Server[]> {
+  const { senders, parameters, settings = [] } = options;
+  const folder = temporaryFolder();
+  const places = [];
+  for (let i = 0; i < count; i += 1) {
+    const address = `/ip4/127.0.0.1/tcp/${await freePort()}`;
+    places.push({ dialled: address, listen: address, rpcPort: await freePort() });
+  }
+  const coins = { thetaWei: senderThetaWei, tfuelWei: senderTfuelWei };
+  await writeNetwork(folder, {
+    chainName: benchChainName,
+    kind: "development",
+    timestampMs: Date.now() - 60_000,
+    funded: senders.map(({ address }) => ({ address, coins })),
+    ...(parameters === undefined ? {} : { parameters }),
+    places,
+    password,
+    cost: scryptLight,
+    keepPassword: false,
+    isPortable: false,
+  });
+  // One alone needs no network, and is measured without.
+  const alone = count === 1 ? ["--set", "p2p.listen="] : [];
+  const flags = ["--log-level=warn", ...alone, ...settings];
+  const servers = await Promise.all(
+    places.map((_, i) => startNode(join(folder, nodeName(i)), { password, flags })),
+  );
+  const [first] = servers;
+  if (first === undefined) throw new Error("a network has nodes");
+  while ((await heightOf(first)) < 4) await pause(50);
+  return servers;
+}
+
+/** Height of the newest committed block. */
+export async function heightOf(server: Server): Promise<number> {
+  return Number(await callRpc(server.url, { method: "eth_blockNumber", params: [] }));
 }
 
 /**

@@ -1,14 +1,11 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { scryptLight } from "../crypto/kdf.ts";
-import { nodeName, writeNetwork } from "../node/networkFolders.ts";
 import type { Signer } from "../sdk/wallet.ts";
 import { runLoad, type LoadResult } from "./load.ts";
-import { calibrate, percentile, printCalibration, processUsage } from "./measure.ts";
-import { readMetrics, startNode } from "./network.ts";
-import { callRpc } from "./rpcClient.ts";
-import { benchChainName, benchSenders, senderTfuelWei, senderThetaWei } from "./senders.ts";
-import { freePort, pause, temporaryFolder, type Server } from "./server.ts";
+import { calibrate, percentile, printCalibration } from "./measure.ts";
+import { heightOf, readMetrics, startNetwork } from "./network.ts";
+import { benchSenders } from "./senders.ts";
+import { pause, temporaryFolder, type Server } from "./server.ts";
 import { writeTransactionFile, type TransactionFile } from "./transactionFile.ts";
 
 /*
@@ -33,8 +30,6 @@ const flags = {
   help: { type: "boolean", default: false },
 } as const;
 
-const password = "bench";
-
 /** Transfers signed for each second: more than one validator commits. */
 const perSecondMax = 8_000;
 
@@ -51,8 +46,6 @@ type Settings = {
 /** What one network did. */
 type Measured = {
   readonly load: LoadResult;
-  /** Processor microseconds of all processes for each committed transfer, warm-up included. */
-  readonly cpuUs: number;
   /** BLS signatures verified by each process, for each block of the load. */
   readonly checks: readonly number[];
   readonly latenciesMs: readonly number[];
@@ -89,52 +82,6 @@ export async function run(argv: readonly string[]): Promise<void> {
   printCalibration("after", calibrate(), before);
 }
 
-/** Starts the processes of a network on free ports of this machine. */
-async function startNetwork(
-  count: number,
-  senders: readonly Signer[],
-  settings: readonly string[],
-): Promise<readonly Server[]> {
-  const folder = temporaryFolder();
-  const places = [];
-  for (let i = 0; i < count; i += 1) {
-    const address = `/ip4/127.0.0.1/tcp/${await freePort()}`;
-    places.push({ dialled: address, listen: address, rpcPort: await freePort() });
-  }
-  const coins = { thetaWei: senderThetaWei, tfuelWei: senderTfuelWei };
-  await writeNetwork(folder, {
-    chainName: benchChainName,
-    kind: "development",
-    timestampMs: Date.now() - 60_000,
-    funded: senders.map(({ address }) => ({ address, coins })),
-    places,
-    password,
-    cost: scryptLight,
-    keepPassword: false,
-    isPortable: false,
-  });
-  // One alone needs no network, and is measured without.
-  const alone = count === 1 ? ["--set", "p2p.listen="] : [];
-  const node = (i: number): Promise<Server> =>
-    startNode(join(folder, nodeName(i)), {
-      password,
-      flags: ["--log-level=warn", ...alone, ...settings],
-    });
-  const servers = await Promise.all(places.map((_, i) => node(i)));
-  const [first] = servers;
-  if (first === undefined) throw new Error("a network has nodes");
-  while ((await heightOf(first)) < 4) await pause(50);
-  return servers;
-}
-
-async function heightOf(server: Server): Promise<number> {
-  return Number(await callRpc(server.url, { method: "eth_blockNumber", params: [] }));
-}
-
-function cpuMsOf(servers: readonly Server[]): number {
-  return servers.reduce((sum, { pid }) => sum + processUsage(pid).cpuMs, 0);
-}
-
 async function checksOf(servers: readonly Server[]): Promise<readonly number[]> {
   const counts: number[] = [];
   for (const server of servers) {
@@ -157,7 +104,7 @@ async function measure(
     readonly idle: TransactionFile;
   },
 ): Promise<Measured> {
-  const servers = await startNetwork(count, senders, []);
+  const servers = await startNetwork(count, { senders });
   try {
     const [server] = servers;
     if (server === undefined) throw new Error("a network has nodes");
@@ -176,33 +123,31 @@ async function measure(
             withLatency: true,
           });
     const checksBefore = await checksOf(servers);
-    const cpuBefore = cpuMsOf(servers);
     const load = await runLoad({
       ...common,
+      pids: servers.map(({ pid }) => pid),
       countMax: file.hashes.length,
       pace: { type: "closed", outstandingMax: 4_000 },
       seconds: settings.seconds,
       warmupSeconds: settings.warmupSeconds,
       withLatency: false,
     });
-    const cpuMs = cpuMsOf(servers) - cpuBefore;
     const checksAfter = await checksOf(servers);
     const checks = checksAfter.map(
       (after, i) => (after - (checksBefore[i] ?? 0)) / Math.max(1, load.blockCount),
     );
-    const cpuUs = (cpuMs * 1_000) / Math.max(1, load.committed);
-    return { load, cpuUs, checks, latenciesMs: latency?.latenciesMs ?? [] };
+    return { load, checks, latenciesMs: latency?.latenciesMs ?? [] };
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
   }
 }
 
 function report(one: Measured, many: Measured, count: number): void {
-  const line = (name: string, { load, cpuUs, latenciesMs }: Measured): void => {
+  const line = (name: string, { load, latenciesMs }: Measured): void => {
     const p = (fraction: number): string => percentile(latenciesMs, fraction).toFixed(0);
     console.log(
       `${name.padEnd(14)}${load.perSecond.toFixed(0).padStart(7)} /s` +
-        `${cpuUs.toFixed(0).padStart(8)} us each` +
+        `${load.cpuUs.toFixed(0).padStart(8)} us each` +
         `   idle ms p50 ${p(0.5)} p99 ${p(0.99)}   blocks ${load.blockCount}`,
     );
   };
@@ -210,7 +155,9 @@ function report(one: Measured, many: Measured, count: number): void {
   line("1 validator", one);
   line(`${count} validators`, many);
   const ratio = (many.load.perSecond / Math.max(1, one.load.perSecond)).toFixed(2);
-  console.log(`throughput ${ratio} of one; processor time ${(many.cpuUs / one.cpuUs).toFixed(2)}`);
+  console.log(
+    `throughput ${ratio} of one; processor time ${(many.load.cpuUs / one.load.cpuUs).toFixed(2)}`,
+  );
   const checks = many.checks.map((each) => each.toFixed(1)).join(" ");
   console.log(`signatures verified for each filled block, by process: ${checks}`);
 }
@@ -218,7 +165,7 @@ function report(one: Measured, many: Measured, count: number): void {
 /** Blocks in the same time with all validators, and with one of them killed. */
 async function printBlockRates(count: number, { blockSeconds }: Settings): Promise<void> {
   const settings = ["--set", "consensus.blockIntervalMsIdle=100"];
-  const servers = await startNetwork(count, benchSenders(1), settings);
+  const servers = await startNetwork(count, { senders: benchSenders(1), settings });
   try {
     const [first] = servers;
     const last = servers.at(-1);

@@ -1,14 +1,9 @@
 import { assert } from "../base/assert.ts";
 import type { Digest } from "../base/brand.ts";
 import { indexOfValidator, type Hash } from "./committee.ts";
-import {
-  emptyHistory,
-  extendHistory,
-  gapViewsMax,
-  leaderAfter,
-  type LeaderHistory,
-} from "./leaderHistory.ts";
+import { extendHistory, historyAtRoot, leaderAfter, type LeaderHistory } from "./leaderHistory.ts";
 import { rootCertificate } from "./rules.ts";
+import { signersOf } from "./signers.ts";
 import type { BlockSummary, Certificate, EpochInfo, ExecutionResult } from "./types.ts";
 
 /** A block that hangs on the committed one through its parents. */
@@ -29,8 +24,6 @@ export type BlockNode = {
   readonly isPastEnd: boolean;
   /** Leaders up to this block. */
   readonly history: LeaderHistory;
-  /** History of the newest block that is committed once this block is certified. */
-  readonly reference: LeaderHistory;
   state: "waiting" | "executing" | "valid" | "invalid";
   nextEpoch: EpochInfo | null;
 };
@@ -48,12 +41,12 @@ export class BlockTree {
   readonly #nodes = new Map<Digest, BlockNode>();
   readonly #certificates = new Map<Digest, Certificate>();
   #committed: BlockNode;
-  #lastLeader: { reference: LeaderHistory; view: number; leader: number } | null = null;
+  #lastLeader: { parent: BlockNode; view: number; found: ReturnType<typeof leaderAfter> } | null =
+    null;
 
   constructor(epoch: EpochInfo, hash: Hash) {
     this.#epoch = epoch;
     this.#hash = hash;
-    const history = emptyHistory(epoch);
     this.#committed = {
       hash: epoch.root,
       height: epoch.rootHeight,
@@ -63,8 +56,7 @@ export class BlockTree {
       block: null,
       endsEpoch: false,
       isPastEnd: false,
-      history,
-      reference: history,
+      history: historyAtRoot(epoch),
       state: "valid",
       nextEpoch: null,
     };
@@ -100,13 +92,16 @@ export class BlockTree {
 
   /** The leader of a view for children of this block. */
   leaderAfter(parent: BlockNode, view: number): number {
-    const { reference } = parent;
+    return this.#leaderAfter(parent, view).leader;
+  }
+
+  #leaderAfter(parent: BlockNode, view: number): ReturnType<typeof leaderAfter> {
     const last = this.#lastLeader;
-    // Every step asks for the current view's; the draw costs a hash.
-    if (last?.reference === reference && last.view === view) return last.leader;
-    const leader = leaderAfter(this.#epoch, reference, view, this.#hash);
-    this.#lastLeader = { reference, view, leader };
-    return leader;
+    // Every step asks for the current view's; each draw costs a hash.
+    if (last?.parent === parent && last.view === view) return last.found;
+    const found = leaderAfter(this.#epoch, parent, view, this.#hash);
+    this.#lastLeader = { parent, view, found };
+    return found;
   }
 
   /** Adds a block below a held parent. */
@@ -114,14 +109,10 @@ export class BlockTree {
     const parent = this.#nodes.get(block.parent);
     assert(parent !== undefined, "a block enters below its parent");
     assert(!this.#nodes.has(block.hash), "a block enters once");
-    const missed: number[] = [];
-    const firstMissed = Math.max(parent.view + 1, block.view - gapViewsMax);
-    for (let view = firstMissed; view < block.view; view += 1) {
-      missed.push(this.leaderAfter(parent, view));
-    }
+    const { history } = this.#leaderAfter(parent, block.view);
     const proposer = indexOfValidator(this.#epoch.committee, block.proposer);
     assert(proposer !== null, "the proposer is a member");
-    const isConsecutive = block.view === parent.view + 1;
+    const voters = new Set(signersOf(block.parentCertificate.signers));
     const node: BlockNode = {
       hash: block.hash,
       height: block.height,
@@ -131,8 +122,7 @@ export class BlockTree {
       block,
       endsEpoch: block.nextCommitteeHash !== null,
       isPastEnd: parent.isPastEnd || parent.endsEpoch,
-      history: extendHistory(parent.history, { height: block.height, proposer, missed }),
-      reference: isConsecutive ? parent.history : parent.reference,
+      history: extendHistory(history, { height: block.height, proposer, voters }),
       state: "waiting",
       nextEpoch: null,
     };
@@ -145,6 +135,12 @@ export class BlockTree {
     return [...this.#nodes.values()].filter(
       (node) => node.state === "waiting" && node.parent?.state === "valid",
     );
+  }
+
+  /** Notes what execution found out, if it was ordered and the block is still of use. */
+  onAnswer(hash: Digest, result: ExecutionResult): void {
+    const node = this.#nodes.get(hash);
+    if (node?.state === "executing") this.onExecuted(node, result);
   }
 
   /** Notes what execution found out. */

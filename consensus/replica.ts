@@ -131,11 +131,8 @@ export class Replica {
         return this.#onFetched(input.block);
       case "proposalBuilt":
         return this.#onBuilt(input);
-      case "blockExecuted": {
-        const node = this.#tree.get(input.block);
-        if (node?.state === "executing") this.#tree.onExecuted(node, input.result);
-        return;
-      }
+      case "blockExecuted":
+        return this.#tree.onAnswer(input.block, input.result);
       case "blockReviewed":
         return this.#candidates.onReviewed(input.block, input.passed);
       case "signed":
@@ -173,11 +170,10 @@ export class Replica {
     for (let at: BlockNode | null = committed; at !== null; at = at.parent) at.state = "valid";
     this.#tree.commit(committed);
     const index = indexOfValidator(this.#epoch.committee, this.#options.self);
-    const held = point.blocks.map((block) => block.parentCertificate);
-    const certificates = [...held, ...point.certificates];
-    this.#voter.restore(this.#epoch, index, point.record);
+    const held = point.blocks.map(({ parentCertificate }) => parentCertificate);
+    this.#voter.restore(this.#epoch, index, point);
     this.#startTimer();
-    for (const certificate of certificates) this.#onCertificate(certificate);
+    for (const each of [...held, ...point.certificates]) this.#onCertificate(each);
     const { record } = this.#voter;
     this.#onCertificate(record.highCertificate);
     for (const { timeoutCertificate } of point.blocks)
@@ -190,6 +186,7 @@ export class Replica {
     assert(epoch.epoch === this.#epoch.epoch + 1, "epochs follow one another");
     assert(epoch.root === this.#tree.committed.hash, "an epoch starts at a committed block");
     const { rules, aggregate, hash, timing, self } = this.#options;
+    const { timestampMs } = this.#tree.committed;
     this.#previousEpoch = this.#epoch;
     this.#epoch = epoch;
     this.#tree = new BlockTree(epoch, hash);
@@ -205,7 +202,7 @@ export class Replica {
     this.#askedView = 0;
     this.#effects.push({ type: "startEpoch", epoch });
     const index = indexOfValidator(epoch.committee, self);
-    this.#effects.push(...this.#voter.startEpoch(epoch, index));
+    this.#effects.push(...this.#voter.startEpoch(epoch, index, timestampMs));
     this.#startTimer();
     this.#onCertificate(this.#voter.record.highCertificate);
     this.#onTimeoutCertificate(this.#voter.record.timeout?.entryCertificate ?? null);
@@ -317,7 +314,11 @@ export class Replica {
     if (this.#tree.get(block) === null) this.#want(block);
     if (due.last.endsEpoch) {
       assert(due.last.nextEpoch !== null, "an epoch's last block names the next epoch");
+      const { epoch } = this.#epoch;
+      const isFirst = this.#voter.isActive && this.leader === this.#voter.index;
       this.#startEpoch(due.last.nextEpoch);
+      // The others would learn it from this leader's next proposal, which is never made.
+      if (isFirst) this.#effects.push({ type: "sendEpochProof", epoch, to: null });
     }
     return true;
   }

@@ -38,6 +38,9 @@ const epochMsMax = 200_000;
 /** Longest until a chain that was hindered goes on, in milliseconds. */
 const recoverMsMax = 90_000;
 
+/** A disk with room for the store of a scenario's chain and the engine's buffers. */
+const diskBytes = 128 * 1024 * 1024;
+
 const pace = ["consensus.blockIntervalMsIdle=500", "log.level=info", "log.format=text"];
 
 /** A cluster for the tests of one `describe`, and clients that use it during each of them. */
@@ -141,6 +144,23 @@ describe("four validators on four hosts", { timeout: 400_000 }, () => {
     }
     await lab().goOn();
   });
+
+  rare(
+    "D4 the disk of one is full: it stops and says so, the others go on, it returns",
+    async () => {
+      await node(3).stop();
+      const disk = node(3).moveStore(diskBytes);
+      node(3).start();
+      await lab().goOn();
+      disk.fill(256 * 1024);
+      await waitFor("it stops", () => !node(3).isRunning, recoverMsMax);
+      expect(node(3).log).toMatch(/^error\[E_STORAGE\]: .*: The disk is full\.$/m);
+      await lab().goOn(lab().nodes.slice(0, 3), 5);
+      disk.free();
+      node(3).start();
+      await lab().goOn();
+    },
+  );
 
   rare("two are killed and come back: the chain stood and goes on by itself", async () => {
     await node(2).stop("SIGKILL");

@@ -5,8 +5,8 @@ import { dirname, join } from "node:path";
 import { root, run } from "./harness.ts";
 
 /*
- * Other people's tools, each with a package.json of its own: they would spoil the project's. They are
- * installed once per content of that file, below `node_modules/.cache`.
+ * Other people's tools, each with a package.json of its own: they would spoil the project's. They
+ * are installed once per content of that file, below `node_modules/.cache`.
  */
 
 /** Where solc's npm package lies. */

@@ -2,7 +2,7 @@ import type { Address, Digest } from "../base/brand.ts";
 import { bigIntToBytes } from "../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../base/outcome.ts";
 import { emptyKeccak, keccakDigest } from "../crypto/keccak.ts";
-import type { EvmResult, EvmWatch } from "../vm/evm.ts";
+import type { EvmResult, EvmWatch, PrecompileMoves } from "../vm/evm.ts";
 import { gasLimitMin } from "../vm/transactionGas.ts";
 import { emptyAccount, withBalance } from "./accounts.ts";
 import { Journal } from "./journal.ts";
@@ -12,7 +12,7 @@ import { forkOf, runTransaction } from "./modules/evmRun.ts";
 import type { Parameters } from "./parameters.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Registry } from "./registry.ts";
-import type { StateReader } from "./state.ts";
+import type { StateChanges, StateReader } from "./state.ts";
 import type { EthereumTransaction } from "./thetaTypes.ts";
 import { Workspace } from "./workspace.ts";
 
@@ -28,6 +28,8 @@ export type TaskScene = {
   readonly parameters: Parameters;
   readonly reader: StateReader;
   readonly block: BlockContext;
+  /** The root that changes would give the state; there wherever whole blocks are simulated. */
+  readonly rootAfter?: (changes: StateChanges) => Digest;
 };
 
 /** What an account is said to be; what is absent stays as it is. */
@@ -41,6 +43,8 @@ export type AccountOverride = {
     readonly mode: "replace" | "change";
     readonly words: ReadonlyMap<Digest, bigint>;
   };
+  /** Where the precompile that is here is instead. */
+  readonly movesTo?: Address;
 };
 
 /** Accounts that are said to be otherwise than the state has them. */
@@ -114,7 +118,10 @@ export function overrideState(journal: Journal, overrides: StateOverrides): void
 }
 
 /** What a message pays per gas: nothing if it offers nothing, as nobody asks it to. */
-function gasPriceOf(message: SimulatedMessage, block: BlockContext): Outcome<bigint, Refusal> {
+export function gasPriceOf(
+  message: SimulatedMessage,
+  block: BlockContext,
+): Outcome<bigint, Refusal> {
   const { maxFeePerGas, maxPriorityFeePerGas, caller } = message;
   const { baseFee } = block;
   if (maxFeePerGas === 0n) return accept(0n);
@@ -137,7 +144,7 @@ export async function runSimulated(
   { journal, context }: Simulation,
   message: SimulatedMessage,
   gasMax: bigint,
-  watch: EvmWatch = {},
+  watch: EvmWatch & { readonly moves?: PrecompileMoves } = {},
 ): Promise<Outcome<EvmResult, Refusal>> {
   const { caller, value } = message;
   const asked = message.gasLimit ?? gasMax;

@@ -1,6 +1,7 @@
 import { createAccessList } from "./accessList.ts";
 import { estimateGas } from "./estimate.ts";
 import { simulate, type TaskScene } from "./simulate.ts";
+import { simulateBlocks } from "./simulateBlocks.ts";
 import { traceBlock, traceCall } from "./tracing/tasks.ts";
 
 /*
@@ -13,6 +14,7 @@ export const stateTasks = {
   simulate,
   estimateGas,
   createAccessList,
+  simulateBlocks,
   traceBlock,
   traceCall,
 } as const;

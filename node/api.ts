@@ -384,6 +384,7 @@ function moduleList(registry: Registry): readonly ModuleInfo[] {
     name: module.name,
     version: module.version,
     operations: Object.keys(module.operations),
+    precompiles: (module.precompiles ?? []).map(({ address: at }) => at),
     queries: Object.entries(module.queries).map(([name, { description }]) => ({
       name,
       description,

@@ -397,7 +397,15 @@ export class Chain {
       lastHash: hash,
       committee: result.nextCommittee,
       epochBlocks: this.#executor.parameters(reader).count("chain.epochBlocks"),
+      headerOf: (parent) => this.#headerOf(parent),
     });
+  }
+
+  /** Header of a block of the running epoch: held, or committed before the head. */
+  #headerOf(hash: Digest): Header {
+    const header = this.heldHeader(hash) ?? this.#store.committedHeader(hash);
+    assert(header !== null, `the header of ${hash} is neither held nor stored`);
+    return header;
   }
 
   /** Drops the blocks that can never be committed, with their state. */

@@ -1,6 +1,6 @@
 import type { Digest } from "../base/brand.ts";
 import type { EpochInfo } from "../consensus/types.ts";
-import type { Block, CommitProof } from "../ledger/blockTypes.ts";
+import type { Block, CommitProof, Header } from "../ledger/blockTypes.ts";
 import type { ExecutionResult } from "../ledger/execute.ts";
 import type { Transaction } from "../ledger/transaction.ts";
 import type { StateChanges, StateReader } from "../ledger/state.ts";
@@ -21,6 +21,8 @@ export type CommitWrite = {
 /** What the chain needs of a store; `node/diskStore.ts` is it. */
 export interface ChainStore {
   reader(root: Digest): StateReader;
+  /** Header of a committed block; `null` if there is none of this hash. */
+  committedHeader(hash: Digest): Header | null;
   /** The root after `changes`; new nodes stay in memory until a commit. */
   apply(parent: Digest, changes: StateChanges): Digest;
   /** Forgets the state of one dead block; those that build on it first. */

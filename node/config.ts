@@ -26,7 +26,13 @@ const schema = z.strictObject({
       hash: z.string().default(""),
     })
     .prefault({}),
-  data: z.strictObject({ path: z.string().default("data") }).prefault({}),
+  data: z
+    .strictObject({
+      path: z.string().default("data"),
+      /** Where the machine remembers safety files until it ends; empty: in its shared memory. */
+      witness: z.string().default(""),
+    })
+    .prefault({}),
   rpc: z
     .strictObject({
       enabled: z.boolean().default(true),
@@ -73,6 +79,11 @@ const schema = z.strictObject({
        * one. Refused where the committee has other members.
        */
       soleValidator: z.boolean().default(false),
+      /**
+       * The operator's word that neither data folder nor machine was put back to an older state
+       * since this node's key signed last: it speaks without waiting for others to confirm that.
+       */
+      trustSafetyFile: z.boolean().default(false),
     })
     .prefault({}),
   storage: z
@@ -116,6 +127,12 @@ function readSettings(path: string): unknown {
   if (text.length > configBytesMax)
     throw new NodeError("E_CONFIG", `${path} is larger than ${configBytesMax} bytes`);
   const document = parseDocument(text, { uniqueKeys: true });
+  const repeated = document.errors.find(({ code }) => code === "DUPLICATE_KEY");
+  if (repeated !== undefined) {
+    const [key = ""] = /^[^:\n]*/.exec(text.slice(repeated.pos[0])) ?? [];
+    const line = repeated.linePos?.[0].line ?? 0;
+    throw new NodeError("E_CONFIG", `${path} has the key "${key.trim()}" twice, in line ${line}`);
+  }
   const problem = document.errors[0];
   if (problem !== undefined)
     throw new NodeError("E_CONFIG", `${path} is not valid YAML: ${problem.message.split("\n")[0]}`);

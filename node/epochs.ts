@@ -10,7 +10,9 @@ import {
   readList,
   readNumber,
 } from "../base/rlp.ts";
+import { absentMembers, attendedBlocks } from "../consensus/attendance.ts";
 import { decodeCommittee, encodeCommittee } from "../consensus/codec.ts";
+import { isCanonicalBitmap, signersOf, signersToBitmap } from "../consensus/signers.ts";
 import type { Committee, EpochInfo } from "../consensus/types.ts";
 import { keccakDigest } from "../crypto/keccak.ts";
 import type { Header } from "../ledger/blockTypes.ts";
@@ -37,6 +39,7 @@ export function firstEpoch(facts: {
     rootHeight: 0,
     lastHeight: facts.epochBlocks,
     seed: facts.genesisHeader.randomness,
+    absent: [],
   };
 }
 
@@ -52,7 +55,13 @@ export function nextEpoch(facts: {
   readonly lastHash: Digest;
   readonly committee: Committee;
   readonly epochBlocks: number;
+  /** Header of a block of the epoch that ends, by its hash. */
+  readonly headerOf: (hash: Digest) => Header;
 }): EpochInfo {
+  const { current, last, committee } = facts;
+  const headers = attendedBlocks(last, current.rootHeight, ({ parentHash }) =>
+    facts.headerOf(parentHash),
+  );
   return {
     epoch: facts.current.epoch + 1,
     committee: facts.committee,
@@ -60,10 +69,11 @@ export function nextEpoch(facts: {
     rootHeight: facts.last.height,
     lastHeight: facts.last.height + facts.epochBlocks,
     seed: facts.currentRoot.randomness,
+    absent: absentMembers({ ending: current.committee, next: committee }, headers),
   };
 }
 
-/** `[epoch, root, rootHeight, lastHeight, seed, committee]`. */
+/** `[epoch, root, rootHeight, lastHeight, seed, committee, absent]`, the last as a bitmap. */
 export function encodeEpoch(info: EpochInfo): Uint8Array {
   return encodeRlp([
     rlpNumber(info.epoch),
@@ -72,13 +82,14 @@ export function encodeEpoch(info: EpochInfo): Uint8Array {
     rlpNumber(info.lastHeight),
     hexToBytes(info.seed),
     encodeCommittee(info.committee),
+    signersToBitmap(info.absent, info.committee.validators.length),
   ]);
 }
 
 /** Reads what `encodeEpoch` wrote; `null` if the bytes are anything else. */
 export function decodeEpoch(bytes: Uint8Array): EpochInfo | null {
   const decoded = decodeRlp(bytes);
-  const fields = decoded.ok ? readList(decoded.value, 6) : null;
+  const fields = decoded.ok ? readList(decoded.value, 7) : null;
   if (fields === null) return null;
   const epoch = readNumber(fields[0]);
   const root = readFixed(fields[1], 32);
@@ -90,6 +101,8 @@ export function decodeEpoch(bytes: Uint8Array): EpochInfo | null {
   if (seed === null || committeeBytes === null) return null;
   const committee = decodeCommittee(committeeBytes);
   if (!committee.ok) return null;
+  const absent = readBytes(fields[6], committeeBytesMax);
+  if (absent === null || !isCanonicalBitmap(absent, committee.value.validators.length)) return null;
   assert(committee.value.epoch === epoch, "an epoch is stored with its own committee");
   return {
     epoch,
@@ -98,5 +111,6 @@ export function decodeEpoch(bytes: Uint8Array): EpochInfo | null {
     rootHeight,
     lastHeight,
     seed: bytesToDigest(seed),
+    absent: signersOf(absent),
   };
 }

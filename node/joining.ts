@@ -12,13 +12,17 @@ import type { Chain, CommittedBlock } from "./chain.ts";
 import type { DiskStore } from "./diskStore.ts";
 import type { GenesisNames } from "./genesis.ts";
 import type { Log } from "./log.ts";
+import { blocksPerSecond, progressLine, type CatchUpProgress } from "./progressLine.ts";
 import type { CheckedRange, Ranges } from "./ranges.ts";
 import { commitProofSummary } from "./summaries.ts";
 import type { TransactionPool } from "./transactionPool.ts";
 import type { Verifier } from "./verifier.ts";
 
-/** Between two lines of progress, in milliseconds. */
+/** Between two lines of progress in a log, in milliseconds. */
 const progressIntervalMs = 5_000;
+
+/** Between two drawings of the progress on a terminal, in milliseconds. */
+const drawIntervalMs = 200;
 
 /** A catch-up of fewer blocks than this is not worth a line. */
 const silentBlocksMax = 16;
@@ -50,6 +54,9 @@ export class Joining {
   readonly #startMs = performance.now();
   #timers = new Set<NodeJS.Timeout>();
   #toldAtMs = performance.now();
+  #drawnAtMs = -Infinity;
+  /** Where the range begins that is applied after the one that is now. */
+  #nextFrom = 0;
   #end: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | null = null;
   #unwatch: (() => void) | null = null;
   #applying: Promise<void> = Promise.resolve();
@@ -86,6 +93,7 @@ export class Joining {
     this.#timers.clear();
     this.#unwatch?.();
     this.#received.clear();
+    this.#parts.log.status(null);
     const end = this.#end;
     this.#end = null;
     end?.resolve();
@@ -125,7 +133,7 @@ export class Joining {
           "catch-up: not a part of this chain",
         );
       case "finished":
-        this.#tell("caught up", silentBlocksMax);
+        if (this.#measured().blocks >= silentBlocksMax) this.#tell("caught up");
         return this.#finish();
     }
   }
@@ -158,6 +166,7 @@ export class Joining {
       return this.#deliver({ type, peer, from });
     }
     this.#received.set(keyOf(peer, from), answer.value);
+    if (from === this.#nextFrom) this.#prepare(answer.value);
     const count = answer.value.blocks.length;
     this.#deliver({ type: "rangeReceived", peer, range: { from, count } });
   }
@@ -167,7 +176,7 @@ export class Joining {
     const received = this.#received.get(keyOf(peer, range.from));
     this.#received.delete(keyOf(peer, range.from));
     if (received === undefined) throw missing(range);
-    const { blocks, hashes, proof } = received;
+    const { blocks, proof } = received;
     const { epoch } = chain;
     const summary = commitProofSummary(proof);
     const isProved =
@@ -181,34 +190,80 @@ export class Joining {
         `a proof commits a child of ${parent}, and ${chain.head.hash} is committed here`,
       );
     }
-    await this.#execute(received);
+    this.#prepare(received);
+    this.#prepareFrom(range.from + range.count);
+    onCommitted(await this.#execute(received));
     if (this.#end === null) return;
-    onCommitted(await chain.commitProved(hashes, proof));
     if (store.epoch.epoch > epoch.epoch) chain.startEpoch(store.epoch);
-    if (performance.now() - this.#toldAtMs > progressIntervalMs) this.#tell("catching up", 0);
     this.#deliver({ type: "rangeApplied", range });
+    this.#show();
   }
 
-  /** One after another; signers are recovered ahead, on other threads. */
-  async #execute({ blocks, hashes }: CheckedRange): Promise<void> {
-    const { chain, pool } = this.#parts;
-    for (const { body } of blocks) pool.prepare(body.transactions);
-    for (const [i, block] of blocks.entries()) {
-      const hash = hashes[i];
-      if (hash === undefined || chain.add(block) === null) throw missing({ from: i, count: 1 });
-      const result = await chain.execute(hash);
-      if (!result.valid) throw forked(`${hash} is committed, and invalid here`);
-      if (this.#end === null) return;
+  /** Signers are recovered ahead, on other threads: of one range, and of the next while it runs. */
+  #prepare({ blocks }: CheckedRange): void {
+    for (const { body } of blocks) this.#parts.pool.prepare(body.transactions);
+  }
+
+  #prepareFrom(height: number): void {
+    this.#nextFrom = height;
+    for (const range of this.#received.values()) {
+      if (range.blocks[0]?.header.height === height) this.#prepare(range);
     }
   }
 
-  #tell(message: string, blocksMin: number): void {
+  /**
+   * One after another; a block is written while the next one is executed. Gives what was committed,
+   * which is less than all when the catch-up was ended meanwhile.
+   */
+  async #execute(range: CheckedRange): Promise<readonly CommittedBlock[]> {
+    const { chain } = this.#parts;
+    const committed: CommittedBlock[] = [];
+    let writing: Promise<void> = Promise.resolve();
+    const write = async (at: number): Promise<void> => {
+      const { blocks, hashes, proof } = range;
+      const before = blocks.slice(at, -1).map(({ header }) => header);
+      const whole = { headers: [...before, ...proof.headers], certificate: proof.certificate };
+      committed.push(...(await chain.commitProved(hashes.slice(at, at + 1), whole)));
+    };
+    try {
+      for (const [i, block] of range.blocks.entries()) {
+        const hash = range.hashes[i];
+        if (hash === undefined || chain.add(block) === null) throw missing({ from: i, count: 1 });
+        const result = await chain.execute(hash);
+        if (!result.valid) throw forked(`${hash} is committed, and invalid here`);
+        await writing;
+        if (this.#end === null) break;
+        writing = write(i);
+        // Awaited below or in the next round, whatever happens meanwhile.
+        writing.catch(() => undefined);
+      }
+    } finally {
+      await writing;
+    }
+    return committed;
+  }
+
+  #measured(): CatchUpProgress {
     const { height, target } = this.#machine.progress;
-    const blocks = height - this.#startHeight;
-    if (blocks < blocksMin) return;
+    const elapsedMs = performance.now() - this.#startMs;
+    return { height, target, blocks: height - this.#startHeight, elapsedMs };
+  }
+
+  /** On a terminal a line that moves, elsewhere a line of the log now and then. */
+  #show(): void {
+    if (this.#end === null) return;
     const nowMs = performance.now();
-    this.#toldAtMs = nowMs;
-    const perSecond = Math.round((blocks * 1_000) / Math.max(1, nowMs - this.#startMs));
+    if (nowMs - this.#drawnAtMs < drawIntervalMs) return;
+    this.#drawnAtMs = nowMs;
+    if (this.#parts.log.status(progressLine(this.#measured()))) return;
+    if (nowMs - this.#toldAtMs > progressIntervalMs) this.#tell("catching up");
+  }
+
+  #tell(message: string): void {
+    this.#toldAtMs = performance.now();
+    const measured = this.#measured();
+    const { height, target, blocks } = measured;
+    const perSecond = Math.round(blocksPerSecond(measured));
     this.#parts.log.info(message, { height, target, blocks, perSecond });
   }
 }

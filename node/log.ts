@@ -8,8 +8,36 @@ export type Log = {
   info(message: string, values?: Record<string, unknown>): void;
   debug(message: string, values?: Record<string, unknown>): void;
   child(part: string): Log;
+  /**
+   * Shows a sentence below the log until another or `null` replaces it, and says whether it did:
+   * only a terminal can.
+   */
+  status(sentence: string | null): boolean;
   flush(): void;
 };
+
+/** Where lines go, and a status below them. */
+type Lines = {
+  readonly write: (line: string) => void;
+  readonly status: (sentence: string | null) => boolean;
+};
+
+/** Back to the beginning of the line, which is then empty. */
+const eraseLine = "\r\u001b[2K";
+
+/** The status is written again after each line; `columns` cuts it, so that it stays one line. */
+export function terminalLines(write: (text: string) => void, columns: () => number): Lines {
+  let shown = "";
+  return {
+    write: (line) => write(`${shown === "" ? "" : eraseLine}${line}\n${shown}`),
+    status: (sentence) => {
+      const before = shown;
+      shown = (sentence ?? "").slice(0, columns() - 1);
+      if (shown !== before) write(`${eraseLine}${shown}`);
+      return true;
+    },
+  };
+}
 
 /** Levels in falling severity; `silent` logs nothing. */
 export type LogLevel = "error" | "warn" | "info" | "debug" | "trace" | "silent";
@@ -29,7 +57,7 @@ function textLine(line: string): string {
   return `${clock} ${word} ${sentence.padEnd(textWidth)} ${pairs.join(" ")}`.trimEnd();
 }
 
-function wrap(logger: Logger): Log {
+function wrap(logger: Logger, status: Lines["status"]): Log {
   const plain = (values: Record<string, unknown> = {}): Record<string, unknown> =>
     Object.fromEntries(
       Object.entries(values).map(([name, value]) => [
@@ -46,7 +74,8 @@ function wrap(logger: Logger): Log {
     warn: (message, values) => logger.warn(plain(values), message),
     info: (message, values) => logger.info(plain(values), message),
     debug: (message, values) => logger.debug(plain(values), message),
-    child: (part) => wrap(logger.child({ part })),
+    child: (part) => wrap(logger.child({ part }), status),
+    status,
     flush: () => logger.flush(),
   };
 }
@@ -58,10 +87,17 @@ function wrap(logger: Logger): Log {
 export function createLog(options: {
   readonly level: LogLevel;
   readonly format: "text" | "json";
+  /** Standard error is a terminal that can erase a line. */
+  readonly isTerminal: boolean;
 }): Log {
-  const write =
+  const { stderr } = process;
+  const write = (text: string): void => void stderr.write(text);
+  const lines = options.isTerminal
+    ? terminalLines(write, () => stderr.columns)
+    : { write: (line: string) => write(`${line}\n`), status: () => false };
+  const destination =
     options.format === "json"
-      ? (line: string) => process.stderr.write(line)
-      : (line: string) => process.stderr.write(`${textLine(line)}\n`);
-  return wrap(pino({ level: options.level, base: null }, { write }));
+      ? { write }
+      : { write: (line: string) => lines.write(textLine(line)) };
+  return wrap(pino({ level: options.level, base: null }, destination), lines.status);
 }

@@ -99,8 +99,10 @@ async function runNode(
 ): Promise<void> {
   const { config, signal } = options;
   const { level, format } = config.log;
-  const asText = format === "text" || (format === "auto" && process.stderr.isTTY);
-  const log = createLog({ level, format: asText ? "text" : "json" });
+  const { isTTY } = process.stderr;
+  const asText = format === "text" || (format === "auto" && isTTY);
+  const isTerminal = asText && isTTY && process.env["TERM"] !== "dumb";
+  const log = createLog({ level, format: asText ? "text" : "json", isTerminal });
   // Before the keys: opening them takes seconds, and a password that nobody may be there to give.
   const genesis = openGenesis(config);
   const keys = await openValidatorKeys(config.folder, options.password);

@@ -1,7 +1,9 @@
 import { parentPort, workerData } from "node:worker_threads";
 
+import type { Digest } from "../base/brand.ts";
 import { createParametersReader } from "../ledger/execute.ts";
 import { coreRegistry } from "../ledger/runtime.ts";
+import type { StateChanges } from "../ledger/state.ts";
 import { runStateTask } from "../ledger/stateTasks.ts";
 import { PrunedError } from "../store/failures.ts";
 import { openLevel } from "../store/level.ts";
@@ -19,9 +21,10 @@ const parametersOf = createParametersReader(coreRegistry);
 
 async function endOf({ name, request, root, chain, block }: StateJob): Promise<StateJobEnd> {
   try {
-    const reader = view(root);
+    const reader = view.reader(root);
     const parameters = parametersOf(reader);
-    const scene = { registry: coreRegistry, chain, parameters, reader, block };
+    const rootAfter = (changes: StateChanges): Digest => view.rootAfter(root, changes);
+    const scene = { registry: coreRegistry, chain, parameters, reader, block, rootAfter };
     return { type: "answered", answer: await runStateTask(name, scene, request) };
   } catch (error) {
     if (error instanceof PrunedError) return { type: "pruned" };

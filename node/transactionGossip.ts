@@ -29,8 +29,11 @@ export const hashesQueuedMax = 65_536;
 /** Transactions that are being fetched at one time; beyond, news of more is not followed. */
 export const fetchesMax = 16_384;
 
-/** Least time between two messages of news while transactions keep coming, in milliseconds. */
-const newsIntervalMs = 10;
+/**
+ * Least time between two messages of news while transactions keep coming, in milliseconds: each
+ * costs every node a fetch and its neighbours' copies, whatever it holds.
+ */
+const newsIntervalMs = 40;
 
 /** Bytes of one answer: what fits a frame with its envelope. */
 const answerBytesMax = 4 * 1024 * 1024 - 64 * 1024;

@@ -182,8 +182,9 @@ export class TransactionPool {
     const unverified = decoded.value;
     const { hash } = unverified;
     if (this.#mempool.has(hash)) return { unverified, verdict: this.#twin(unverified, origin) };
-    // Of clients' own it is asked later, and seldom: nearly all of theirs are new.
-    return { unverified, verdict: origin === "local" ? null : this.#committed(hash) };
+    // Of others it is asked later, and seldom: what clients send is new, and what was fetched from a
+    // peer was asked for because nothing was known of it.
+    return { unverified, verdict: origin === "journalled" ? this.#committed(hash) : null };
   }
 
   /** The verdict on what is in a block already; `null` for all else. */
@@ -289,7 +290,8 @@ export class TransactionPool {
 
   /** Begins what `recoverBlock` will be asked for with this very list, so that it waits less. */
   prepare(encoded: readonly Uint8Array[]): void {
-    if (encoded.length > 0) this.#prepared.set(encoded, this.#recoverBlock(encoded));
+    if (encoded.length === 0 || this.#prepared.has(encoded)) return;
+    this.#prepared.set(encoded, this.#recoverBlock(encoded));
   }
 
   /**

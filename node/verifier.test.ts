@@ -42,6 +42,7 @@ const epoch: EpochInfo = {
   root,
   rootHeight: 0,
   lastHeight: 100,
+  absent: [],
   seed: digest(4),
 };
 

@@ -171,6 +171,8 @@ export type ModuleInfo = {
   readonly name: string;
   readonly version: number;
   readonly operations: readonly string[];
+  /** Addresses of its code that contracts can call. */
+  readonly precompiles: readonly Address[];
   readonly queries: readonly { readonly name: string; readonly description: string }[];
 };
 

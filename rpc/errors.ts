@@ -27,6 +27,20 @@ export const errorCodes = {
   resourceNotFound: -32_001,
   transactionRejected: -32_003,
   limitExceeded: -32_005,
+  /** Of messages and blocks of eth_simulateV1 [execution-apis]. */
+  simulatedFailure: -32_015,
+  nonceTooLow: -38_010,
+  nonceTooHigh: -38_011,
+  feeTooLow: -38_012,
+  intrinsicGasTooLow: -38_013,
+  fundsTooLow: -38_014,
+  blockGasExceeded: -38_015,
+  heightOrder: -38_020,
+  timeOrder: -38_021,
+  precompileToItself: -38_022,
+  senderHasCode: -38_024,
+  initCodeTooLarge: -38_025,
+  simulationLimit: -38_026,
 } as const;
 
 /** A refusal of parameters. */

@@ -192,6 +192,8 @@ function readBlockTag(value: unknown): Outcome<BlockTag, string> {
   }
   const tag = tags.find((known) => known === value);
   if (tag !== undefined) return accept({ type: "tag", tag });
+  const bare = ethereumDigest.read(value); // 64 digits are no height of any chain.
+  if (bare.ok) return accept({ type: "hash", hash: bare.value });
   const read = readQuantity(value, 64);
   if (read.ok) return accept({ type: "height", height: read.value });
   return refuse(
@@ -201,9 +203,9 @@ function readBlockTag(value: unknown): Outcome<BlockTag, string> {
   );
 }
 
-/** A block: number, tag or EIP-1898 object. */
+/** A block: number, tag, hash or EIP-1898 object. */
 export const blockTag: Parameter<BlockTag> = required(
-  { description: "0x-hex number, tag, or EIP-1898 object" },
+  { description: "0x-hex number, tag, hash, or EIP-1898 object" },
   readBlockTag,
 );
 

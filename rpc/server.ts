@@ -16,6 +16,7 @@ import type { GuardOptions } from "./guard.ts";
 import { guardHeaders } from "./guard.ts";
 import type { RpcLimits } from "./limits.ts";
 import { rpcLimitsDefault } from "./limits.ts";
+import { debugRawMethods } from "./methods/debugRaw.ts";
 import { debugTraceMethods } from "./methods/debugTraces.ts";
 import { developmentMethods } from "./methods/development.ts";
 import { ledgerMethods } from "./methods/ledger.ts";
@@ -58,6 +59,7 @@ export function createMethods(host: MethodHost): readonly Method[] {
   return [
     ...thetaMethods(host),
     ...ethereumMethods(host),
+    ...debugRawMethods(host),
     ...debugTraceMethods(host),
     ...developmentMethods(host),
     ...ledgerMethods(host),

@@ -51,7 +51,7 @@ function sceneOf(state: Journal, precompiles = noPrecompiles): EvmScene {
 
 function evmOf(fork: ForkName = "osaka"): Promise<Evm> {
   const gas = (): bigint => 100n;
-  return createEvm({ fork, chainId: 1, precompiles: [{ address: special, gas }] });
+  return createEvm({ fork, chainId: 1, precompiles: [{ address: special, gas }], traced: false });
 }
 
 const transaction: EvmTransaction = {

@@ -19,6 +19,7 @@ import { recoverAnyPublicKey } from "../crypto/secp256k1.ts";
 import { BlsCurve } from "./blsCurve.ts";
 import { delegationTo, isDelegation } from "./delegation.ts";
 import { isFrom, type ForkName } from "./forks.ts";
+import { ownInterpreter } from "./interpreter.ts";
 import {
   customPrecompiles,
   type PrecompileHost,
@@ -42,6 +43,8 @@ export type EvmConfig = {
   readonly fork: ForkName;
   readonly chainId: number;
   readonly precompiles: readonly PrecompileSpec[];
+  /** Whether it can tell a tracer of every instruction; several times slower, with equal results. */
+  readonly traced: boolean;
 };
 
 /** What contracts may know of their block. */
@@ -96,6 +99,8 @@ export type EvmResult = {
   readonly failure: string;
   /** At most the limit. */
   readonly gasUsed: bigint;
+  /** The same before refunds: what the limit had to be at least. */
+  readonly gasPeak: bigint;
   /** What it returned, its revert data, or a new contract's code. */
   readonly returnData: Uint8Array;
   /** None of a failed message. */
@@ -110,12 +115,19 @@ export type EvmResult = {
 export type EvmWatch = {
   /** All accounts and slots that became warm, those of reverted frames too [EIP-2929]. */
   readonly onTouched?: (touched: ReadonlyMap<Address, ReadonlySet<Digest>>) => void;
-  /** Sees frames and instructions; costs nothing where there is nobody. */
+  /** Sees frames and instructions, of an EVM made for that. */
   readonly tracer?: EvmTracer;
 };
 
+/**
+ * Precompiles that are elsewhere while a message runs, by where they belong; `null`: nowhere. What
+ * is warm stays as it was.
+ */
+export type PrecompileMoves = ReadonlyMap<Address, Address | null>;
+
 /** Where a message runs. */
 export type EvmScene = EvmWatch & {
+  readonly moves?: PrecompileMoves;
   readonly state: StateAccess;
   readonly block: EvmBlock;
   readonly precompiles: PrecompileHost;
@@ -139,6 +151,7 @@ export async function createEvm(config: EvmConfig): Promise<Evm> {
     common,
     stateManager: manager,
     customPrecompiles: customPrecompiles(config, scene),
+    ...(config.traced ? {} : { customOpcodes: ownInterpreter(common, manager) }),
     bls: new BlsCurve(),
     blockchain: blockchainOf(history),
   });
@@ -203,7 +216,8 @@ export class Evm {
       const asked = refund + (result.execResult.gasRefund ?? 0n);
       const most = spent / this.#refundQuotient;
       const used = spent - (asked < most ? asked : most);
-      return { result, gasUsed: used > floor ? used : floor };
+      const gasPeak = spent > floor ? spent : floor;
+      return { result, gasUsed: used > floor ? used : floor, gasPeak };
     });
   }
 
@@ -212,21 +226,30 @@ export class Evm {
     return this.#within(scene, async () => {
       this.#warmUp(scene.block, { ...message, accessList: [], authorizations: [] });
       const result = await this.#message(scene.block, message);
-      return { result, gasUsed: result.execResult.executionGasUsed };
+      const { executionGasUsed: gasUsed } = result.execResult;
+      return { result, gasUsed, gasPeak: gasUsed };
     });
   }
 
   async #within(
     scene: EvmScene,
-    work: () => Promise<{ readonly result: EVMResult; readonly gasUsed: bigint }>,
+    work: () => Promise<{
+      readonly result: EVMResult;
+      readonly gasUsed: bigint;
+      readonly gasPeak: bigint;
+    }>,
   ): Promise<EvmResult> {
     assert(this.#scene.host === null, "one message at a time");
+    const { tracer } = scene;
+    assert(tracer === undefined || this.#config.traced, "this EVM shows no instructions");
     this.#scene.host = scene.precompiles;
     this.#history.block = scene.block;
     this.#manager.open(scene.state);
     if (scene.onTouched !== undefined) this.#evm.journal.startReportingAccessList();
-    const detach = scene.tracer === undefined ? null : attachTracer(this.#evm, scene.tracer);
-    const { result, gasUsed } = await work();
+    const detach = tracer === undefined ? null : attachTracer(this.#evm, tracer);
+    const restore = scene.moves === undefined ? null : move(this.#evm.precompiles, scene.moves);
+    const { result, gasUsed, gasPeak } = await work();
+    restore?.();
     detach?.();
     scene.onTouched?.(touchedOf(this.#evm.journal.accessList));
     await this.#destroy(result);
@@ -237,7 +260,7 @@ export class Evm {
     this.#scene.host = null;
     this.#scene.message = null;
     this.#history.block = null;
-    return { ...resultOf(result), gasUsed, burned };
+    return { ...resultOf(result), gasUsed, gasPeak, burned };
   }
 
   #message(block: EvmBlock, message: EvmMessage): Promise<EVMResult> {
@@ -315,7 +338,21 @@ function touchedOf(
   return new Map(entries);
 }
 
-function resultOf(result: EVMResult): Omit<EvmResult, "gasUsed" | "burned"> {
+/** Moves precompiles; the answer puts all of them back. */
+function move(precompiles: EVM["precompiles"], moves: PrecompileMoves): () => void {
+  const before = new Map(precompiles);
+  for (const from of moves.keys()) precompiles.delete(from.slice(2));
+  for (const [from, to] of moves) {
+    const precompile = before.get(from.slice(2));
+    if (to !== null && precompile !== undefined) precompiles.set(to.slice(2), precompile);
+  }
+  return () => {
+    precompiles.clear();
+    for (const [address, precompile] of before) precompiles.set(address, precompile);
+  };
+}
+
+function resultOf(result: EVMResult): Omit<EvmResult, "gasUsed" | "gasPeak" | "burned"> {
   const { exceptionError, returnValue, logs } = result.execResult;
   const created = result.createdAddress;
   return {

@@ -1,5 +1,6 @@
 import type { Evm, EvmConfig } from "./evm.ts";
-import type { ForkName } from "./forks.ts";
+
+type Wanted = Pick<EvmConfig, "fork" | "chainId" | "traced">;
 
 /** EVMs that wait for work, per configuration: as many as ever ran at once, but no more. */
 const idleMax = 8;
@@ -17,11 +18,8 @@ export class EvmPool {
   }
 
   /** Lends an EVM. One whose work throws is not used again: it may be in the middle of anything. */
-  async use<T>(
-    wanted: { readonly fork: ForkName; readonly chainId: number },
-    work: (evm: Evm) => Promise<T>,
-  ): Promise<T> {
-    const key = `${wanted.fork}/${wanted.chainId}`;
+  async use<T>(wanted: Wanted, work: (evm: Evm) => Promise<T>): Promise<T> {
+    const key = `${wanted.fork}/${wanted.chainId}/${wanted.traced}`;
     const idle = this.#idle.get(key) ?? [];
     this.#idle.set(key, idle);
     const evm = idle.pop() ?? (await this.#create(wanted));
@@ -31,7 +29,7 @@ export class EvmPool {
   }
 
   /** The library is loaded when the first contract needs it: a third of an idle node's memory. */
-  async #create(wanted: { readonly fork: ForkName; readonly chainId: number }): Promise<Evm> {
+  async #create(wanted: Wanted): Promise<Evm> {
     const { createEvm } = await import("./evm.ts");
     return createEvm({ ...wanted, precompiles: this.#precompiles });
   }

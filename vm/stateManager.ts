@@ -17,6 +17,9 @@ const emptyHashBytes = hexToBytes(emptyKeccak);
 const emptyRootBytes = new Account().storageRoot;
 const emptyRoot = bytesToDigest(emptyRootBytes);
 
+/** Codes that are kept between transactions: a few megabytes at most. */
+const codesMax = 64;
+
 /** A frame's start: what to revert to, and what had been burned until then. */
 type Frame = { readonly mark: unknown; readonly gained: bigint };
 
@@ -33,12 +36,12 @@ export class StateManager implements StateManagerInterface {
     [emptyRoot, emptyRootBytes],
   ]);
   readonly #digests = new Map<Uint8Array, Digest>();
+  /** Code of this transaction and of those before it. */
+  readonly #codes = new Map<Digest, Uint8Array>();
 
   readonly originalStorageCache = {
     get: (address: EvmAddress, key: Uint8Array): Promise<Uint8Array> =>
-      Promise.resolve(
-        this.#state.originalStorage(this.#text(address), digestOf(key)) ?? emptyBytes,
-      ),
+      Promise.resolve(this.originalWord(address, digestOf(key)) ?? emptyBytes),
     clear: (): void => {},
   };
 
@@ -135,14 +138,28 @@ export class StateManager implements StateManagerInterface {
     return Promise.resolve(this.#code(address).length);
   }
 
+  /** A word without leading zeros; `null` for zero. */
+  word(address: EvmAddress, slot: Digest): Uint8Array | null {
+    return this.#state.storage(this.#text(address), slot);
+  }
+
+  /** The word when the transaction began. */
+  originalWord(address: EvmAddress, slot: Digest): Uint8Array | null {
+    return this.#state.originalStorage(this.#text(address), slot);
+  }
+
+  setWord(address: EvmAddress, slot: Digest, word: Uint8Array | null): void {
+    this.#state.setStorage(this.#text(address), slot, word);
+  }
+
   getStorage(address: EvmAddress, key: Uint8Array): Promise<Uint8Array> {
-    return Promise.resolve(this.#state.storage(this.#text(address), digestOf(key)) ?? emptyBytes);
+    return Promise.resolve(this.word(address, digestOf(key)) ?? emptyBytes);
   }
 
   putStorage(address: EvmAddress, key: Uint8Array, value: Uint8Array): Promise<void> {
     const word = value.length === 0 ? null : value;
     assert(word === null || word[0] !== 0, "the EVM hands in words without leading zeros");
-    this.#state.setStorage(this.#text(address), digestOf(key), word);
+    this.setWord(address, digestOf(key), word);
     return done;
   }
 
@@ -207,6 +224,15 @@ export class StateManager implements StateManagerInterface {
     if (codeHash === emptyKeccak) return emptyBytes;
     const code = this.#state.code(codeHash);
     assert(code !== null, `the code ${codeHash} is missing`);
+    return this.#sameBytes(codeHash, code);
+  }
+
+  /** The array in which this code ran before, by which what is known of it is found again. */
+  #sameBytes(codeHash: Digest, code: Uint8Array): Uint8Array {
+    const known = this.#codes.get(codeHash);
+    if (known !== undefined) return known;
+    if (this.#codes.size >= codesMax) this.#codes.clear();
+    this.#codes.set(codeHash, code);
     return code;
   }
 

@@ -6,6 +6,7 @@ import { LedgerClient } from "../../sdk/client.ts";
 import { childEnvironment, endProcess, launchLedger, ledger, root, waitFor } from "../harness.ts";
 import { LabNetwork } from "./hosts.ts";
 import type { LinkRule } from "./linkProxy.ts";
+import { SmallDisk } from "./smallDisk.ts";
 
 /*
  * A ledger network on hosts of its own: one real process on each, which the others know by the
@@ -40,6 +41,7 @@ export class LabNode {
   readonly #network: LabNetwork;
   readonly #settings: readonly string[];
   #child: ChildProcess | null = null;
+  #disk: SmallDisk | null = null;
   #log = "";
 
   constructor(options: {
@@ -106,6 +108,19 @@ export class LabNode {
 
   resume(): void {
     this.#child?.kill("SIGCONT");
+  }
+
+  /** Puts the store of this node, which is stopped, on a disk of its own until `removeDisk`. */
+  moveStore(sizeBytes: number): SmallDisk {
+    if (this.isRunning) throw new Error(`${this.name} runs`);
+    this.#disk ??= new SmallDisk(join(this.folder, "data", "store"), sizeBytes);
+    return this.#disk;
+  }
+
+  /** The disk goes, with what is on it; for the end of a cluster. */
+  removeDisk(): void {
+    this.#disk?.remove();
+    this.#disk = null;
   }
 
   /** Committed height; -1 if it does not answer. */
@@ -231,6 +246,7 @@ export class LabCluster {
   async close(): Promise<void> {
     for (const node of this.nodes) node.resume();
     await Promise.all(this.nodes.map((node) => node.stop("SIGKILL")));
+    for (const node of this.nodes) node.removeDisk();
     for (const proxy of this.#proxies) proxy.kill("SIGKILL");
     this.network.close();
   }

@@ -1,11 +1,19 @@
 import { assert } from "../../base/assert.ts";
 import type { Address } from "../../base/brand.ts";
 import { moduleAddress } from "../../base/moduleAddress.ts";
-import type { Evm, EvmResult, EvmScene, EvmTransaction, EvmWatch } from "../../vm/evm.ts";
+import type {
+  Evm,
+  EvmConfig,
+  EvmResult,
+  EvmScene,
+  EvmTransaction,
+  EvmWatch,
+} from "../../vm/evm.ts";
 import { EvmPool } from "../../vm/evmPool.ts";
 import { forkOrNull, type ForkName } from "../../vm/forks.ts";
 import type { PrecompileHost } from "../../vm/precompiles.ts";
 import type { StateAccess } from "../../vm/stateAccess.ts";
+import type { EvmTracer } from "../../vm/tracer.ts";
 import type { ModuleContext, ModuleKey, PrecompileDefinition, ReadContext } from "../module.ts";
 import type { Parameters } from "../parameters.ts";
 import { refusalSentence, type Refusal } from "../refusal.ts";
@@ -55,13 +63,31 @@ export function mayBePrecompile(context: ReadContext, address: Address): boolean
   return address.startsWith(lowPrefix) || engineOf(context.precompiles).precompiles.has(address);
 }
 
+/** Whether code of the program is at this address. */
+export function isPrecompile(context: ModuleContext, address: Address): Promise<boolean> {
+  const { pool } = engineOf(context.precompiles);
+  return pool.use(wantedOf(context, { traced: false }), (evm) =>
+    Promise.resolve(evm.isPrecompile(address)),
+  );
+}
+
+function wantedOf(
+  { parameters, chain }: ModuleContext,
+  { traced }: Pick<EvmConfig, "traced">,
+): Pick<EvmConfig, "fork" | "chainId" | "traced"> {
+  return { fork: forkOf(parameters), chainId: chain.id, traced };
+}
+
 /** Runs a transaction; its logs are not in the journal yet. */
 export function runTransaction(
   context: ModuleContext,
   transaction: EvmTransaction,
-  watch: EvmWatch = {},
+  watch: EvmWatch & Pick<EvmScene, "moves"> = {},
 ): Promise<EvmResult> {
-  return withEvm(context, (evm, scene) => evm.run({ ...scene, ...watch }, transaction));
+  const tracer = watch.tracer ?? context.tracer;
+  return withEvm({ context, tracer }, (evm, scene) => {
+    return evm.run({ ...scene, ...watch }, transaction);
+  });
 }
 
 /** A call of the system into a contract, which nobody pays for by gas. */
@@ -101,7 +127,8 @@ export async function callContract(
     gasLimit: call.gasLimit < gasMax ? call.gasLimit : gasMax,
     gasPrice: 0n,
   };
-  const result = await withEvm(context, (evm, scene) => evm.call(scene, message));
+  const { tracer } = context;
+  const result = await withEvm({ context, tracer }, (evm, scene) => evm.call(scene, message));
   const { gasUsed, returnData: output } = result;
   spendBudget(context, gasUsed);
   if (!result.ok) return { ok: false, refusal: executionRefusal(result), output, gasUsed };
@@ -122,13 +149,16 @@ export function executionRefusal(result: EvmResult): Refusal {
 }
 
 async function withEvm(
-  context: ModuleContext,
+  { context, tracer }: { readonly context: ModuleContext; readonly tracer: EvmTracer | null },
   work: (evm: Evm, scene: EvmScene) => Promise<EvmResult>,
 ): Promise<EvmResult> {
   const { pool, precompiles } = engineOf(context.precompiles);
-  const wanted = { fork: forkOf(context.parameters), chainId: context.chain.id };
+  const wanted = wantedOf(context, { traced: tracer !== null });
   const state = context.contracts(evmKey);
-  const scene = sceneOf(context, state, hostOf(context, state, precompiles));
+  const scene = {
+    ...sceneOf(context, state, hostOf(context, state, precompiles)),
+    ...(tracer === null ? {} : { tracer }),
+  };
   const result = await pool.use(wanted, (evm) => work(evm, scene));
   if (result.burned > 0n) recordBurned(context, { thetaWei: 0n, tfuelWei: result.burned });
   return result;
@@ -139,7 +169,6 @@ function sceneOf(context: ModuleContext, state: StateAccess, host: PrecompileHos
   return {
     state,
     precompiles: host,
-    ...(context.tracer === null ? {} : { tracer: context.tracer }),
     block: {
       number: block.height,
       timestampSeconds: Math.floor(block.timestampMs / 1_000),

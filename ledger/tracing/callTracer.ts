@@ -1,14 +1,12 @@
-import type { Address, Digest } from "../../base/brand.ts";
-import { bigIntToFixedBytes, bytesToAddress, bytesToDigest, bytesToHex } from "../../base/bytes.ts";
+import { bytesToHex } from "../../base/bytes.ts";
 import type { EvmFrame, EvmFrameEnd, EvmStep } from "../../vm/tracer.ts";
+import type { Log } from "../receiptTypes.ts";
 import type { Json } from "../schema.ts";
 import { failureWords, revertReason, withOpcode } from "./failures.ts";
+import { beneficiaryOf, logOf } from "./steps.ts";
 import { quantity, type Traced, type Tracer, type TraceBudget } from "./tracer.ts";
 
-type TracedLog = {
-  readonly address: Address;
-  readonly topics: readonly Digest[];
-  readonly data: Uint8Array;
+type TracedLog = Log & {
   /** Calls of the same frame before it. */
   readonly position: number;
 };
@@ -22,10 +20,6 @@ type Node = {
   /** Coins of a SELFDESTRUCT, which is shown as a frame. */
   readonly destroys: boolean;
 };
-
-const log0 = 0xa0;
-const log4 = 0xa4;
-const selfDestruct = 0xff;
 
 /** Characters of an entry's names and brackets. */
 const entryCharacters = 250;
@@ -69,37 +63,24 @@ export class CallTracer implements Tracer {
   }
 
   onStep(step: EvmStep): void {
-    const { opcode } = step;
     this.#name = step.name;
-    if (opcode >= log0 && opcode <= log4 && this.#options.withLog) this.#onLog(step);
-    if (opcode === selfDestruct) this.#onSelfDestruct(step);
+    if (this.#options.withLog) this.#onLog(step);
+    if (!this.#options.onlyTopCall) this.#onSelfDestruct(step);
   }
 
-  #onLog({ opcode, stack, memory, address }: EvmStep): void {
+  #onLog(step: EvmStep): void {
     const node = this.#open.at(-1);
-    const offset = stack.at(-1);
-    const size = stack.at(-2);
-    if (node === undefined || offset === undefined || size === undefined) return;
-    if (offset + size > BigInt(memoryBytesMax)) return; // It runs out of gas.
-    const count = opcode - log0;
-    const topics = stack.slice(-2 - count, -2).toReversed();
-    if (topics.length < count) return;
-    this.#budget.spend(entryCharacters + 2 * Number(size));
-    const data = new Uint8Array(Number(size));
-    data.set(memory.subarray(Number(offset), Number(offset + size)));
-    node.logs.push({
-      address,
-      topics: topics.map((topic) => bytesToDigest(bigIntToFixedBytes(topic, 32))),
-      data,
-      position: node.calls.length,
-    });
+    const log = logOf(step);
+    if (node === undefined || log === null) return;
+    this.#budget.spend(entryCharacters + 2 * log.data.length);
+    node.logs.push({ ...log, position: node.calls.length });
   }
 
-  #onSelfDestruct({ stack, address, depth, balance }: EvmStep): void {
-    const beneficiary = stack.at(-1);
-    if (beneficiary === undefined || this.#options.onlyTopCall) return;
+  #onSelfDestruct(step: EvmStep): void {
+    const to = beneficiaryOf(step);
+    if (to === null) return;
     this.#budget.spend(entryCharacters);
-    const to = bytesToAddress(bigIntToFixedBytes(beneficiary, 32).subarray(12));
+    const { address, depth, balance } = step;
     const input = new Uint8Array(0);
     this.#open.at(-1)?.calls.push({
       frame: { type: "CALL", from: address, to, value: balance, gas: 0n, input, depth: depth + 1 },
@@ -130,9 +111,6 @@ export class CallTracer implements Tracer {
     );
   }
 }
-
-/** Memory beyond this costs more gas than any block has. */
-const memoryBytesMax = 2 ** 30;
 
 type JsonOptions = {
   readonly withLog: boolean;

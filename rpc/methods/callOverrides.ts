@@ -52,9 +52,8 @@ function readAccount(
   if (whole.value !== null && changed.value !== null) {
     return refuse('has both "state" and "stateDiff"');
   }
-  if (memberOf(value, "movePrecompileToAddress") !== undefined) {
-    return refuse("movePrecompileToAddress is not offered: precompiles stay where they are");
-  }
+  const movesTo = readMember(value, "movePrecompileToAddress", ethereumAddress.read);
+  if (!movesTo.ok) return movesTo;
   const words = whole.value ?? changed.value;
   const mode = whole.value === null ? "change" : "replace";
   return accept({
@@ -63,12 +62,14 @@ function readAccount(
       ...(balance.value === null ? {} : { balance: balance.value }),
       ...(code.value === null ? {} : { code: code.value }),
       ...(words === null ? {} : { storage: { mode, words } }),
+      ...(movesTo.value === null ? {} : { movesTo: movesTo.value }),
     },
     slots: words?.size ?? 0,
   });
 }
 
-function readStateOverrides(value: unknown): Outcome<StateOverrides, string> {
+/** Reads accounts that are said to be otherwise; precompiles may move. */
+export function readStateOverrides(value: unknown): Outcome<StateOverrides, string> {
   if (value === undefined || value === null) return accept(new Map());
   if (!isJsonObject(value)) return refuse("wants an object of accounts");
   const entries = Object.entries(value);
@@ -93,7 +94,11 @@ function readStateOverrides(value: unknown): Outcome<StateOverrides, string> {
 export const stateOverrides: Parameter<StateOverrides> = {
   schema: { type: "object", description: "accounts by address: balance, nonce, code, state(Diff)" },
   optional: true,
-  read: readStateOverrides,
+  read: (value) => {
+    const read = readStateOverrides(value);
+    const moves = read.ok && [...read.value.values()].some(({ movesTo }) => movesTo !== undefined);
+    return moves ? refuse("movePrecompileToAddress is offered by eth_simulateV1 only") : read;
+  },
 };
 
 /** Reads what goes by two names. */

@@ -5,7 +5,7 @@ import type { TransactionTrace } from "../../ledger/tracing/tasks.ts";
 import { traceSizeMax, type TraceOptions } from "../../ledger/tracing/tracer.ts";
 import type { Method } from "../dispatch.ts";
 import { method } from "../dispatch.ts";
-import { errorCodes, limitExceeded, type Answer, type RpcError } from "../errors.ts";
+import { limitExceeded, serverError, type Answer, type RpcError } from "../errors.ts";
 import { isJsonObject, JsonText, memberOf, shortened } from "../json.ts";
 import type { MethodHost } from "../methodHost.ts";
 import { ethereumDigest, type Parameter } from "../parameters.ts";
@@ -14,7 +14,7 @@ import { messageRefusalError } from "./callFailures.ts";
 import { callObject } from "./callObject.ts";
 import { blockOverrides, stateOverrides } from "./callOverrides.ts";
 import { requestOf, runTaskAt } from "./ethereumCalls.ts";
-import { blockMissing, heightOf, tagOrLatest } from "./ethereumTags.ts";
+import { heightOf, tagOrLatest } from "./ethereumTags.ts";
 
 /** What geth's tools send as `config`; a call's has overrides too. */
 export type TraceConfig = {
@@ -96,7 +96,7 @@ async function blockTraces(
   request: { readonly only: number | null; readonly options: TraceOptions },
 ): Promise<Outcome<readonly TransactionTrace[], RpcError>> {
   const outcome = hash === null ? null : await node.traceBlock(hash, request);
-  if (outcome === null) return refuse(blockMissing());
+  if (outcome === null) return refuse(serverError(`block ${hash ?? ""} not found`));
   if (!outcome.ok) return refuse(taskError(outcome.refusal));
   return outcome.value.ok ? outcome.value : refuse(tooLarge);
 }
@@ -123,8 +123,7 @@ function transactionMethods(host: MethodHost): readonly Method[] {
     parameters: { hash: ethereumDigest, config: traceConfig },
     call: async ({ hash, config: { options } }) => {
       const found = await node.transaction(hash);
-      if (found.state !== "committed")
-        return refuse({ code: errorCodes.resourceNotFound, message: "transaction not found" });
+      if (found.state !== "committed") return refuse(serverError("transaction not found"));
       const { block, index } = found.committed;
       const traces = await blockTraces(host, block.hash, { only: index, options });
       if (!traces.ok) return traces;

@@ -28,8 +28,10 @@ import { ethereumSubmitError } from "../refusals.ts";
 import { ethereumReceiptJson, ethereumTransactionJson } from "./ethereumBlocks.ts";
 import { ethereumBlockMethods } from "./ethereumBlockMethods.ts";
 import { ethereumCallMethods } from "./ethereumCalls.ts";
+import { ethereumConfigMethods } from "./ethereumConfig.ts";
 import { ethereumLogMethods } from "./ethereumLogs.ts";
 import { ethereumProofMethods } from "./ethereumProofs.ts";
+import { ethereumSimulateMethods } from "./ethereumSimulate.ts";
 import { ethereumSubmitMethods } from "./ethereumSubmit.ts";
 import { ethereumSubscriptionMethods } from "./ethereumSubscriptions.ts";
 import { blockMissing, heightOf, stateOf, tagOrLatest } from "./ethereumTags.ts";
@@ -255,6 +257,8 @@ export function ethereumMethods(host: MethodHost): readonly Method[] {
     ...stateMethods(host),
     ...feeMethods(host),
     ...ethereumCallMethods(host),
+    ...ethereumSimulateMethods(host),
+    ...ethereumConfigMethods(host),
     ...ethereumLogMethods(host),
     ...ethereumProofMethods(host),
     ...ethereumSubmitMethods(host),

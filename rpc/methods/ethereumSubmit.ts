@@ -65,7 +65,7 @@ function sendSync(host: MethodHost): Method {
 }
 
 /** What kind of transaction a call stands for: what it says, or what its members say. */
-function typeOf(call: CallObject): EthereumTransaction["type"] | null {
+export function typeOf(call: CallObject): EthereumTransaction["type"] | null {
   switch (call.type) {
     case 0n:
       return "legacy";

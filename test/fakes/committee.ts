@@ -46,6 +46,7 @@ export function createFakeCommittee(stakes: readonly bigint[]): FakeCommittee {
     rootHeight: 0,
     lastHeight: 100,
     seed: stubDigest("seed"),
+    absent: [],
   };
   const scope = { genesis: root, scope: "" };
   const vote = (signer: number, signed: Vote): SignedVote => ({

@@ -15,6 +15,7 @@ import { decodeEthereumEnvelope } from "../../ledger/ethereumCodec.ts";
 import { blockContextOf, type AccountView } from "../../ledger/execute.ts";
 import { blockHash, headerVersion } from "../../ledger/header.ts";
 import { emptyRoot } from "../../ledger/orderedRoot.ts";
+import type { ParameterValue } from "../../ledger/parameters.ts";
 import type { Receipt } from "../../ledger/receiptTypes.ts";
 import type { Refusal } from "../../ledger/refusal.ts";
 import { coreRegistry } from "../../ledger/runtime.ts";
@@ -81,6 +82,12 @@ export class FakeNode implements NodeApi {
   submitRefusal: SubmitRefusal | null = null;
   /** Of the blocks to come. */
   baseFee = 1_000_000_000n;
+  /** What the headers of the blocks to come say instead. */
+  headerParts: Partial<Header> = {};
+  /** The hash of the blocks to come, where a test brings a foreign chain's head. */
+  foreignHash: Digest | null = null;
+  /** Chain parameters in force, the others have their defaults. */
+  readonly parameterValues = new Map<string, ParameterValue>();
   /** The state after the head, where a test brings one. */
   headState: StateReader | null = null;
   /** What `logs` finds. */
@@ -152,6 +159,7 @@ export class FakeNode implements NodeApi {
       nextCommitteeHash: null,
       evidenceRoot: emptyRoot,
       checkpointCertificateHash: null,
+      ...this.headerParts,
     };
     const body = {
       transactions: transactions.map(({ encoded }) => encoded),
@@ -162,7 +170,7 @@ export class FakeNode implements NodeApi {
       checkpointCertificate: null,
     };
     const rest = { transactions, receipts, jobReceipt: null, status: "committed" } as const;
-    return { hash: blockHash(header), header, body, ...rest };
+    return { hash: this.foreignHash ?? blockHash(header), header, body, ...rest };
   }
 
   head(): BlockHead {
@@ -275,7 +283,7 @@ export class FakeNode implements NodeApi {
 
   modules(): ReturnType<NodeApi["modules"]> {
     const queries = [{ name: "candidates", description: "validator candidates" }];
-    return [{ name: "stake", version: 1, operations: [], queries }];
+    return [{ name: "stake", version: 1, operations: [], precompiles: [], queries }];
   }
 
   queryModule(request: Parameters<NodeApi["queryModule"]>[0]): Outcome<Json, QueryRefusal> {
@@ -307,9 +315,10 @@ export class FakeNode implements NodeApi {
     const scene = {
       registry: coreRegistry,
       chain: this.chain,
-      parameters: coreRegistry.parametersWith(new Map()),
+      parameters: coreRegistry.parametersWith(this.parameterValues),
       reader,
       block: blockContextOf(block.header, this.#blocks[at - 1]?.header ?? block.header),
+      rootAfter: () => emptyRoot,
     };
     return accept(await runStateTask(name, scene, request));
   }

@@ -26,7 +26,8 @@ export function schemaFault(schema: JsonSchema, value: unknown, path = "result")
     const faults = choices.map((choice) => schemaFault(choice, value, path));
     return faults.includes(null) ? null : `${path} fits no choice: ${faults.join("; ")}`;
   }
-  if (schema.type !== undefined && schema.type !== typeOf(value)) {
+  const wanted = schema.type === "integer" && Number.isInteger(value) ? "number" : schema.type;
+  if (wanted !== undefined && wanted !== typeOf(value)) {
     return `${path} is of type ${typeOf(value)}, not ${schema.type}`;
   }
   if (schema.enum !== undefined && !schema.enum.includes(value)) return `${path} is no such value`;

@@ -27,6 +27,14 @@ export type RunOptions = {
   readonly plant?: Plant;
   /** Checkers that are switched off, to see what the others notice. */
   readonly blind?: ReadonlySet<string>;
+  /** One that is down from one view on until another. */
+  readonly outage?: {
+    readonly identity: number;
+    readonly fromView: number;
+    readonly toView: number;
+  };
+  /** Told of all that the checkers are told of, with the virtual time in microseconds. */
+  readonly watch?: (event: Observation, nowUs: number) => void;
   /** Called with a line for each event. */
   readonly trace?: (line: string) => void;
 };
@@ -228,8 +236,20 @@ export class Cluster {
     for (let steps = 0; this.#queue.nowUs < untilUs; steps += 1) {
       // Asking costs as much as an event.
       if (steps % 8 === 0 && isDone()) return;
+      if (steps % 8 === 0) this.#applyOutage();
       if (!this.#queue.runNext()) this.#fail("stall", "nothing is scheduled");
       if (this.#queue.count > eventsMax) this.#fail("bounds", `${this.#queue.count} events`);
+    }
+  }
+
+  #applyOutage(): void {
+    const { outage } = this.#options;
+    if (outage === undefined) return;
+    const isDown = this.#views >= outage.fromView && this.#views < outage.toView;
+    for (const node of this.#nodes) {
+      if (node.identity !== outage.identity || isDown !== node.isUp) continue;
+      if (isDown) node.crash();
+      else node.start();
     }
   }
 
@@ -266,6 +286,7 @@ export class Cluster {
 
   #observe(event: Observation): void {
     const { node, type } = event;
+    this.#options.watch?.(event, this.#queue.nowUs);
     if (type === "entered") this.#views = Math.max(this.#views, event.views);
     if (type === "epochStarted") this.#epochs = Math.max(this.#epochs, event.epoch.epoch + 1);
     if (type !== "stepped" && type !== "heard") {

@@ -1,10 +1,12 @@
 import { assert } from "../../base/assert.ts";
 import type { Digest } from "../../base/brand.ts";
 import { bytesToHex } from "../../base/bytes.ts";
+import { absentMembers, attendedBlocks } from "../../consensus/attendance.ts";
 import type {
   BlockSummary,
   Certificate,
   CommitProofSummary,
+  Committee,
   EpochInfo,
   ExecutionResult,
   HeaderLink,
@@ -94,17 +96,28 @@ export class FakeLedger {
   }
 
   /** The epoch after this one, if `last` is its committed last block. */
-  nextEpoch(epoch: EpochInfo, { summary, state }: SimBlock): EpochInfo {
+  nextEpoch(
+    epoch: EpochInfo,
+    { summary, state }: SimBlock,
+    blockOf: (hash: Digest) => SimBlock,
+  ): EpochInfo {
     const { hash, height } = summary;
     // The seed is two epochs old, as in DESIGN 5: nobody can bend it by the last block's contents.
     const drawn = this.#epoch(epoch.epoch + 1, hash, height, stubDigest(`seed ${epoch.root}`));
+    const next = this.#committeeAfter(drawn, state);
+    const parentOf = ({ parent }: BlockSummary) => blockOf(parent).summary;
+    const blocks = attendedBlocks(summary, epoch.rootHeight, parentOf);
+    const absent = absentMembers({ ending: epoch.committee, next }, blocks);
+    return { ...drawn, committee: next, absent };
+  }
+
+  #committeeAfter({ committee, root }: EpochInfo, state: Digest): Committee {
     const { byOperations, committeeChanges } = this.#swarm;
-    if (!byOperations || !committeeChanges) return drawn;
+    if (!byOperations || !committeeChanges) return committee;
     const register = this.#registerOf(state);
     // The epoch's first block has its root's hash as the state that it builds on.
-    this.#registers.set(hash, register);
-    const validators = selectFrom(register);
-    return { ...drawn, committee: { epoch: drawn.epoch, validators } };
+    this.#registers.set(root, register);
+    return { ...committee, validators: selectFrom(register) };
   }
 
   #registerOf(state: Digest): Register {
@@ -136,6 +149,7 @@ export class FakeLedger {
       rootHeight,
       lastHeight,
       seed,
+      absent: [],
     };
   }
 
@@ -191,12 +205,19 @@ export class FakeLedger {
   }
 
   /** Judges a block by its parent's state. */
-  execute(epoch: EpochInfo, block: SimBlock, parentState: Digest): ExecutionResult {
+  execute(
+    epoch: EpochInfo,
+    block: SimBlock,
+    parent: { readonly state: Digest; readonly blockOf: (hash: Digest) => SimBlock },
+  ): ExecutionResult {
     const { summary, payload, state } = block;
     const isValid =
-      state === this.#stateAfter(parentState, payload) && summary.isEmpty === (payload === "");
+      state === this.#stateAfter(parent.state, payload) && summary.isEmpty === (payload === "");
     if (!isValid) return { valid: false };
     const endsEpoch = summary.nextCommitteeHash !== null;
-    return { valid: true, nextEpoch: endsEpoch ? this.nextEpoch(epoch, block) : null };
+    return {
+      valid: true,
+      nextEpoch: endsEpoch ? this.nextEpoch(epoch, block, parent.blockOf) : null,
+    };
   }
 }

@@ -16,19 +16,11 @@ import type {
   Signable,
   Timer,
 } from "../../consensus/types.ts";
+import { Builder } from "./builder.ts";
 import { SimDisk, startPoint, writeUs, type Disk } from "./disk.ts";
 import { linkOf, slowPayload, type SimBlock } from "./fakeLedger.ts";
-import {
-  blockIntervalMsIdle,
-  blockIntervalMsMin,
-  clockDriftMsMax,
-  executionUsMax,
-  frailSkewFactor,
-  slowFactor,
-  timing,
-} from "./pace.ts";
+import { clockDriftMsMax, executionUsMax, frailSkewFactor, slowFactor, timing } from "./pace.ts";
 import type { Prng } from "./prng.ts";
-import { drawOperation } from "./register.ts";
 import { identityOf, stubAddress, stubAggregate, stubKey, stubSign } from "./stubs.ts";
 import { Inbound } from "./inbound.ts";
 import type { Wire } from "./wire.ts";
@@ -51,7 +43,6 @@ export class SimNode {
   #incarnation = 0;
   #epoch: EpochInfo;
   #loose = new Map<Digest, SimBlock>();
-  #results = new Map<Digest, ExecutionResult>();
   #isWorkPending = false;
   #inputs: Input[] = [];
   #isDraining = false;
@@ -62,6 +53,7 @@ export class SimNode {
   views = 0;
   #steps = 0;
   readonly #inbound: Inbound;
+  readonly #builder: Builder;
   /** Identities of whom it has evidence against and did not put into a block yet. */
   readonly accused = new Set<number>();
   /** Cleared by the liveness phase. */
@@ -81,6 +73,7 @@ export class SimNode {
     this.#offsetMs = skewMs + clockSkewMsMax * frailSkewFactor;
     this.#guard = this.#newGuard();
     this.#inbound = new Inbound(this, world);
+    this.#builder = new Builder(this, world, dice);
   }
 
   get isUp(): boolean {
@@ -127,6 +120,7 @@ export class SimNode {
     const point = startPoint(disk, {
       epoch,
       record,
+      doubtUntilMs: this.nowMs + 2 * clockDriftMsMax,
       losesBlocks: this.#plant.losesBlocks === true,
     });
     const { leaderHash, swarm } = this.#world;
@@ -158,7 +152,7 @@ export class SimNode {
     this.#replica = null;
     this.#incarnation += 1;
     this.#loose = new Map();
-    this.#results = new Map();
+    this.#builder.forget();
     this.#inputs = [];
     this.#isDraining = false;
   }
@@ -170,7 +164,7 @@ export class SimNode {
   }
 
   /** Runs later, unless the process has died by then. */
-  #later(delayUs: number, run: () => void): void {
+  later(delayUs: number, run: () => void): void {
     const incarnation = this.#incarnation;
     this.#world.schedule(delayUs, () => {
       if (this.#incarnation === incarnation) run();
@@ -185,6 +179,7 @@ export class SimNode {
   /** Work arrives: transactions wait until a block with transactions is committed. */
   addWork(): void {
     this.#isWorkPending = true;
+    this.#builder.onWork();
     if (this.isUp) this.deliver({ type: "workChanged", pending: true });
   }
 
@@ -223,12 +218,12 @@ export class SimNode {
       const waitUs = writeUs(effect, this.#world.swarm, this.#dice);
       if (waitUs > 0 && effect.type === "persist" && this.#plant.noBarrier === true) {
         this.#guard.onPersisted(effect.record);
-        this.#later(waitUs, () => this.disk.persist(effect.record));
+        this.later(waitUs, () => this.disk.persist(effect.record));
         continue;
       }
       if (waitUs > 0) {
         if (effect.type === "persist") this.#writing = effect.record;
-        this.#later(waitUs, () => {
+        this.later(waitUs, () => {
           this.#writing = null;
           this.#perform(effect);
           if (this.#incarnation !== incarnation || !this.#carryOut(effects, at + 1)) return;
@@ -286,7 +281,7 @@ export class SimNode {
       case "setTimer":
         return this.#setTimer(effect.timer, effect.delayMs);
       case "buildProposal":
-        return this.#build(effect);
+        return this.#builder.request(effect);
       case "executeBlock":
         return this.#execute(effect.block);
       case "reviewBlock":
@@ -360,73 +355,36 @@ export class SimNode {
     }
     // Clocks run up to five percent apart.
     const delayUs = Math.floor(delayMs * this.#dice.between(950, 1_050));
-    this.#later(delayUs, () => {
+    this.later(delayUs, () => {
       // Who only follows sends no timeouts that others could answer, so it asks.
       if (this.#replica?.status.isActive === false) this.#inbound.askForProof();
       this.deliver({ type: "timerFired", timer });
     });
   }
 
-  #build(effect: Extract<Effect, { readonly type: "buildProposal" }>): void {
-    const isUrgent = effect.isUrgent || this.#isWorkPending;
-    const waitMs = isUrgent ? blockIntervalMsMin : blockIntervalMsIdle;
-    const epoch = this.#epoch;
-    this.#later(waitMs * 1_000, () => {
-      const parent = this.block(effect.parent);
-      const isRoot = effect.parent === epoch.root;
-      if (this.#epoch !== epoch || (parent === null && !isRoot)) return;
-      const isEmpty = effect.emptyRequired || !this.#isWorkPending;
-      const parentMs = parent?.summary.timestampMs ?? 0;
-      // An epoch starts from its root's hash as state: one committed block, so the same on all.
-      const parentState = isRoot || parent === null ? epoch.root : parent.state;
-      const block = this.#world.ledger.build({
-        epoch,
-        view: effect.view,
-        height: (parent?.summary.height ?? epoch.rootHeight) + 1,
-        parent: effect.parent,
-        parentState,
-        parentCertificate: effect.parentCertificate,
-        timeoutCertificate: effect.timeoutCertificate,
-        epochProof: effect.epochProofRequired
-          ? (this.disk.epochProofs.get(epoch.epoch - 1) ?? null)
-          : null,
-        timestampMs: Math.max(parentMs + 1, this.nowMs),
-        proposer: this.identity,
-        payload: isEmpty ? "" : `work ${this.id}/${this.#world.nowUs()}${this.#drawOrder()}`,
-      });
-      this.keep(block);
-      const result = this.#world.ledger.execute(epoch, block, parentState);
-      this.#results.set(block.summary.hash, result);
-      const nowMs = this.nowMs;
-      this.deliver({ type: "proposalBuilt", block: block.summary, result, nowMs });
-    });
-  }
-
-  #drawOrder(): string {
-    const { swarm } = this.#world;
-    const isOrdered = swarm.byOperations && swarm.committeeChanges;
-    return isOrdered ? ` ${drawOperation(swarm, this, this.#dice)}` : "";
-  }
-
   #execute(hash: Digest): void {
     const epoch = this.#epoch;
     const factor = this.block(hash)?.payload === slowPayload ? slowFactor : 1;
-    this.#later(this.#dice.below(executionUsMax) * factor, () => {
+    this.later(this.#dice.below(executionUsMax) * factor, () => {
       const block = this.block(hash);
       if (this.#epoch !== epoch || block === null) return;
       const { parent } = block.summary;
       const parentState = parent === epoch.root ? epoch.root : this.block(parent)?.state;
       assert(parentState !== undefined, "a block is executed after its parent");
-      const result = this.#world.ledger.execute(epoch, block, parentState);
-      this.#results.set(hash, result);
+      const result = this.judge(epoch, block, parentState);
       this.deliver({ type: "blockExecuted", block: hash, result });
     });
+  }
+
+  /** Executes a block on the state after its parent. */
+  judge(epoch: EpochInfo, block: SimBlock, state: Digest): ExecutionResult {
+    return this.#world.ledger.execute(epoch, block, { state, blockOf: (hash) => this.#held(hash) });
   }
 
   /** Reviewers take their time, and object now and then. */
   #review(block: Digest): void {
     const { reviewMsMax, objectsOneIn } = this.#world.swarm;
-    this.#later(this.#dice.below(reviewMsMax * 1_000), () => {
+    this.later(this.#dice.below(reviewMsMax * 1_000), () => {
       const passed = objectsOneIn === 0 || !this.#dice.chance(1, objectsOneIn);
       this.deliver({ type: "blockReviewed", block, passed });
     });
@@ -439,7 +397,7 @@ export class SimNode {
     const last = committed.at(-1);
     assert(last !== undefined, "a commit has blocks");
     const endsEpoch = last.summary.nextCommitteeHash !== null;
-    const next = endsEpoch ? this.#world.ledger.nextEpoch(this.#epoch, last) : null;
+    const next = endsEpoch ? this.#nextEpoch(last) : null;
     this.disk.commit(committed, summary, next);
     const epoch = this.#epoch;
     this.#world.observe({
@@ -454,9 +412,13 @@ export class SimNode {
     this.#inputs.push({ type: "workChanged", pending: false });
   }
 
+  #nextEpoch(last: SimBlock): EpochInfo {
+    return this.#world.ledger.nextEpoch(this.#epoch, last, (hash) => this.#held(hash));
+  }
+
   #held(hash: Digest): SimBlock {
     const block = this.block(hash);
-    assert(block !== null, "what is committed is held");
+    assert(block !== null, "what a held block builds on is held");
     return block;
   }
 

@@ -1,0 +1,118 @@
+import type { Common } from "@ethereumjs/common";
+import { getOpcodesForHF, paramsEVM, type EVMOpts } from "@ethereumjs/evm";
+import { assert } from "../base/assert.ts";
+import { Frame, stackMax, type InstructionSet, type RunState } from "./frame.ts";
+import { plainInstructions } from "./instructions.ts";
+import type { StateManager } from "./stateManager.ts";
+import { storageInstructions } from "./storageInstructions.ts";
+
+/*
+ * Our own interpreter inside the library's frames (`docs/adr/015-own-interpreter.md`). The library
+ * awaits every instruction; here a frame runs without suspension from one instruction that only the
+ * library has (calls, creations, what is rare) to the next. It is put in as the library's custom
+ * instructions: whichever comes first in a frame runs the frame to its end.
+ */
+
+type CustomOpcode = NonNullable<EVMOpts["customOpcodes"]>[number];
+type OpcodeMap = ReturnType<typeof getOpcodesForHF>["opcodeMap"];
+
+/** Opcodes, from and to, with the words that they take off the stack; all others take none. */
+const operandRanges: readonly (readonly [from: number, to: number, operands: number])[] = [
+  [0x01, 0x07, 2],
+  [0x08, 0x09, 3],
+  [0x0a, 0x14, 2],
+  [0x15, 0x15, 1],
+  [0x16, 0x18, 2],
+  [0x19, 0x19, 1],
+  [0x1a, 0x1d, 2],
+  [0x1e, 0x1e, 1],
+  [0x20, 0x20, 2],
+  [0x31, 0x31, 1],
+  [0x35, 0x35, 1],
+  [0x37, 0x37, 3],
+  [0x39, 0x39, 3],
+  [0x3b, 0x3b, 1],
+  [0x3c, 0x3c, 4],
+  [0x3e, 0x3e, 3],
+  [0x3f, 0x40, 1],
+  [0x49, 0x49, 1],
+  [0x50, 0x51, 1],
+  [0x52, 0x53, 2],
+  [0x54, 0x54, 1],
+  [0x55, 0x55, 2],
+  [0x56, 0x56, 1],
+  [0x57, 0x57, 2],
+  [0x5c, 0x5c, 1],
+  [0x5d, 0x5d, 2],
+  [0x5e, 0x5e, 3],
+  [0xf0, 0xf0, 3],
+  [0xf1, 0xf2, 7],
+  [0xf3, 0xf3, 2],
+  [0xf4, 0xf4, 6],
+  [0xf5, 0xf5, 4],
+  [0xfa, 0xfa, 6],
+  [0xfd, 0xfd, 2],
+  [0xff, 0xff, 1],
+];
+
+function operandsOf(opcode: number): number {
+  if (opcode >= 0x80 && opcode <= 0x8f) return opcode - 0x7f; // DUP
+  if (opcode >= 0x90 && opcode <= 0x9f) return opcode - 0x8e; // SWAP
+  if (opcode >= 0xa0 && opcode <= 0xa4) return opcode - 0x9e; // LOG
+  const range = operandRanges.find(([from, to]) => opcode >= from && opcode <= to);
+  return range?.[2] ?? 0;
+}
+
+/** Whether the stack is one higher afterwards: a duplicate's operands stay, and others have none. */
+function pushes(opcode: number): boolean {
+  if (opcode >= 0x80 && opcode <= 0x8f) return true;
+  return operandsOf(opcode) === 0 && opcode !== 0x00 && opcode !== 0x5b;
+}
+
+function instructionSet(common: Common, manager: StateManager, library: OpcodeMap): InstructionSet {
+  const own = new Array<InstructionSet["own"][number]>(256).fill(null);
+  for (const [opcode, instruction] of [
+    ...plainInstructions,
+    ...storageInstructions(common, manager),
+  ]) {
+    if (library[opcode]?.opcodeInfo.isInvalid === false) own[opcode] = instruction;
+  }
+  const opcodes = Array.from({ length: 256 }, (_, opcode) => opcode);
+  return {
+    own,
+    fees: Uint32Array.from(opcodes, (opcode) => library[opcode]?.opcodeInfo.fee ?? 0),
+    operands: Uint8Array.from(opcodes, operandsOf),
+    heightMax: Uint16Array.from(opcodes, (opcode) => stackMax - (pushes(opcode) ? 1 : 0)),
+  };
+}
+
+/** What to hand the library, so that frames on this state are run here. */
+export function ownInterpreter(common: Common, manager: StateManager): CustomOpcode[] {
+  common.updateParams(paramsEVM); // As the library does, but later.
+  const { opcodeMap } = getOpcodesForHF(common);
+  const set = instructionSet(common, manager, opcodeMap);
+  return Array.from({ length: 256 }, (_, opcode) => ({
+    opcode,
+    opcodeName: "FRAME",
+    baseFee: 0,
+    logicFunction: (state: RunState) => runFrame(state, set, opcodeMap),
+  }));
+}
+
+/** Runs a frame to its end. What goes wrong in it is thrown, as the library's own errors. */
+async function runFrame(state: RunState, set: InstructionSet, library: OpcodeMap): Promise<void> {
+  state.programCounter -= 1; // The library counts an instruction before it is carried out.
+  const frame = new Frame(state);
+  while (frame.advance(set)) {
+    const opcode = frame.code[frame.at] ?? 0;
+    const entry = library[opcode];
+    assert(entry !== undefined, `the library has no instruction ${opcode}`);
+    if (opcode === 0x56 || opcode === 0x57) state.validJumps = frame.jumps;
+    // All of a full stack, on which the library then finds no room.
+    const isFull = frame.height > (set.heightMax[opcode] ?? 0);
+    frame.handOver(isFull ? stackMax : (set.operands[opcode] ?? 0));
+    await state.interpreter.runStep(entry);
+    frame.takeBack();
+  }
+  frame.handOver(0);
+}

@@ -1,0 +1,108 @@
+import type { Common } from "@ethereumjs/common";
+import type { Frame, TouchedSlot } from "./frame.ts";
+import type { InstructionEntry } from "./instructions.ts";
+import { bigIntToBytes, bytesToBigInt, emptyBytes } from "../base/bytes.ts";
+import type { StateManager } from "./stateManager.ts";
+
+/*
+ * Reading and writing storage by the rules since Berlin [EIP-2200, 2929, 3529]; what both cost
+ * before that is left to the library.
+ */
+
+/** Gas by the names that the library has for it. */
+type Costs = Readonly<Record<(typeof costNames)[number], number>>;
+
+const costNames = [
+  "coldsloadGas",
+  "warmstoragereadGas",
+  "sstoreSentryEIP2200Gas",
+  "sstoreNoopEIP2200Gas",
+  "sstoreDirtyEIP2200Gas",
+  "sstoreInitEIP2200Gas",
+  "sstoreCleanEIP2200Gas",
+  "sstoreClearRefundEIP2200Gas",
+  "sstoreResetGas",
+] as const;
+
+/** SLOAD and SSTORE on this state; none where the fork has older rules. */
+export function storageInstructions(
+  common: Common,
+  manager: StateManager,
+): readonly InstructionEntry[] {
+  if (!common.isActivatedEIP(2929)) return [];
+  const costs = Object.fromEntries(
+    costNames.map((name) => [name, Number(common.param(name))]),
+  ) as Costs; // Of every name one.
+  return [
+    [0x54, (frame) => load(frame, manager, costs)],
+    [0x55, (frame) => store(frame, manager, costs)],
+  ];
+}
+
+function load(frame: Frame, manager: StateManager, costs: Costs): boolean {
+  const touched = frame.slot(frame.peek(0));
+  const cost = isWarm(frame, touched) ? costs.warmstoragereadGas : costs.coldsloadGas;
+  if (frame.gas < cost) return false;
+  frame.gas -= cost;
+  warm(frame, touched);
+  const word = manager.word(frame.state.env.address, touched.slot);
+  frame.replace(1, word === null ? 0n : bytesToBigInt(word));
+  return true;
+}
+
+function store(frame: Frame, manager: StateManager, costs: Costs): boolean {
+  const { env } = frame.state;
+  if (env.isStatic || frame.gas <= costs.sstoreSentryEIP2200Gas) return false;
+  const touched = frame.slot(frame.peek(0));
+  const value = frame.peek(1);
+  const { address } = env;
+  const current = bytesToBigInt(manager.word(address, touched.slot) ?? emptyBytes);
+  const original = bytesToBigInt(manager.originalWord(address, touched.slot) ?? emptyBytes);
+  const { gas, refund } = writeCost({ original, current, value }, costs);
+  const cost = gas + (isWarm(frame, touched) ? 0 : costs.coldsloadGas);
+  if (frame.gas < cost) return false;
+  frame.gas -= cost;
+  if (refund > 0) frame.state.interpreter.refundGas(BigInt(refund));
+  if (refund < 0) frame.state.interpreter.subRefund(BigInt(-refund));
+  warm(frame, touched);
+  manager.setWord(address, touched.slot, value === 0n ? null : bigIntToBytes(value));
+  frame.height -= 2;
+  return true;
+}
+
+/** Gas of a write, and what is given back for it or, negative, taken back [EIP-2200, 3529]. */
+function writeCost(
+  words: { readonly original: bigint; readonly current: bigint; readonly value: bigint },
+  costs: Costs,
+): { readonly gas: number; readonly refund: number } {
+  const { original, current, value } = words;
+  const clearRefund = costs.sstoreClearRefundEIP2200Gas;
+  if (current === value) return { gas: costs.sstoreNoopEIP2200Gas, refund: 0 };
+  if (original === current) {
+    if (original === 0n) return { gas: costs.sstoreInitEIP2200Gas, refund: 0 };
+    return { gas: costs.sstoreCleanEIP2200Gas, refund: value === 0n ? clearRefund : 0 };
+  }
+  let refund = 0;
+  if (original !== 0n && current === 0n) refund -= clearRefund;
+  if (original !== 0n && value === 0n) refund += clearRefund;
+  if (original === value) {
+    const once =
+      original === 0n ? costs.sstoreInitEIP2200Gas : costs.sstoreResetGas - costs.coldsloadGas;
+    refund += once - costs.warmstoragereadGas;
+  }
+  return { gas: costs.sstoreDirtyEIP2200Gas, refund };
+}
+
+function isWarm({ state }: Frame, touched: TouchedSlot): boolean {
+  const { interpreter, env } = state;
+  return touched.isWarm || interpreter.journal.isWarmedStorage(env.address.bytes, touched.bytes);
+}
+
+function warm(frame: Frame, touched: TouchedSlot): void {
+  if (touched.isWarm) return;
+  const { interpreter, env } = frame.state;
+  if (!isWarm(frame, touched)) {
+    interpreter.journal.addWarmedStorage(env.address.bytes, touched.bytes);
+  }
+  touched.isWarm = true;
+}
