@@ -49,6 +49,7 @@ export function repeatedKey(text: string): RepeatedKey | null {
         if (frame !== undefined && typeof frame.at === "number") frame.at += 1;
         else if (frame !== undefined) frame.awaitsKey = true;
         break;
+      default: // Blanks, numbers and words.
     }
   }
   return null;
