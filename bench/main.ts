@@ -16,6 +16,7 @@ const benchmarks: Readonly<
   validators: () => import("./validators.ts"),
   catchup: () => import("./catchUp.ts"),
   pay: () => import("./pay.ts"),
+  calls: () => import("./calls.ts"),
   logs: () => import("./logs.ts"),
 };
 
