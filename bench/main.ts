@@ -11,6 +11,8 @@ const benchmarks: Readonly<
   start: () => import("./start.ts"),
   p2p: () => import("./p2p.ts"),
   evm: () => import("./evm.ts"),
+  precompiles: () => import("./precompiles.ts"),
+  erc20: () => import("./erc20.ts"),
   validators: () => import("./validators.ts"),
   catchup: () => import("./catchUp.ts"),
   pay: () => import("./pay.ts"),

@@ -67,6 +67,8 @@ export async function startServer(options: {
   readonly command: string;
   readonly argv: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** Where it works; default: the project's root. */
+  readonly folder?: string;
   readonly port: number;
   readonly path: string;
   readonly logPath: string;
@@ -75,7 +77,7 @@ export async function startServer(options: {
   const log = openSync(options.logPath, "a");
   const startedAtMs = Date.now();
   const child = spawn(options.command, options.argv, {
-    cwd: projectRoot,
+    cwd: options.folder ?? projectRoot,
     env: { ...process.env, NO_COLOR: "1", ...options.environment },
     stdio: ["ignore", log, log],
   });

@@ -55,11 +55,18 @@ function sign(kind: TransferKind, from: Signer, to: Address, nonce: bigint): Sig
   });
 }
 
-/** Signs before any clock starts. Each transfer goes to another of the senders. */
+/**
+ * Signs before any clock starts. Each transfer goes to another of the senders; `signOne` makes
+ * something else of it.
+ */
 export function writeTransactionFile(
   path: string,
   kind: TransferKind,
-  options: { readonly senders: readonly Signer[]; readonly count: number },
+  options: {
+    readonly senders: readonly Signer[];
+    readonly count: number;
+    readonly signOne?: (from: Signer, nonce: bigint, k: number) => SignedTransaction;
+  },
 ): TransactionFile {
   const { senders, count } = options;
   const hashes: string[] = [];
@@ -70,7 +77,8 @@ export function writeTransactionFile(
     const from = senders[k % senders.length];
     const to = senders[(k + 7 * round + 1) % senders.length];
     if (from === undefined || to === undefined) throw new Error("there are no senders");
-    const signed = sign(kind, from, to.address, BigInt(round));
+    const nonce = BigInt(round);
+    const signed = options.signOne?.(from, nonce, k) ?? sign(kind, from, to.address, nonce);
     hashes.push(signed.hash);
     lines.push(signed.raw);
     if (lines.length === chunkLines || k === count - 1) {

@@ -1,7 +1,15 @@
 import { parseArgs } from "node:util";
-import type { Signer } from "../sdk/wallet.ts";
+import {
+  medianOf,
+  printRates,
+  printStages,
+  saturate,
+  type Contest,
+  type ContestSettings,
+  type Row,
+} from "./contest.ts";
 import { runLoad, type LoadResult } from "./load.ts";
-import { calibrate, median, percentile, printCalibration, printTable } from "./measure.ts";
+import { calibrate, percentile, printCalibration, printTable } from "./measure.ts";
 import { anvilSettings } from "./network.ts";
 import { proveWork } from "./proof.ts";
 import { benchSenders } from "./senders.ts";
@@ -13,41 +21,20 @@ import {
   signTransfers,
   type Contestant,
 } from "./systems.ts";
-import type { TransactionFile, TransferKind } from "./transactionFile.ts";
 
 /*
  * Signed transfers over HTTP to one validator, beside anvil in the same run, alternating. Rates are
  * of committed blocks; every rate has its processor time beside it.
  */
 
-type Settings = {
-  readonly repetitions: number;
-  readonly seconds: number;
-  readonly warmupSeconds: number;
+type Settings = ContestSettings & {
   readonly latencySeconds: number;
   readonly senderCount: number;
-  /** Connections for single requests; a batch has work for fewer. */
-  readonly laneCount: number;
-  readonly batchLaneCount: number;
-  readonly outstandingMax: number;
   /** Transfers signed for each second of a run: more than any of the systems commits. */
   readonly perSecondMax: number;
-  readonly contestants: readonly Contestant[];
-  readonly batchSizes: readonly number[];
 };
 
-type World = {
-  readonly settings: Settings;
-  readonly senders: readonly Signer[];
-  readonly files: ReadonlyMap<TransferKind, TransactionFile>;
-};
-
-/** All runs of one contestant with one batch size. */
-type Row = {
-  readonly contestant: Contestant;
-  readonly batchSize: number;
-  readonly results: LoadResult[];
-};
+type World = Contest & { readonly settings: Settings };
 
 const usage = `usage: npm run bench -- transfers [flags]
   --repetitions N   alternating repetitions (2; the rules want 5)
@@ -110,7 +97,12 @@ async function measure(settings: Settings): Promise<void> {
   const senders = benchSenders(settings.senderCount);
   const count = settings.perSecondMax * (settings.warmupSeconds + settings.seconds);
   const kinds = [...new Set(settings.contestants.map(({ kind }) => kind))];
-  const world = { settings, senders, files: signTransfers(senders, count, kinds) };
+  const world: World = {
+    settings,
+    senders,
+    files: signTransfers(senders, count, kinds),
+    prove: (server, done) => proveWork(server, senders, done),
+  };
   const rows = await saturate(world);
   console.log();
   printRates(rows);
@@ -118,126 +110,6 @@ async function measure(settings: Settings): Promise<void> {
   if (settings.latencySeconds > 0) await printLatencies(world, rows);
   console.log();
   printCalibration("after", calibrate(), before);
-}
-
-/** Every contestant at its best, one after the other, and all of that again. */
-async function saturate(world: World): Promise<readonly Row[]> {
-  const { settings } = world;
-  const rows: Row[] = settings.batchSizes.flatMap((batchSize) =>
-    settings.contestants.map((contestant) => ({ contestant, batchSize, results: [] })),
-  );
-  for (let repetition = 1; repetition <= settings.repetitions; repetition += 1) {
-    for (const row of rows) {
-      const result = await saturateOnce(world, row);
-      row.results.push(result);
-    }
-  }
-  return rows;
-}
-
-async function saturateOnce(world: World, row: Row): Promise<LoadResult> {
-  const { settings, senders, files } = world;
-  const { contestant, batchSize } = row;
-  const server = await contestant.start(senders);
-  try {
-    const result = await runLoad({
-      server,
-      file: fileOf(files, contestant.kind),
-      countMax: Number.MAX_SAFE_INTEGER,
-      laneCount: batchSize === 1 ? settings.laneCount : settings.batchLaneCount,
-      batchSize,
-      pace: { type: "closed", outstandingMax: settings.outstandingMax },
-      seconds: settings.seconds,
-      warmupSeconds: settings.warmupSeconds,
-      nice: 0,
-      withLatency: false,
-    });
-    const proof = await proveWork(server, senders, {
-      kind: contestant.kind,
-      accepted: result.report.accepted,
-      committed: result.committed,
-    });
-    console.log(`${nameOf(row)}: ${sentence(result)}; ${proof}`);
-    return result;
-  } finally {
-    await server.stop();
-  }
-}
-
-function nameOf({ contestant, batchSize }: Row): string {
-  return `${contestant.name}, ${batchSize === 1 ? "single" : `batch ${batchSize}`}`;
-}
-
-function sentence(result: LoadResult): string {
-  const refused = Object.entries({ ...result.report.pressure, ...result.report.refused });
-  const answers = refused.map(([reason, count]) => `, ${count} × ${reason}`).join("");
-  const { perSecond, cpuUs, windowMs, blockCount } = result;
-  const seconds = (windowMs / 1_000).toFixed(1);
-  const cost = `${cpuUs.toFixed(0)} µs over ${seconds} s`;
-  return `${perSecond.toFixed(0)}/s, ${cost}, ${blockCount} blocks${answers}`;
-}
-
-function medianOf(row: Row, figure: (result: LoadResult) => number): number {
-  return median(row.results.map(figure));
-}
-
-function rangeOf(row: Row, figure: (result: LoadResult) => number): string {
-  const values = row.results.map(figure);
-  return `${Math.min(...values).toFixed(0)}-${Math.max(...values).toFixed(0)}`;
-}
-
-/** Ratios to the last contestant, anvil, with the same batch size: first what a reader wants to know. */
-function printRates(rows: readonly Row[]): void {
-  printTable(
-    [
-      "system",
-      "rate/peer",
-      "cpu/peer",
-      "tx/s",
-      "range",
-      "cpu µs/tx",
-      "range",
-      "client µs/tx",
-      "peak MiB",
-      "class",
-    ],
-    rows.map((row) => {
-      const peer = rows.findLast(({ batchSize }) => batchSize === row.batchSize);
-      const ratio = (figure: (result: LoadResult) => number): string =>
-        peer === undefined ? "" : (medianOf(row, figure) / medianOf(peer, figure)).toFixed(2);
-      return [
-        nameOf(row),
-        ratio((result) => result.perSecond),
-        ratio((result) => result.cpuUs),
-        medianOf(row, (result) => result.perSecond).toFixed(0),
-        rangeOf(row, (result) => result.perSecond),
-        medianOf(row, (result) => result.cpuUs).toFixed(0),
-        rangeOf(row, (result) => result.cpuUs),
-        medianOf(row, (result) => result.generatorCpuUs).toFixed(0),
-        (Math.max(...row.results.map((result) => result.residentBytesPeak)) / 2 ** 20).toFixed(0),
-        row.contestant.classes,
-      ];
-    }),
-  );
-}
-
-/** Where our node's time goes, by its own clock. */
-function printStages(rows: readonly Row[]): void {
-  const staged = rows.filter(({ results }) => results.some(({ stageUs }) => stageUs.size > 0));
-  const stages = [
-    ...new Set(
-      staged.flatMap(({ results }) => results.flatMap(({ stageUs }) => [...stageUs.keys()])),
-    ),
-  ];
-  if (stages.length === 0) return;
-  console.log("\nelapsed µs/tx by stage (recover, store and consensus include waiting)");
-  printTable(
-    ["system", ...stages],
-    staged.map((row) => [
-      nameOf(row),
-      ...stages.map((stage) => medianOf(row, ({ stageUs }) => stageUs.get(stage) ?? 0).toFixed(1)),
-    ]),
-  );
 }
 
 /** Parts of its own saturation at which a system's latency is measured. */

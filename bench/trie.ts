@@ -24,13 +24,23 @@ import { calibrate, median, printCalibration, printTable, processUsage } from ".
  * them, as an executor does; that is a column of its own. Archives keep every height; ours prunes
  * to the newest four, the peer to the newest one. Each is compared with the peer that does as much.
  *
- *   npm run bench -- trie [--accounts 1000000] [--updates 4000] [--blocks 20]
+ *   npm run bench -- trie [--accounts 1000000] [--updates 4000] [--blocks 20] [--rounds 2]
+ *     [--kinds uniform,zipf] [--sides peerArchive,archive,peerPruning,pruning] [--state FOLDER]
+ *
+ * The state is built anew, or kept in the folder of `--state` for the next run, which then needs
+ * only minutes for a kind and two sides. A ratio needs the peer's side in the same run.
  */
 
 type Settings = { readonly accounts: number; readonly updates: number; readonly blocks: number };
 
+/** What of the whole is run. */
+type Part = {
+  readonly kinds: readonly Kind[];
+  readonly sides: readonly Side[];
+  readonly rounds: number;
+};
+
 const peerTag = 0x70;
-const rounds = 2;
 const loadPerBlock = 20_000;
 const cacheBytes = 512 * 1024 * 1024;
 
@@ -272,9 +282,14 @@ type Kind = "uniform" | "zipf";
 
 const sides: readonly Side[] = ["peerArchive", "archive", "peerPruning", "pruning"];
 
-function isSide(text: string): text is Side {
-  return (sides as readonly string[]).includes(text);
-}
+const kinds: readonly Kind[] = ["uniform", "zipf"];
+
+const names: Readonly<Record<Side, string>> = {
+  peerArchive: "@ethereumjs/mpt",
+  archive: "ours",
+  peerPruning: "@ethereumjs/mpt, pruning",
+  pruning: "ours, pruning",
+};
 
 type Result = { readonly costs: readonly Cost[]; readonly root: string };
 
@@ -322,12 +337,12 @@ function runChild(folder: string, flags: readonly string[], settings: Settings):
   }
 }
 
-/** Alternates the sides, each `rounds` times, and checks that all come to the same root. */
-function compare(folder: string, kind: Kind, settings: Settings): void {
-  const costs = new Map<Side, Cost[]>(sides.map((side) => [side, []]));
+/** Alternates the sides, each so many rounds, and checks that all come to the same root. */
+function compare(folder: string, kind: Kind, settings: Settings, part: Part): void {
+  const costs = new Map<Side, Cost[]>(part.sides.map((side) => [side, []]));
   const roots = new Set<string>();
-  for (let round = 0; round < rounds; round += 1) {
-    for (const side of sides) {
+  for (let round = 0; round < part.rounds; round += 1) {
+    for (const side of part.sides) {
       const text = runChild(folder, ["--side", side, "--kind", kind], settings);
       const result = JSON.parse(text) as Result;
       costs.get(side)?.push(...result.costs);
@@ -335,17 +350,13 @@ function compare(folder: string, kind: Kind, settings: Settings): void {
     }
   }
   if (roots.size !== 1) throw new Error("the roots differ");
-  const of = (side: Side): Cost[] => costs.get(side) ?? [];
-  const usOf = (side: Side): number => median(of(side).map((cost) => cost.cpuUs / cost.updates));
-  printTable(
-    [kind, ...head.slice(1)],
-    [
-      row("@ethereumjs/mpt", of("peerArchive"), usOf("peerArchive")),
-      row("ours", of("archive"), usOf("peerArchive")),
-      row("@ethereumjs/mpt, pruning", of("peerPruning"), usOf("peerPruning")),
-      row("ours, pruning", of("pruning"), usOf("peerPruning")),
-    ],
-  );
+  const usOf = (side: Side): number =>
+    median((costs.get(side) ?? []).map((cost) => cost.cpuUs / cost.updates));
+  const rows = part.sides.map((side) => {
+    const peer = side === "pruning" || side === "peerPruning" ? "peerPruning" : "peerArchive";
+    return row(names[side], costs.get(side) ?? [], usOf(peer));
+  });
+  printTable([kind, ...head.slice(1)], rows);
 }
 
 /** Memory of this process that is not a mapped file. */
@@ -389,6 +400,12 @@ function numberFlag(flags: readonly string[], name: string, otherwise: number): 
   return at < 0 ? otherwise : Number(flags[at + 1]);
 }
 
+/** Those named in a comma-separated flag, or all. */
+function chosen<T extends string>(flags: readonly string[], name: string, all: readonly T[]): T[] {
+  const text = textFlag(flags, name);
+  return all.filter((item) => text === "" || text.split(",").includes(item));
+}
+
 /** Runs the benchmark; with `--folder` one part of it, which is how it starts itself. */
 export async function run(flags: readonly string[]): Promise<void> {
   const settings = {
@@ -397,29 +414,42 @@ export async function run(flags: readonly string[]): Promise<void> {
     blocks: numberFlag(flags, "blocks", 20),
   };
   const folder = textFlag(flags, "folder");
-  const side = textFlag(flags, "side");
-  if (folder !== "" && isSide(side)) {
-    const kind = textFlag(flags, "kind") === "zipf" ? "zipf" : "uniform";
+  const [side] = chosen(flags, "side", sides);
+  const [kind] = chosen(flags, "kind", kinds);
+  if (folder === "") await runAll(flags, settings);
+  else if (textFlag(flags, "side") === "") await readAll(folder, settings.accounts);
+  else if (side !== undefined && kind !== undefined) {
     await measureSide(folder, side, kind, settings);
-  } else if (folder !== "") await readAll(folder, settings.accounts);
-  else await runAll(settings);
+  }
 }
 
-async function runAll(settings: Settings): Promise<void> {
+/** Builds the state in an empty folder; one that was built before is taken as it is. */
+async function makeState(folder: string, accounts: number): Promise<void> {
+  const keyValue = await openLevel(folder);
+  const { newest } = await openStateTree(keyValue, { retention: { type: "archive" } });
+  if (newest === null) {
+    const buildUs = await cpuOf(() => buildState(keyValue, accounts));
+    console.log(`built ${accounts} accounts: ${(buildUs / accounts).toFixed(1)} CPU µs each`);
+  }
+  await keyValue.close();
+}
+
+async function runAll(flags: readonly string[], settings: Settings): Promise<void> {
   const before = calibrate();
   printCalibration("before", before);
-  const folder = mkdtempSync(join(tmpdir(), "ledger-bench-trie-"));
+  const kept = textFlag(flags, "state");
+  const folder = kept === "" ? mkdtempSync(join(tmpdir(), "ledger-bench-trie-")) : kept;
+  const part = {
+    kinds: chosen(flags, "kinds", kinds),
+    sides: chosen(flags, "sides", sides),
+    rounds: numberFlag(flags, "rounds", 2),
+  };
   try {
-    const keyValue = await openLevel(folder);
-    const buildUs = await cpuOf(() => buildState(keyValue, settings.accounts));
-    const eachUs = (buildUs / settings.accounts).toFixed(1);
-    console.log(`built ${settings.accounts} accounts: ${eachUs} CPU µs each`);
-    await keyValue.close();
-    console.log(runChild(folder, [], settings));
-    compare(folder, "uniform", settings);
-    compare(folder, "zipf", settings);
+    await makeState(folder, settings.accounts);
+    if (part.sides.length === sides.length) console.log(runChild(folder, [], settings));
+    for (const kind of part.kinds) compare(folder, kind, settings, part);
   } finally {
-    rmSync(folder, { recursive: true });
+    if (kept === "") rmSync(folder, { recursive: true });
   }
   printCalibration("after", calibrate(), before);
 }

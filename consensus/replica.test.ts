@@ -53,7 +53,8 @@ function createReplica(
   };
   const replica = new Replica(options, epoch);
   const record = emptySafetyRecord(epoch);
-  const point = { epoch, committed: root, blocks: [], certificates: [], record, ...start };
+  const none = { blocks: [], certificates: [], doubtUntilMs: 0 };
+  const point = { epoch, committed: root, ...none, record, ...start };
   return { replica, committee, started: replica.step({ type: "started", point }) };
 }
 
@@ -130,7 +131,8 @@ describe("one validator alone", () => {
         aggregate: stubAggregate,
       };
       const record = emptySafetyRecord(epoch);
-      const point = { epoch, committed: root, blocks: [], certificates: [], record };
+      const none = { blocks: [], certificates: [], doubtUntilMs: 0 };
+      const point = { epoch, committed: root, ...none, record };
       return new Replica(options, epoch).step({ type: "started", point });
     };
     expect(only(started(0), "buildProposal")).toHaveLength(1);

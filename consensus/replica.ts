@@ -170,11 +170,10 @@ export class Replica {
     for (let at: BlockNode | null = committed; at !== null; at = at.parent) at.state = "valid";
     this.#tree.commit(committed);
     const index = indexOfValidator(this.#epoch.committee, this.#options.self);
-    const held = point.blocks.map((block) => block.parentCertificate);
-    const certificates = [...held, ...point.certificates];
-    this.#voter.restore(this.#epoch, index, point.record);
+    const held = point.blocks.map(({ parentCertificate }) => parentCertificate);
+    this.#voter.restore(this.#epoch, index, point);
     this.#startTimer();
-    for (const certificate of certificates) this.#onCertificate(certificate);
+    for (const each of [...held, ...point.certificates]) this.#onCertificate(each);
     const { record } = this.#voter;
     this.#onCertificate(record.highCertificate);
     for (const { timeoutCertificate } of point.blocks)
@@ -187,6 +186,7 @@ export class Replica {
     assert(epoch.epoch === this.#epoch.epoch + 1, "epochs follow one another");
     assert(epoch.root === this.#tree.committed.hash, "an epoch starts at a committed block");
     const { rules, aggregate, hash, timing, self } = this.#options;
+    const { timestampMs } = this.#tree.committed;
     this.#previousEpoch = this.#epoch;
     this.#epoch = epoch;
     this.#tree = new BlockTree(epoch, hash);
@@ -202,7 +202,7 @@ export class Replica {
     this.#askedView = 0;
     this.#effects.push({ type: "startEpoch", epoch });
     const index = indexOfValidator(epoch.committee, self);
-    this.#effects.push(...this.#voter.startEpoch(epoch, index));
+    this.#effects.push(...this.#voter.startEpoch(epoch, index, timestampMs));
     this.#startTimer();
     this.#onCertificate(this.#voter.record.highCertificate);
     this.#onTimeoutCertificate(this.#voter.record.timeout?.entryCertificate ?? null);

@@ -256,8 +256,13 @@ export type StartPoint = {
   readonly blocks: readonly BlockSummary[];
   /** The newest commit proof's certificate, and others known beyond the blocks; may be empty. */
   readonly certificates: readonly Certificate[];
-  /** `null`: no trustworthy safety file, so the key stays silent until the next epoch. */
+  /** `null`: no trustworthy safety file, so the key stays silent in this epoch. */
   readonly record: SafetyRecord | null;
+  /**
+   * In an epoch whose root has a later timestamp than this nothing was signed before the key's
+   * record came into doubt: where the record cannot be trusted, the key speaks again only there.
+   */
+  readonly doubtUntilMs: number;
 };
 
 /**

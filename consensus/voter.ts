@@ -7,6 +7,7 @@ import type {
   EpochInfo,
   ProposalStatement,
   SafetyRecord,
+  StartPoint,
   TimeoutCertificate,
 } from "./types.ts";
 import type { Testimony } from "./witness.ts";
@@ -21,6 +22,10 @@ export class Voter {
   /** Index in the epoch's committee; `null` for one who only follows. */
   #index: number | null = null;
   #isSilent = true;
+  /** Whether the record may not hold all that this key signed. */
+  #isDoubted = false;
+  /** An epoch with a later root is beyond doubt: its root was made after whatever was lost. */
+  #doubtUntilMs = 0;
   /** A record of a later epoch than the chain has reached: silent until then. */
   #laterRecord: SafetyRecord | null = null;
 
@@ -46,8 +51,14 @@ export class Voter {
    * Takes up a record that was read back, or stays silent for this epoch if that is not to be
    * trusted. Certificates that are known are to be heard before anything is signed.
    */
-  restore(epoch: EpochInfo, index: number | null, record: SafetyRecord | null): void {
+  restore(
+    epoch: EpochInfo,
+    index: number | null,
+    { record, doubtUntilMs }: Pick<StartPoint, "record" | "doubtUntilMs">,
+  ): void {
     this.#index = index;
+    this.#isDoubted = record === null;
+    this.#doubtUntilMs = doubtUntilMs;
     this.#isSilent = record === null || record.epoch > epoch.epoch;
     this.#laterRecord = record !== null && record.epoch > epoch.epoch ? record : null;
     const isCurrent = record !== null && record.epoch === epoch.epoch;
@@ -57,22 +68,27 @@ export class Voter {
   /**
    * Listens for its own key: a statement that the record does not know of was signed by another
    * process, or by this one before its data was put back to an old copy. Either way the record does
-   * not say any more what was promised, so the key is silent until the next epoch.
+   * not say any more what was promised, so the key is silent until an epoch beyond doubt.
    */
   hear(testimony: Testimony): Effect[] {
     if (this.#index === null || this.#isSilent) return [];
     const foreign = this.#rules.foreignIn(testimony, this.#index, this.#record);
     if (foreign === null) return [];
     this.#isSilent = true;
+    this.#isDoubted = true;
     const reason = `${foreign} by this key, and its record ends at view ${this.#record.votedView}`;
     return [{ type: "fallSilent", reason }];
   }
 
-  /** Starts afresh: locks do not cross epochs. */
-  startEpoch(epoch: EpochInfo, index: number | null): Effect[] {
+  /**
+   * Starts afresh, as locks do not cross epochs; a doubted key only where the epoch's root is later
+   * than whatever it may have signed. `rootMs` is that block's timestamp.
+   */
+  startEpoch(epoch: EpochInfo, index: number | null, rootMs: number): Effect[] {
     const later = this.#laterRecord;
     this.#index = index;
-    this.#isSilent = later !== null && later.epoch > epoch.epoch;
+    this.#isDoubted = this.#isDoubted && rootMs <= this.#doubtUntilMs;
+    this.#isSilent = this.#isDoubted || (later !== null && later.epoch > epoch.epoch);
     const isReached = later !== null && later.epoch === epoch.epoch;
     this.#record = isReached ? later : emptySafetyRecord(epoch);
     if (!this.#isSilent) this.#laterRecord = null;

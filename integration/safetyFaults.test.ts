@@ -21,13 +21,16 @@ import {
 
 let folder = "";
 let safety = "";
+/** What the machine remembers of the node: taking it away is what starting the machine anew does. */
+let witness = "";
 /** The safety file when the node had run for the first time, and when it stopped for the last. */
 let older: Uint8Array = new Uint8Array(0);
 let newest: Uint8Array = new Uint8Array(0);
 let height = 0;
 
 function argv(...flags: string[]): string[] {
-  return ["devnet", `--data=${folder}`, "--eth-port=0", "--log-format=json", ...flags];
+  const named = [`--data=${folder}`, `--set=data.witness=${witness}`];
+  return ["devnet", ...named, "--eth-port=0", "--log-format=json", ...flags];
 }
 
 /** Gives what the node logged. */
@@ -49,6 +52,7 @@ async function headHeight(): Promise<number> {
 beforeAll(async () => {
   folder = join(temporaryFolder(), "node");
   safety = join(folder, "data", "safety");
+  witness = join(folder, "witness");
   await startAndStop();
   older = new Uint8Array(readFileSync(safety));
   await startAndStop();
@@ -57,6 +61,7 @@ beforeAll(async () => {
 });
 afterEach(() => {
   writeFileSync(safety, newest);
+  rmSync(witness, { recursive: true, force: true });
 });
 afterAll(cleanUp);
 
@@ -105,6 +110,14 @@ describe("D6 a key without its record of votes", () => {
     newest = new Uint8Array(readFileSync(safety));
     height = await headHeight();
   });
+});
+
+test("D7 a safety file from a backup is older than what this machine wrote", async () => {
+  expect(await startAndStop()).not.toContain("safety file");
+  newest = new Uint8Array(readFileSync(safety));
+  height = await headHeight();
+  writeFileSync(safety, older);
+  expect(await expectSilent()).toMatch(/is an old copy: this machine has written a newer one/);
 });
 
 test("D7 a safety file from a backup is older than the chain: the key is silent", async () => {

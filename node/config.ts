@@ -26,7 +26,13 @@ const schema = z.strictObject({
       hash: z.string().default(""),
     })
     .prefault({}),
-  data: z.strictObject({ path: z.string().default("data") }).prefault({}),
+  data: z
+    .strictObject({
+      path: z.string().default("data"),
+      /** Where the machine remembers safety files until it ends; empty: in its shared memory. */
+      witness: z.string().default(""),
+    })
+    .prefault({}),
   rpc: z
     .strictObject({
       enabled: z.boolean().default(true),
@@ -71,6 +77,11 @@ const schema = z.strictObject({
        * one. Refused where the committee has other members.
        */
       soleValidator: z.boolean().default(false),
+      /**
+       * The operator's word that neither data folder nor machine was put back to an older state
+       * since this node's key signed last: it speaks without waiting for others to confirm that.
+       */
+      trustSafetyFile: z.boolean().default(false),
     })
     .prefault({}),
   storage: z

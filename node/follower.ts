@@ -96,7 +96,12 @@ export class Follower {
     void this.#ask();
   }
 
-  async #join(): Promise<void> {
+  /** Leaves consensus, prepares, and begins it again where the chain then is. */
+  async beginAgain(prepare: () => Promise<void>): Promise<void> {
+    if (this.#parts.engine().isRunning) await this.#join(prepare);
+  }
+
+  async #join(prepare: () => Promise<void> = () => Promise.resolve()): Promise<void> {
     const { engine, begin, isSole, onFailure } = this.#parts;
     if (this.#joining !== null || this.#isStopped) return;
     const askHeight = (peer: PeerId): Promise<number | null> => this.#askHeight(peer);
@@ -107,7 +112,9 @@ export class Follower {
       await joining.run(isSole());
       this.#joining = null;
       this.#joinedAtMs = performance.now();
-      if (!this.#isStopped) await begin();
+      if (this.#isStopped) return;
+      await prepare();
+      await begin();
     } catch (error) {
       onFailure(error);
     }

@@ -45,7 +45,7 @@ function recordingWorld(log: string[], failing: string | null): World {
     buildProposal: () => act("buildProposal"),
     executeBlock: () => act("executeBlock"),
     reviewBlock: () => act("reviewBlock"),
-    fallSilent: () => act("fallSilent"),
+    fallSilent: () => Promise.resolve(act("fallSilent")),
     commit: () => actLater("commit"),
     startEpoch: () => actLater("startEpoch"),
     fetchBlock: () => act("fetchBlock"),

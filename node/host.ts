@@ -40,7 +40,7 @@ export interface World {
   fetchBlock(block: Digest): void;
   sendEpochProof(epoch: number, to: Address | null): void;
   report(evidence: Evidence): void;
-  fallSilent(reason: string): void;
+  fallSilent(reason: string): Promise<void>;
   alarm(reason: string): void;
 }
 
@@ -172,7 +172,7 @@ export class Host {
       case "report":
         return done(() => this.#world.report(effect.evidence));
       case "fallSilent":
-        return done(() => this.#world.fallSilent(effect.reason));
+        return this.#world.fallSilent(effect.reason);
       case "alarm":
         return done(() => this.#world.alarm(effect.reason));
       default:

@@ -167,6 +167,19 @@ export const standingCodec: Codec<Standing> = {
     }),
 };
 
+/** How far a key has signed, by its own record: its newest epoch, and the last view in that. */
+export type Signed = { readonly epoch: number; readonly view: number };
+
+/** `[epoch, view]`. */
+export const signedCodec: Codec<Signed> = {
+  encode: ({ epoch, view }) => encodeRlp([rlpNumber(epoch), rlpNumber(view)]),
+  decode: (bytes) =>
+    decodeWith(bytes, "signed", (reader, item) => {
+      const fields = reader.list(item, 2);
+      return { epoch: reader.number(fields[0]), view: reader.number(fields[1]) };
+    }),
+};
+
 /** Nothing: a question that needs no words. */
 export const emptyCodec: Codec<null> = {
   encode: () => emptyBytes,

@@ -193,7 +193,8 @@ async function beginConsensus(
   const { engine, signer, store, chain } = parts;
   await signer.open();
   const record = signer.recordAt(chain.epoch);
-  engine.start(startPoint({ store, chain, record }), signer.signing);
+  const { doubtUntilMs } = signer;
+  engine.start(startPoint({ store, chain, record, doubtUntilMs }), signer.signing);
 }
 
 type Opened = {
@@ -277,9 +278,13 @@ async function assemble(options: AssembleOptions): Promise<Opened> {
       onFailure: failed,
     },
   });
-  const signer = new Signer({ ...options, allowMissing: options.allowMissingSafetyFile });
+  const signer = new Signer({
+    ...options,
+    allowMissing: options.allowMissingSafetyFile,
+    nowMs: () => Date.now(),
+  });
   const begin = (): Promise<void> => beginConsensus({ engine, signer, store, chain });
-  peering?.attach({ engine, begin, onCommitted: committed });
+  peering?.attach({ engine, signer, begin, onCommitted: committed });
   // With others the chain is followed first: what may be signed depends on how far it is.
   if (peering === null) await signer.open();
   const { api, announce } = createApi({

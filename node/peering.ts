@@ -16,6 +16,8 @@ import { PeerOutbound } from "./outbound.ts";
 import { PeerNetwork, type PeerNetworkOptions } from "./peerNetwork.ts";
 import { Ranges } from "./ranges.ts";
 import type { Reads } from "./reads.ts";
+import { RollCall } from "./rollCall.ts";
+import type { Signer } from "./signer.ts";
 import { TransactionGossip } from "./transactionGossip.ts";
 import type { TransactionPool } from "./transactionPool.ts";
 import { Verifier } from "./verifier.ts";
@@ -44,6 +46,7 @@ export type PeeringOptions = Omit<PeerNetworkOptions, "runtime"> & {
 /** The node that the network is tied to. */
 export type NodeBehind = {
   readonly engine: Engine;
+  readonly signer: Signer;
   /** Begins consensus where the chain is. */
   readonly begin: () => Promise<void>;
   /** Blocks were committed by following the chain, without consensus. */
@@ -59,6 +62,7 @@ export class Peering {
   readonly #verifier: Verifier;
   readonly #transactions: TransactionGossip;
   readonly #follower: Follower;
+  readonly #rollCall: RollCall;
   #inbound: Inbound | null = null;
   #node: NodeBehind | null = null;
 
@@ -114,6 +118,15 @@ export class Peering {
       },
       onFailure: options.onFailure,
     });
+    this.#rollCall = new RollCall({
+      network,
+      validators,
+      chain,
+      self: keys?.blsPublicKey ?? null,
+      signer: () => this.#behind().signer,
+      beginAgain: (prepare) => this.#follower.beginAgain(prepare),
+      log,
+    });
     network.watch({ joined: (peer) => void this.#transactions.onJoined(peer) });
   }
 
@@ -147,9 +160,11 @@ export class Peering {
   async start(): Promise<void> {
     await this.peers.start();
     this.#follower.start();
+    this.#rollCall.start();
   }
 
   async stop(): Promise<void> {
+    this.#rollCall.stop();
     await this.#follower.stop();
     this.#transactions.stop();
     await this.peers.stop();

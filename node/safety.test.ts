@@ -1,4 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -14,6 +22,8 @@ import {
   openSafety,
   type OpenedSafety,
   type SafetyOptions,
+  type SafetySettings,
+  type Silence,
   type SafetyView,
 } from "./safety.ts";
 
@@ -26,6 +36,7 @@ const keys = createValidatorKeys();
 const other = createValidatorKeys();
 const genesis = { hash: keccakDigest(Uint8Array.of(1)) };
 const block = keccakDigest(Uint8Array.of(2));
+const nowMs = 1_700_000_000_000;
 
 function epochOf(members: readonly (typeof keys)[], epoch = 4): EpochInfo {
   const validators = members.map(({ address, blsPublicKey }) => ({
@@ -75,17 +86,20 @@ function votedIn(votedView: number): SafetyRecord {
 
 describe("safety file of a node", () => {
   let folder = "";
+  let witnesses = "";
   let logged: string[] = [];
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "ledger-safety-"));
+    witnesses = mkdtempSync(join(tmpdir(), "ledger-witness-"));
     logged = [];
   });
   afterEach(() => {
     rmSync(folder, { recursive: true });
+    rmSync(witnesses, { recursive: true });
   });
 
   function open(
-    options: Partial<SafetyOptions> & { readonly soleValidator?: boolean } = {},
+    options: Partial<SafetyOptions> & Partial<SafetySettings["consensus"]> = {},
   ): Promise<OpenedSafety> {
     const note = (message: string): void => void logged.push(message);
     const log = {
@@ -103,19 +117,22 @@ describe("safety file of a node", () => {
       epoch: sole,
       log: { ...log, child: () => given.log },
       allowMissing: false,
+      nowMs: () => nowMs,
       ...options,
     };
-    const consensus = { soleValidator: options.soleValidator ?? false };
-    return openSafety({ dataFolder: folder, consensus }, given);
+    const { soleValidator = false, trustSafetyFile = false } = options;
+    const consensus = { soleValidator, trustSafetyFile, clockDriftMsMax: 10_000 };
+    return openSafety({ dataFolder: folder, data: { witness: witnesses }, consensus }, given);
+  }
+
+  function create(isPortable = false): Promise<void> {
+    const subject = { genesis: genesis.hash, publicKey: keys.blsPublicKey };
+    return createSafetyFile(folder, { ...subject, isPortable }, witnesses);
   }
 
   /** Makes the file of a new key and writes a vote into it. */
   async function writeVote(votedView: number): Promise<void> {
-    await createSafetyFile(folder, {
-      genesis: genesis.hash,
-      publicKey: keys.blsPublicKey,
-      isPortable: false,
-    });
+    await create();
     const safety = await open();
     await safety.append(encodeSafetyRecord(votedIn(votedView)));
     await safety.close();
@@ -128,11 +145,7 @@ describe("safety file of a node", () => {
   }
 
   test("comes with a new key, and gives back what was promised", async () => {
-    await createSafetyFile(folder, {
-      genesis: genesis.hash,
-      publicKey: keys.blsPublicKey,
-      isPortable: false,
-    });
+    await create();
     expect(await recordOf({})).toEqual(emptySafetyRecord(sole));
     rmSync(folder, { recursive: true });
     await writeVote(7);
@@ -144,7 +157,9 @@ describe("safety file of a node", () => {
     expect(await recordOf({ epoch: pair })).toBeNull();
     expect(await recordOf({ epoch: pair })).toBeNull();
     expect(logged.join("\n")).toMatch(/there is no safety file[^]*earlier start/);
-    expect(await recordOf({ epoch: epochOf([keys, other], 5) })).not.toBeNull();
+    // Which epoch is late enough is not for the file to say, but it keeps the time of the first.
+    const later = await silenceOf({ epoch: epochOf([keys, other], 5), nowMs: () => nowMs + 1 });
+    expect(later).toEqual({ untilMs: nowMs + 20_000, candidate: null });
   });
 
   test("D6: one of another key, chain or folder is not trusted", async () => {
@@ -161,6 +176,95 @@ describe("safety file of a node", () => {
     const store = view({ hasBlock: true, proofView: 8 });
     expect(await recordOf({ store })).toBeNull();
     expect(logged).toEqual([expect.stringMatching(/old copy: it ends at view 7.* view 8/)]);
+  });
+
+  async function silenceOf(options: Parameters<typeof open>[0]): Promise<Silence | null> {
+    const safety = await open(options);
+    await safety.close();
+    return safety.silence;
+  }
+
+  const path = (): string => join(folder, "safety");
+  const store = view({ hasBlock: true });
+
+  test("D7: a whole folder that was put back is known by what the machine remembers", async () => {
+    await writeVote(7);
+    copyFileSync(path(), `${path()}.backup`);
+    const safety = await open({ epoch: pair, store });
+    await safety.append(encodeSafetyRecord(votedIn(8)));
+    await safety.close();
+    copyFileSync(`${path()}.backup`, path());
+    const silence = { untilMs: nowMs + 20_000, candidate: null };
+    expect(await silenceOf({ epoch: pair, store })).toEqual(silence);
+    expect(await silenceOf({ epoch: pair, store, nowMs: () => nowMs + 9 })).toEqual(silence);
+    expect(logged[0]).toMatch(/old copy: this machine has written a newer one: this key signs/);
+    // The silence itself may come back from a copy, too.
+    copyFileSync(path(), `${path()}.backup`);
+    const spoken = await open({ epoch: pair, store });
+    await spoken.append(encodeSafetyRecord(votedIn(9)));
+    await spoken.close();
+    copyFileSync(`${path()}.backup`, path());
+    const again = await silenceOf({ epoch: pair, store, nowMs: () => nowMs + 9 });
+    expect(again).toEqual({ untilMs: nowMs + 20_009, candidate: null });
+  });
+
+  test("D7: after the machine started others must confirm the record, over restarts", async () => {
+    await writeVote(7);
+    forgetWitness();
+    const silence = { untilMs: nowMs + 20_000, candidate: votedIn(7) };
+    expect(await silenceOf({ epoch: pair, store })).toEqual(silence);
+    expect(logged[0]).toMatch(/was started since .*older state: .*or until the other validators/);
+    expect(await silenceOf({ epoch: pair, store, nowMs: () => nowMs + 9 })).toEqual(silence);
+    const confirmed = await open({ epoch: pair, store });
+    await confirmed.append(encodeSafetyRecord(votedIn(7)));
+    await confirmed.close();
+    expect(await recordOf({ epoch: pair, store })).toEqual(votedIn(7));
+  });
+
+  test("D7: a machine's start is no matter where nobody else votes, or by one's word", async () => {
+    await writeVote(7);
+    forgetWitness();
+    expect(await recordOf({ store })).toEqual(votedIn(7));
+    forgetWitness();
+    expect(await recordOf({ epoch: pair, store, trustSafetyFile: true })).toEqual(votedIn(7));
+    expect(logged).toEqual([]);
+    removeFile();
+    expect(await recordOf({ epoch: pair, trustSafetyFile: true })).toBeNull();
+  });
+
+  test("D7: killed between the file and what the machine remembers, it votes at once", async () => {
+    await writeVote(7);
+    const name = readdirSync(witnesses)[0] ?? "";
+    const witness = readFileSync(join(witnesses, name));
+    const safety = await open({ epoch: pair, store });
+    await safety.append(encodeSafetyRecord(votedIn(8)));
+    await safety.close();
+    writeFileSync(join(witnesses, name), witness);
+    expect(await recordOf({ epoch: pair, store })).toEqual(votedIn(8));
+    expect(logged).toEqual([]);
+  });
+
+  test("D7: a testnet's first record may have been used by another copy of it", async () => {
+    await create(true);
+    const first = epochOf([keys, other], 0);
+    expect(await silenceOf({ epoch: first })).toEqual({
+      untilMs: nowMs + 20_000,
+      candidate: emptySafetyRecord(first),
+    });
+    expect(await recordOf({ epoch: first })).toBeNull();
+    rmSync(path());
+    await create(true);
+    expect(await silenceOf({ epoch: pair })).toMatchObject({ candidate: null });
+    expect(logged.at(-1)).toMatch(/of a start long ago/);
+  });
+
+  test("D7: a key that heard of its own unknown votes is silent over restarts", async () => {
+    await writeVote(7);
+    const safety = await open({ epoch: pair, store });
+    await safety.fallSilent({ untilMs: nowMs + 5, candidate: null });
+    await safety.close();
+    const silence = { untilMs: nowMs + 5, candidate: null };
+    expect(await silenceOf({ epoch: pair, store })).toEqual(silence);
   });
 
   test("one that is as new as the chain is trusted", async () => {
@@ -199,5 +303,11 @@ describe("safety file of a node", () => {
 
   function removeFile(): void {
     rmSync(join(folder, "safety"), { force: true });
+  }
+
+  /** What starting the machine anew does. */
+  function forgetWitness(): void {
+    rmSync(witnesses, { recursive: true });
+    mkdirSync(witnesses, { mode: 0o700 });
   }
 });

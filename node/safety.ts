@@ -25,27 +25,32 @@ import type { Config } from "./config.ts";
 import type { GenesisNames } from "./genesis.ts";
 import type { ValidatorKeys } from "./keys.ts";
 import type { Log } from "./log.ts";
+import { SafetyWitness, sessionSize, witnessFolder } from "./safetyWitness.ts";
 import type { SafetyRecords } from "./world.ts";
 
 /*
  * Which safety file may be trusted: one that was written for this key, this chain and this very
- * data
- * folder. A copy on another machine, or one that came back from a backup, may not know of votes
- * that
- * were sent after it was made, so its key stays silent until the next epoch (DESIGN 5).
+ * data folder, and that is as new as what the machine remembers since it was started
+ * (node/safetyWitness.ts). Any other may not know of votes that were sent after it was made, so its
+ * key is silent (docs/adr/017). What a record says in the doubt is kept: a roll call of the other
+ * validators may show that it is as new as theirs (node/rollCall.ts).
  *
- * A record: [binding, safety record or empty, first epoch to sign in]. An empty one promises
- * nothing: it
- * comes with a new key, or with the silence of an old one until that epoch.
+ * A record: [binding, safety record or empty, silent until, session]. `silent until` is 0 for a
+ * record that was promised; else the key speaks only in an epoch whose root has a later timestamp,
+ * in milliseconds. An empty one with 0 comes with a new key.
  */
 
 /** Name of the file in the data folder. */
 export const safetyFileName = "safety";
 
 /** The safety file of a running validator. */
-export type OpenedSafety = SafetyRecords & {
-  /** What was last promised; `null` if nothing may be signed in this epoch. */
+export type OpenedSafety = Pick<SafetyRecords, "append"> & {
+  /** What was last promised; `null` if the key is silent. */
   readonly record: SafetyRecord | null;
+  /** `null` if the key speaks. */
+  readonly silence: Silence | null;
+  /** Makes the key silent, over restarts too. */
+  fallSilent(silence: Silence): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -78,23 +83,35 @@ function portableOf({ genesis, publicKey }: SafetySubject): Uint8Array {
   return keccak256(concatBytes(textToBytes("ledger.safety.new.1"), hexToBytes(genesis), publicKey));
 }
 
-function encodeBound(binding: Uint8Array, record: Uint8Array, firstEpoch = 0): Uint8Array {
-  return encodeRlp([binding, record, rlpNumber(firstEpoch)]);
+/** Where the file says when the key speaks, and in which run of records it stands. */
+type Standing = { readonly silentUntilMs: number; readonly session: Uint8Array };
+
+function encodeBound(
+  binding: Uint8Array,
+  record: Uint8Array,
+  { silentUntilMs, session }: Standing,
+): Uint8Array {
+  return encodeRlp([binding, record, rlpNumber(silentUntilMs), session]);
 }
 
 /**
  * Makes the file with its first, empty record: only together with a new key. A portable one is
- * bound to the place where it is first opened, and is worth nothing after the network's first
- * epoch.
+ * bound to the place where it is first opened; what its copies signed is for the others to say.
  */
 export async function createSafetyFile(
   dataFolder: string,
   subject: SafetySubject & { readonly isPortable: boolean },
+  witnesses = witnessFolder(),
 ): Promise<void> {
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
-  const binding = subject.isPortable ? portableOf(subject) : bindingOf(dataFolder, subject);
-  const first = encodeBound(binding, new Uint8Array(0));
+  const { isPortable } = subject;
+  const binding = isPortable ? portableOf(subject) : bindingOf(dataFolder, subject);
+  const witness = isPortable ? null : new SafetyWitness(binding, witnesses);
+  const session = witness?.session ?? new Uint8Array(0);
+  const first = encodeBound(binding, new Uint8Array(0), { silentUntilMs: 0, session });
   await createFile(nodeFileSystem, join(dataFolder, safetyFileName), first);
+  witness?.note(0);
+  witness?.close();
 }
 
 /** What opening a safety file needs. */
@@ -105,6 +122,8 @@ export type SafetyOptions = {
   readonly epoch: EpochInfo;
   readonly log: Log;
   readonly allowMissing: boolean;
+  /** This machine's wall clock. */
+  readonly nowMs: () => number;
 };
 
 /** What the safety file needs of a header. */
@@ -123,16 +142,36 @@ export interface SafetyView {
 
 /** The settings that decide where the file is and whether it may be missing. */
 export type SafetySettings = Pick<Config, "dataFolder"> & {
-  readonly consensus: Pick<Config["consensus"], "soleValidator">;
+  readonly data: Pick<Config["data"], "witness">;
+  readonly consensus: Pick<
+    Config["consensus"],
+    "soleValidator" | "trustSafetyFile" | "clockDriftMsMax"
+  >;
 };
+
+/** Why and until when a key signs nothing. */
+export type Silence = {
+  /** Timestamp that an epoch's root must exceed for the key to speak in that epoch. */
+  readonly untilMs: number;
+  /** What the key speaks with at once if it is shown to be all that was signed; else `null`. */
+  readonly candidate: SafetyRecord | null;
+};
+
+/**
+ * An epoch whose root's timestamp exceeds this began after now: an honest voter takes a block at
+ * most `clockDriftMsMax` ahead of its clock, and honest clocks are at most so far from this one.
+ */
+export function doubtUntilMs(settings: SafetySettings, nowMs: number): number {
+  return nowMs + 2 * settings.consensus.clockDriftMsMax;
+}
 
 /** What a safety file says of this key in this epoch. */
 type Found =
   | { readonly type: "trusted"; readonly record: SafetyRecord }
-  /** The file itself says that the key is silent until this epoch. */
-  | { readonly type: "silent"; readonly firstEpoch: number }
-  /** Made with its key for this network, and never opened before. */
-  | { readonly type: "new" }
+  /** The file itself says that the key is silent. */
+  | { readonly type: "silent"; readonly silence: Silence }
+  /** Bound to this place and not known to be old: it may be all that was signed, or not. */
+  | { readonly type: "unsure"; readonly candidate: SafetyRecord; readonly why: string }
   | { readonly type: "untrusted"; readonly why: string };
 
 /** Opens the file, or makes one that promises nothing where none can be trusted. */
@@ -140,44 +179,95 @@ export async function openSafety(
   config: SafetySettings,
   options: SafetyOptions,
 ): Promise<OpenedSafety> {
-  const { genesis, keys, epoch } = options;
-  const folder = config.dataFolder;
-  const path = join(folder, safetyFileName);
-  const binding = bindingOf(folder, { genesis: genesis.hash, publicKey: keys.blsPublicKey });
+  const { genesis, keys } = options;
+  const path = join(config.dataFolder, safetyFileName);
+  const subject = { genesis: genesis.hash, publicKey: keys.blsPublicKey };
+  const binding = bindingOf(config.dataFolder, subject);
   const file = await openFile(path);
-  let record: SafetyRecord | null;
+  const { witness: witnesses } = config.data;
+  const witness = new SafetyWitness(binding, witnesses === "" ? witnessFolder() : witnesses);
+  const parts = { path, binding, witness };
   try {
-    const found = file === null ? missing : readNewest(file, binding, options);
-    if (file !== null && found.type === "trusted") {
-      checkStore(found.record, options);
-      return opened(file, binding, found.record);
-    }
-    if (found.type === "new") {
-      record = emptySafetyRecord(epoch);
-    } else {
-      record = startsAfresh(config, options) ? freshRecord(options.store, epoch) : null;
-      announce(path, { found, record }, options);
-    }
-    if (file !== null && found.type === "silent" && record === null) {
-      return opened(file, binding, null);
-    }
+    const found = file === null ? missing : readNewest(file, parts, options);
+    const opening = decide(config, found, options);
+    if (opening.record !== null) checkStore(opening.record, options);
+    announce(parts.path, opening, options);
+    if (file !== null && opening.isWritten) return opened(file, parts, opening);
+    witness.renew();
+    const { record, silence } = opening;
+    const kept = record ?? silence?.candidate ?? null;
+    const first = encodeBound(
+      binding,
+      kept === null ? new Uint8Array(0) : encodeSafetyRecord(kept),
+      {
+        silentUntilMs: silence?.untilMs ?? 0,
+        session: witness.session,
+      },
+    );
+    if (file === null) await createFile(nodeFileSystem, path, first);
+    else await file.append(first);
+    const made = file ?? (await openFile(path));
+    if (made === null) throw new NodeError("E_SAFETY_FILE", `cannot open ${path}`);
+    witness.note(made.newestNumber);
+    return opened(made, parts, opening);
   } catch (error) {
     await file?.close();
+    witness.close();
     throw error;
   }
-  await file?.close();
-  if (file !== null) await nodeFileSystem.remove(path);
-  const first =
-    record === null
-      ? encodeBound(binding, new Uint8Array(0), epoch.epoch + 1)
-      : encodeBound(binding, encodeSafetyRecord(record));
-  await createFile(nodeFileSystem, path, first);
-  const made = await openFile(path);
-  if (made === null) throw new NodeError("E_SAFETY_FILE", `cannot open ${path}`);
-  return opened(made, binding, record);
+}
+
+/** What an opened file means for the key, and why; at most one of the two is set. */
+type Opening = {
+  readonly record: SafetyRecord | null;
+  readonly silence: Silence | null;
+  /** Whether the file says so already. */
+  readonly isWritten: boolean;
+  /** What is wrong with the file; `null` if nothing is. */
+  readonly why: string | null;
+};
+
+function decide(config: SafetySettings, found: Found, options: SafetyOptions): Opening {
+  const { keys, epoch, store } = options;
+  if (found.type === "trusted") {
+    return { record: found.record, silence: null, isWritten: true, why: null };
+  }
+  const candidate =
+    found.type === "unsure"
+      ? found.candidate
+      : found.type === "silent"
+        ? found.silence.candidate
+        : null;
+  const isTaken = isSoleValidator(epoch, keys) || config.consensus.trustSafetyFile;
+  if (candidate !== null && isTaken) {
+    return { record: candidate, silence: null, isWritten: false, why: null };
+  }
+  const why =
+    found.type === "silent" ? "an earlier start found no safety file to trust" : found.why;
+  if (found.type !== "unsure" && startsAfresh(config, options)) {
+    return { record: freshRecord(store, epoch), silence: null, isWritten: false, why };
+  }
+  if (found.type === "silent") {
+    return { record: null, silence: found.silence, isWritten: true, why };
+  }
+  const untilMs = doubtUntilMs(config, options.nowMs());
+  return { record: null, silence: { untilMs, candidate }, isWritten: false, why };
 }
 
 const missing: Found = { type: "untrusted", why: "there is no safety file" };
+
+const restarted =
+  "this machine was started since the safety file was written, and may have been put back to an " +
+  "older state";
+
+/** The one doubt that is no fault: a testnet's folder that is started for the first time. */
+const newKey = "the key is new here";
+
+type Parts = {
+  readonly path: string;
+  readonly binding: Uint8Array;
+  readonly witness: SafetyWitness;
+};
 
 /** A damaged file is not replaced by itself: what it promised is not known. */
 async function openFile(path: string): Promise<SafetyFile | null> {
@@ -195,36 +285,55 @@ async function openFile(path: string): Promise<SafetyFile | null> {
 /** What the newest record says, if the file is of this key, chain and place, and no old copy. */
 function readNewest(
   file: SafetyFile,
-  binding: Uint8Array,
+  { binding, witness }: Parts,
   { genesis, store, keys, epoch }: SafetyOptions,
 ): Found {
   const decoded = file.newest === null ? null : decodeRlp(file.newest);
-  const fields = decoded?.ok === true ? readList(decoded.value, 3) : null;
+  const fields = decoded?.ok === true ? readList(decoded.value, 4) : null;
   const found = readBytes(fields?.[0], 32);
   const bytes = readBytes(fields?.[1], safetyRecordBytesMax);
-  const firstEpoch = readNumber(fields?.[2]);
+  const untilMs = readNumber(fields?.[2]);
+  const session = readBytes(fields?.[3], sessionSize);
   const portable = portableOf({ genesis: genesis.hash, publicKey: keys.blsPublicKey });
   if (found !== null && bytes?.length === 0 && equalBytes(found, portable)) {
     const isFirst = epoch.epoch === 0 && newestOwnView(store, epoch, keys.address) === 0;
     return isFirst
-      ? { type: "new" }
+      ? { type: "unsure", candidate: emptySafetyRecord(epoch), why: newKey }
       : { type: "untrusted", why: "the safety file is that of a start long ago" };
   }
-  if (found === null || bytes === null || firstEpoch === null || !equalBytes(found, binding)) {
+  const isOurs = found !== null && equalBytes(found, binding);
+  if (!isOurs || bytes === null || untilMs === null || session === null) {
     return { type: "untrusted", why: "the safety file is of another place, key or chain" };
   }
-  if (bytes.length === 0 && epoch.epoch < firstEpoch) return { type: "silent", firstEpoch };
-  const record = bytes.length === 0 ? null : decodeSafetyRecord(bytes);
-  if (record?.ok === false)
-    throw new NodeError("E_SAFETY_FILE", `the safety file is unreadable: ${record.refusal.detail}`);
-  const read = record === null ? emptySafetyRecord(epoch) : record.value;
+  const age = witness.judge(session, file.newestNumber);
+  if (age === "older") {
+    const why = "the safety file is an old copy: this machine has written a newer one";
+    return { type: "untrusted", why };
+  }
+  if (bytes.length === 0 && untilMs > 0) {
+    return age === "newest"
+      ? { type: "silent", silence: { untilMs, candidate: null } }
+      : { type: "untrusted", why: restarted };
+  }
+  const read = readRecord(bytes, epoch);
   const votedView = read.epoch < epoch.epoch ? 0 : read.votedView;
   const ownView = newestOwnView(store, epoch, keys.address);
   if (read.epoch <= epoch.epoch && ownView > votedView) {
     const views = `it ends at view ${votedView}, and the chain holds a vote in view ${ownView}`;
     return { type: "untrusted", why: `the safety file is an old copy: ${views}` };
   }
-  return { type: "trusted", record: read };
+  if (age === "unknown") return { type: "unsure", candidate: read, why: restarted };
+  return untilMs > 0
+    ? { type: "silent", silence: { untilMs, candidate: read } }
+    : { type: "trusted", record: read };
+}
+
+function readRecord(bytes: Uint8Array, epoch: EpochInfo): SafetyRecord {
+  if (bytes.length === 0) return emptySafetyRecord(epoch);
+  const record = decodeSafetyRecord(bytes);
+  if (record.ok) return record.value;
+  const { detail } = record.refusal;
+  throw new NodeError("E_SAFETY_FILE", `the safety file is unreadable: ${detail}`);
 }
 
 /** The newest view in which a stored certificate of the epoch holds this key's vote; 0 for none. */
@@ -280,37 +389,52 @@ function checkStore(record: SafetyRecord, { store, epoch, keys, log }: SafetyOpt
 
 function announce(
   path: string,
-  {
-    found,
-    record,
-  }: {
-    readonly found: Exclude<Found, { readonly type: "new" }>;
-    readonly record: SafetyRecord | null;
-  },
+  { record, silence, why }: Opening,
   { epoch, keys, log }: SafetyOptions,
 ): void {
-  const why =
-    found.type === "untrusted" ? found.why : "an earlier start found no safety file to trust";
-  if (record !== null) {
+  if (why === null) return;
+  if (silence === null || record !== null) {
     log.warn(`${why}: starting afresh, as the only validator may`, { file: path });
     return;
   }
-  const firstEpoch = found.type === "silent" ? found.firstEpoch : epoch.epoch + 1;
+  const { candidate, untilMs } = silence;
+  if (why === newKey) {
+    return log.info(
+      "a new key: it signs when the other validators are known to know no vote of it",
+    );
+  }
   const standsStill = isSoleValidator(epoch, keys)
     ? ", and its network of one stands still: start once with --set=consensus.soleValidator=true"
     : "";
-  log.warn(`${why}: this key signs nothing until the next epoch${standsStill}`, {
+  const orSooner =
+    candidate === null ? "" : ", or until the other validators say that it promised nothing later";
+  log.warn(`${why}: this key signs nothing until the next epoch${orSooner}${standsStill}`, {
     file: path,
-    firstEpoch,
     nextEpochAfterHeight: epoch.lastHeight,
+    nextEpochAfter: new Date(untilMs).toISOString(),
   });
 }
 
-function opened(file: SafetyFile, binding: Uint8Array, record: SafetyRecord | null): OpenedSafety {
+function opened(
+  file: SafetyFile,
+  { binding, witness }: Parts,
+  { record, silence }: Opening,
+): OpenedSafety {
+  const append = async (bytes: Uint8Array, silentUntilMs: number): Promise<void> => {
+    const { session } = witness;
+    await file.append(encodeBound(binding, bytes, { silentUntilMs, session }));
+    witness.note(file.newestNumber);
+  };
   return {
     record,
-    append: (bytes) => file.append(encodeBound(binding, bytes)),
-    close: () => file.close(),
+    silence,
+    append: (bytes) => append(bytes, 0),
+    fallSilent: ({ untilMs, candidate }) =>
+      append(candidate === null ? new Uint8Array(0) : encodeSafetyRecord(candidate), untilMs),
+    close: async () => {
+      witness.close();
+      await file.close();
+    },
   };
 }
 

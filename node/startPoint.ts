@@ -24,8 +24,9 @@ export function startPoint(options: {
   readonly store: DiskStore;
   readonly chain: Chain;
   readonly record: SafetyRecord | null;
+  readonly doubtUntilMs: number;
 }): StartPoint {
-  const { store, chain, record } = options;
+  const { store, chain, record, doubtUntilMs } = options;
   const { epoch, head } = chain;
   const committed = store.committedSince(epoch.rootHeight + 1);
   const blocks = [...committed, ...chain.storedBlocks()].map(({ hash, block }) =>
@@ -34,5 +35,5 @@ export function startPoint(options: {
   const proof = store.headProof();
   const certificates =
     proof !== null && proof.certificate.epoch === epoch.epoch ? [proof.certificate] : [];
-  return { epoch, committed: head.hash, blocks, certificates, record };
+  return { epoch, committed: head.hash, blocks, certificates, record, doubtUntilMs };
 }

@@ -36,9 +36,11 @@ export interface Outbound {
   sendEpochProof(epoch: number, to: Address | null): void;
 }
 
-/** A file of safety records; `append` resolves when the record would survive a power cut. */
+/** A file of safety records; either resolves when what it writes would survive a power cut. */
 export interface SafetyRecords {
   append(record: Uint8Array): Promise<void>;
+  /** Notes that the records may not hold all that the key signed. */
+  fallSilent(): Promise<void>;
 }
 
 /** What a node that signs has beyond one that only follows. */
@@ -249,11 +251,13 @@ export class NodeWorld implements World {
     log.warn("a validator broke the rules", { offence: evidence.type, epoch, view, outcome });
   }
 
-  fallSilent(reason: string): void {
-    this.#options.log.error("this key signs nothing until the next epoch", {
+  async fallSilent(reason: string): Promise<void> {
+    const { log, signing } = this.#options;
+    log.error("this key signs nothing until the next epoch", {
       reason,
       hint: "does another process run with it, or was this data folder put back from a backup?",
     });
+    await signing?.records.fallSilent();
   }
 
   alarm(reason: string): void {

@@ -8,7 +8,7 @@ const chainKey = Uint8Array.of(0x00, 0x02);
 const program = "ledger";
 
 /** Version of the key and value layouts under `store/`. A reader of one refuses every other. */
-export const formatVersion = 3;
+export const formatVersion = 4;
 
 /**
  * Checks that a store is of this format and chain, or claims an empty one for both. Runs before

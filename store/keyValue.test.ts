@@ -57,7 +57,7 @@ describe("data folder", () => {
   });
 
   test("D13: a newer, an older and a foreign format are refused and not written to", async () => {
-    for (const text of ["ledger 4", "ledger 2", "elsewhere 1", ""]) {
+    for (const text of ["ledger 5", "ledger 2", "elsewhere 1", ""]) {
       const store = new MemoryKeyValue();
       const key = Uint8Array.of(0, 1);
       await store.write([{ type: "put", key, value: textToBytes(text) }]);

@@ -9,6 +9,7 @@ import { assert } from "../base/assert.ts";
  *   2k      reference counts of kind k by hash, where the count is above one
  *   30      retained heights: height -> state root
  *   31      the release at work
+ *   32      what a height's commit replaced, in parts (replacedNodes.ts)
  *   4x      blocks and their indexes (blocks.ts), of logs (logIndex.ts)
  */
 
@@ -28,6 +29,9 @@ export const retainedTag = 0x30;
 
 /** Key of the release at work. */
 export const releaseKey: Uint8Array = Uint8Array.of(0x31);
+
+/** First byte of what the commits of retained heights replaced. */
+export const replacedTag = 0x32;
 
 /** A kind's number: its place in `nodeKinds`. */
 export function kindIndex(kind: NodeKind): number {

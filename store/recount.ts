@@ -15,6 +15,7 @@ import {
   type NodeKind,
 } from "./keys.ts";
 import { decodeCount } from "./references.ts";
+import { readReplacedFrom } from "./replacedNodes.ts";
 import { readNode, readRelease } from "./stateTree.ts";
 
 /*
@@ -57,8 +58,7 @@ export async function recount(reader: KeyValueReader): Promise<RecountReport> {
         startWalk("account", { before: null, middle, after: roots[i - 1] ?? null }),
       );
     });
-    const left = readRelease(reader);
-    if (left !== null) releasing = countWalk(reader, counts, left.items);
+    releasing = countRelease(reader, counts);
   } catch (error) {
     if (!(error instanceof CorruptionError)) throw error;
     problems.push(error.message);
@@ -72,6 +72,24 @@ export async function recount(reader: KeyValueReader): Promise<RecountReport> {
   };
 }
 
+/** Counts the stays that the release at work has still to end. */
+function countRelease(reader: KeyValueReader, counts: Counts): number {
+  const left = readRelease(reader);
+  if (left === null) return 0;
+  if (left.type === "walk") return countWalk(reader, counts, left.items);
+  let stays = 0;
+  for (const { kind, hash } of readReplacedFrom(reader, left.after, left.part)) {
+    countStay(counts, kind, hash);
+    stays += 1;
+  }
+  return stays;
+}
+
+function countStay(counts: Counts, kind: NodeKind, hash: Uint8Array): void {
+  const table = counts.get(kind);
+  table?.set(hash.slice(), (table.get(hash) ?? 0) + 1);
+}
+
 /** Counts the stays of a walk, and answers how many. */
 function countWalk(reader: KeyValueReader, counts: Counts, items: WalkItem[]): number {
   let stays = 0;
@@ -83,8 +101,7 @@ function countWalk(reader: KeyValueReader, counts: Counts, items: WalkItem[]): n
       throw new CorruptionError(key, "A stored node is missing.");
     },
     ended: (kind: NodeKind, hash: Uint8Array): void => {
-      const table = counts.get(kind);
-      table?.set(hash.slice(), (table.get(hash) ?? 0) + 1);
+      countStay(counts, kind, hash);
       stays += 1;
     },
   };

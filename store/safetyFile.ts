@@ -267,6 +267,11 @@ export class SafetyFile {
     return this.#records.at(-1) ?? null;
   }
 
+  /** Number of the newest record, from 0 and continued across replacements; -1 for none. */
+  get newestNumber(): number {
+    return this.#nextNumber - 1;
+  }
+
   /** Resolves when the record would survive a power cut. After one failure every call fails. */
   async append(record: Uint8Array): Promise<void> {
     if (this.#failure !== null) throw this.#failure;

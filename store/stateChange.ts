@@ -18,6 +18,7 @@ import { DigestMap } from "./digestMap.ts";
 import type { NodeKind } from "./keys.ts";
 import { emptyTrieRoot } from "./nodes.ts";
 import { updateTrie } from "./trie.ts";
+import type { ReplacedNode } from "./replacedNodes.ts";
 import type { AddedNode } from "./uncommitted.ts";
 
 /*
@@ -52,6 +53,8 @@ export type ChangedState = {
   readonly root: Uint8Array;
   /** The stays that begin with it. */
   readonly added: readonly AddedNode[];
+  /** The stays that end with it; `null` if finding them takes a walk. */
+  readonly replaced: readonly ReplacedNode[] | null;
   /** Every account that was touched, as it stands in the trie now; `null` if it is not there. */
   readonly accounts: ReadonlyMap<Address, Account | null>;
 };
@@ -64,7 +67,8 @@ export function applyChanges(
 ): ChangedState {
   const change = new StateChange(load, changes);
   const root = change.apply(parent);
-  return { root, added: change.added, accounts: change.accounts };
+  const { added, replaced, accounts } = change;
+  return { root, added, replaced, accounts };
 }
 
 class StateChange {
@@ -72,6 +76,7 @@ class StateChange {
   readonly #changes: StateChanges;
   readonly #modulePairs = new Map<Address, readonly Pair[]>();
   readonly added: AddedNode[] = [];
+  replaced: ReplacedNode[] | null = [];
   readonly accounts = new Map<Address, Account | null>();
 
   constructor(load: NodeLoader, changes: StateChanges) {
@@ -96,6 +101,7 @@ class StateChange {
         return record === null ? null : encodeAccount(record);
       },
       added: (hash, bytes) => this.added.push({ kind: "account", hash, bytes }),
+      removed: (hash) => this.replaced?.push({ kind: "account", hash }),
     });
   }
 
@@ -120,16 +126,24 @@ class StateChange {
     const before = old === null ? null : decodeAccount(old);
     const written = this.#changes.accounts.get(address);
     const oldRoot = before?.storageRoot ?? emptyTrieRoot;
-    if (written === null && !module) return null;
+    if (written === null && !module) {
+      this.#dropStorage(oldRoot);
+      this.#endCode(before, emptyCodeHash);
+      return null;
+    }
     const storageRoot = module
       ? this.#subTrie(oldRoot, this.#modulePairs.get(address) ?? [])
       : this.#storage(address, oldRoot);
     const fields = fieldsOf(written, before);
     const isEmpty = equalBytes(storageRoot, emptyTrieRoot);
-    if (isEmpty && (module ? isUnused(fields) : fields === null)) return null;
+    if (isEmpty && (module ? isUnused(fields) : fields === null)) {
+      this.#endCode(before, emptyCodeHash);
+      return null;
+    }
     assert(module || fields !== null, `storage without an account: ${address}`);
     const record = { ...(fields ?? newModuleAccount), storageRoot };
     this.#beginCode(record.codeHash, before);
+    this.#endCode(before, record.codeHash);
     return record;
   }
 
@@ -151,6 +165,7 @@ class StateChange {
 
   /** A trie built anew in the place of another: what both have there has stayed. */
   #replaceStorage(oldRoot: Uint8Array, pairs: readonly Pair[]): Uint8Array {
+    this.#dropStorage(oldRoot);
     const fresh = new DigestMap<Uint8Array>();
     const root = this.#updateStorage(emptyTrieRoot, pairs, (hash, bytes) => {
       fresh.set(hash, bytes);
@@ -176,6 +191,7 @@ class StateChange {
       keys: pairs.map(({ key }) => key),
       value: (index) => pairs[index]?.value ?? null,
       added,
+      removed: (hash) => this.replaced?.push({ kind: "storage", hash }),
     });
   }
 
@@ -184,6 +200,17 @@ class StateChange {
     if (before !== null && equalBytes(codeHash, before.codeHash)) return;
     const bytes = this.#changes.code.get(bytesToDigest(codeHash)) ?? null;
     this.added.push({ kind: "code", hash: codeHash, bytes });
+  }
+
+  #endCode(before: AccountRecord | null, codeHash: Uint8Array): void {
+    if (before === null || equalBytes(before.codeHash, emptyCodeHash)) return;
+    if (equalBytes(before.codeHash, codeHash)) return;
+    this.replaced?.push({ kind: "code", hash: before.codeHash });
+  }
+
+  /** A trie of any size goes at once: listing it would take as long as walking it later. */
+  #dropStorage(root: Uint8Array): void {
+    if (!equalBytes(root, emptyTrieRoot)) this.replaced = null;
   }
 }
 

@@ -7,12 +7,14 @@ import { emptyKeccak, keccak256, keccakDigest } from "../crypto/keccak.ts";
 import { decodeAccountOrNull, emptyRoot, type Account } from "./account.ts";
 import { CorruptionError, PrunedError } from "./failures.ts";
 import type { KeyValueWrite } from "./keyValue.ts";
-import { countKey, nodeKey, nodeKinds, nodeRange } from "./keys.ts";
+import { startWalk, walk } from "./difference.ts";
+import { countKey, nodeKey, nodeKinds, nodeRange, type NodeKind } from "./keys.ts";
 import { MemoryKeyValue } from "./memory.ts";
 import { branchChild, decodeNode } from "./nodes.ts";
 import { verifyProof } from "./proof.ts";
 import { recount } from "./recount.ts";
 import { readCount } from "./references.ts";
+import { readReplaced, readReplacedFrom } from "./replacedNodes.ts";
 import type { StateChanges } from "./stateChange.ts";
 import { openStateTree, readNode, type Retention, type StateTree } from "./stateTree.ts";
 
@@ -332,6 +334,14 @@ async function storedCounts(store: MemoryKeyValue): Promise<Map<string, number>>
   return counts;
 }
 
+function nameOf({ kind, hash }: { readonly kind: NodeKind; readonly hash: Uint8Array }): string {
+  return `${kind} ${bytesToHexDigits(hash)}`;
+}
+
+function rootBytes(root: Digest | undefined): Uint8Array | null {
+  return root === undefined ? null : hexToBytes(root);
+}
+
 describe("D9: counts equal a recount, whatever happens", () => {
   const small = fc.integer({ min: 0, max: 5 });
   const word = fc.option(fc.integer({ min: 1, max: 3 }).map((byte) => Uint8Array.of(byte)));
@@ -387,11 +397,38 @@ describe("D9: counts equal a recount, whatever happens", () => {
     return { accounts, storage, storageCleared, code, modules };
   }
 
+  /** So many heights that none goes by itself, and each commit leaves its list. */
+  const window = { retention: { type: "recent", heights: 1_000, every: 0 } } as const;
+
+  /** Every list says what a walk would find; answers how many there are. */
+  function checkLists(store: MemoryKeyValue, tree: StateTree): number {
+    let lists = 0;
+    tree.retained.forEach(({ height, root }, i) => {
+      const list = [...readReplacedFrom(store, height, 0)].map(nameOf);
+      const before = tree.retained[i - 1];
+      if (list.length === 0) return;
+      lists += 1;
+      // The height before may be the one that is being released by this very list.
+      if (readReplaced(store, height, 0)?.before !== before?.height) return;
+      const walked: string[] = [];
+      const roots = { before: null, middle: rootBytes(before?.root), after: hexToBytes(root) };
+      const port = {
+        load: (kind: NodeKind, hash: Uint8Array) => readNode(store, kind, hash) ?? hash,
+        ended: (kind: NodeKind, hash: Uint8Array) => walked.push(nameOf({ kind, hash })),
+      };
+      walk(startWalk("account", roots), port, Number.POSITIVE_INFINITY);
+      expect(new Set(list)).toEqual(new Set(walked));
+      expect(list).toHaveLength(walked.length);
+    });
+    return lists;
+  }
+
   test("commits, forks, releases in any order, crashes before and after the batch", async () => {
+    let lists = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(deed, { maxLength: 25 }), async (deeds) => {
         const store = new MemoryKeyValue();
-        let tree = await openStateTree(store, { ...archive, cacheBytes: 4_000_000 });
+        let tree = await openStateTree(store, { ...window, cacheBytes: 4_000_000 });
         let height = 0;
         const learning: Promise<void>[] = [];
         for (const item of deeds) {
@@ -420,11 +457,12 @@ describe("D9: counts equal a recount, whatever happens", () => {
               await store.write(writes);
               height += 1;
             }
-            tree = await openStateTree(store, archive);
+            tree = await openStateTree(store, window);
             learning.push(tree.learn());
           }
           expect(tree.usage.uncommittedNodes).toBe(0);
           expect((await recount(store)).problems).toEqual([]);
+          lists += checkLists(store, tree);
           if (tree.usage.releasing > 0) continue;
           expect(await storedCounts(store)).toEqual(staysOf(store, tree));
         }
@@ -442,5 +480,6 @@ describe("D9: counts equal a recount, whatever happens", () => {
       }),
       { numRuns: 150 },
     );
+    expect(lists).toBeGreaterThan(100);
   });
 });

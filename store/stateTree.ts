@@ -29,9 +29,16 @@ import {
 import { NodeCache } from "./nodeCache.ts";
 import { createProof } from "./proof.ts";
 import { createKnown, ReferenceBatch, type Known } from "./references.ts";
+import {
+  forgetAllReplaced,
+  forgetReplaced,
+  readReplaced,
+  replacedWrites,
+  type ReplacedNode,
+} from "./replacedNodes.ts";
 import { applyChanges, type NodeLoader, type StateChanges } from "./stateChange.ts";
 import { createStateReader, rootBytesOf, type StateReader } from "./stateReader.ts";
-import { Uncommitted, type RootStep } from "./uncommitted.ts";
+import { Uncommitted, type RootStep, type StepNodes } from "./uncommitted.ts";
 
 /*
  * The state of a chain: committed heights on disk, uncommitted blocks in memory.
@@ -42,7 +49,8 @@ import { Uncommitted, type RootStep } from "./uncommitted.ts";
  *
  * Releasing a height costs work that follows what changed at it, in slices: a commit takes a
  * slice that keeps pace with what commits add. What is left of a release is a record in the same
- * batch.
+ * batch. The oldest height goes by the list that the next one's commit left (replacedNodes.ts); any
+ * other by a walk over it and its neighbours (difference.ts).
  */
 
 /** Which heights stay. */
@@ -77,7 +85,19 @@ export const releaseStepsMin = 1_000;
 /** Places walked per node that a commit adds: above one, so that pruning catches up. */
 const releaseStepsPerNode = 2;
 
-type Release = { readonly height: number; readonly items: WalkItem[] };
+/** A release at work: what is left of a walk, or of the list of the height that came after. */
+export type Release =
+  | { readonly type: "walk"; readonly height: number; readonly items: WalkItem[] }
+  | {
+      readonly type: "list";
+      readonly height: number;
+      readonly after: number;
+      readonly part: number;
+    };
+
+const listMark = 0;
+const unchanged: StepNodes = { added: [], replaced: [] };
+
 type Pending = { readonly writes: readonly KeyValueWrite[]; readonly done: () => void };
 
 /** A Merkle proof of one account and some of what is below it. */
@@ -105,7 +125,18 @@ export async function openStateTree(
 export function readRelease(reader: KeyValueReader): Release | null {
   const record = reader.get(releaseKey);
   if (record === null) return null;
-  return { height: readHeight(record, 0), items: decodeWalk(record.subarray(8)) };
+  const height = readHeight(record, 0);
+  if (record[8] !== listMark)
+    return { type: "walk", height, items: decodeWalk(record.subarray(8)) };
+  return { type: "list", height, after: readHeight(record, 9), part: readHeight(record, 17) };
+}
+
+/** A walk is an RLP list, whose first byte is never the mark of the other. */
+function encodeRelease(release: Release): Uint8Array {
+  const height = heightBytes(release.height);
+  if (release.type === "walk") return concatBytes(height, encodeWalk(release.items));
+  const { after, part } = release;
+  return concatBytes(height, Uint8Array.of(listMark), heightBytes(after), heightBytes(part));
 }
 
 /** A node as the store has it, checked against its hash; `null` if it is not there. */
@@ -232,7 +263,7 @@ export class StateTree {
     const changed = applyChanges(this.#loader(parent), rootBytesOf(parent), changes);
     const root = bytesToDigest(changed.root);
     if (root === parent) return root;
-    this.#uncommitted.add({ parent, root }, changed.added);
+    this.#uncommitted.add({ parent, root }, changed);
     this.#accounts.add({ parent, root }, changed.accounts);
     return root;
   }
@@ -266,7 +297,7 @@ export class StateTree {
     const newest = this.newest;
     assert(newest === null || height > newest.height, "heights are committed in order");
     const step = { parent: newest?.root ?? emptyRoot, root };
-    const added = root === step.parent ? [] : this.#uncommitted.added(step);
+    const { added, replaced } = root === step.parent ? unchanged : this.#uncommitted.nodes(step);
     const batch = new ReferenceBatch(this.#keyValue, this.#known);
     for (const { kind, hash, bytes } of added) batch.begin(kind, hash, bytes);
     const steps = releaseStepsMin + releaseStepsPerNode * added.length;
@@ -274,6 +305,7 @@ export class StateTree {
     const writes: KeyValueWrite[] = [
       ...batch.writes(),
       { type: "put", key: heightKey(retainedTag, height), value: rootBytesOf(root) },
+      ...this.#listWrites(height, replaced),
       ...released,
     ];
     const done = (): void => {
@@ -344,7 +376,14 @@ export class StateTree {
     }
   }
 
-  /** Walks what is to be released, ends stays in the batch, and answers the bookkeeping writes. */
+  /** The list by which the height before will go. An archive lets none go. */
+  #listWrites(height: number, replaced: readonly ReplacedNode[] | null): readonly KeyValueWrite[] {
+    const { newest } = this;
+    if (this.#retention.type === "archive" || newest === null || replaced === null) return [];
+    return replacedWrites(height, newest.height, replaced);
+  }
+
+  /** Ends stays in the batch, of what is to be released, and answers the bookkeeping writes. */
   #releaseSlice(batch: ReferenceBatch, stepsMax: number): KeyValueWrite[] {
     const writes: KeyValueWrite[] = [];
     let left = stepsMax;
@@ -352,18 +391,34 @@ export class StateTree {
     while (left > 0) {
       this.#release ??= this.#beginRelease(writes);
       if (this.#release === null) break;
-      const { items } = this.#release;
-      left -= 1 + walk(items, this.#walkPort(batch), left);
-      if (items.length === 0) this.#release = null;
+      left -= 1 + this.#releaseStep(this.#release, batch, { writes, stepsMax: left });
     }
     if (this.#release !== null) {
-      const { height, items } = this.#release;
-      const value = concatBytes(heightBytes(height), encodeWalk(items));
-      writes.push({ type: "put", key: releaseKey, value });
+      writes.push({ type: "put", key: releaseKey, value: encodeRelease(this.#release) });
       hadRecord = false;
     }
     if (hadRecord) writes.push({ type: "delete", key: releaseKey });
     return writes;
+  }
+
+  /** A part of a list, or places of a walk; answers how many. */
+  #releaseStep(
+    release: Release,
+    batch: ReferenceBatch,
+    { writes, stepsMax }: { readonly writes: KeyValueWrite[]; readonly stepsMax: number },
+  ): number {
+    if (release.type === "walk") {
+      const steps = walk(release.items, this.#walkPort(batch), stepsMax);
+      if (release.items.length === 0) this.#release = null;
+      return steps;
+    }
+    const { after, part } = release;
+    const list = readReplaced(this.#keyValue, after, part);
+    assert(list !== null, "a list is there until it is worked off");
+    for (const { kind, hash } of list.nodes) batch.end(kind, hash);
+    writes.push(forgetReplaced(after, part));
+    this.#release = list.following === 0 ? null : { ...release, part: part + 1 };
+    return list.nodes.length;
   }
 
   #walkPort(batch: ReferenceBatch): Parameters<typeof walk>[1] {
@@ -386,12 +441,19 @@ export class StateTree {
     if (count > 0) this.#roots.set(middle.root, count);
     else this.#roots.delete(middle.root);
     writes.push({ type: "delete", key: heightKey(retainedTag, height) });
+    const isOldest = before === undefined || before === null;
+    if (isOldest && readReplaced(this.#keyValue, after.height, 0)?.before === height) {
+      return { type: "list", height, after: after.height, part: 0 };
+    }
+    // The lists of this height and of the next were made for neighbours that are none any more.
+    writes.push(...forgetAllReplaced(this.#keyValue, height));
+    writes.push(...forgetAllReplaced(this.#keyValue, after.height));
     const roots = {
-      before: before === undefined || before === null ? null : hexToBytes(before.root),
+      before: isOldest ? null : hexToBytes(before.root),
       middle: hexToBytes(middle.root),
       after: hexToBytes(after.root),
     };
-    return { height, items: startWalk("account", roots) };
+    return { type: "walk", height, items: startWalk("account", roots) };
   }
 
   #prove(root: Digest, address: Address, keys: readonly Uint8Array[]): StateProof {

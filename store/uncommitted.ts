@@ -2,6 +2,7 @@ import { assert } from "../base/assert.ts";
 import type { Digest } from "../base/brand.ts";
 import { DigestMap } from "./digestMap.ts";
 import type { NodeKind } from "./keys.ts";
+import type { ReplacedNode } from "./replacedNodes.ts";
 
 /** A stay that begins with a block. `bytes` is `null` for code that was stored before. */
 export type AddedNode = {
@@ -13,7 +14,13 @@ export type AddedNode = {
 /** From one state root to the next: what a block does. */
 export type RootStep = { readonly parent: Digest; readonly root: Digest };
 
-type Overlay = { readonly added: readonly AddedNode[]; blocks: number };
+/** Stays that begin and end with a step. */
+export type StepNodes = {
+  readonly added: readonly AddedNode[];
+  readonly replaced: readonly ReplacedNode[] | null;
+};
+
+type Overlay = { readonly nodes: StepNodes; blocks: number };
 type Held = { readonly bytes: Uint8Array; holders: number };
 
 /**
@@ -43,7 +50,7 @@ export class Uncommitted {
   }
 
   /** Adds a block's nodes, or one more block to a step that is here already. */
-  add({ parent, root }: RootStep, added: readonly AddedNode[]): void {
+  add({ parent, root }: RootStep, nodes: StepNodes): void {
     const children = this.#overlays.get(parent) ?? new Map<Digest, Overlay>();
     this.#overlays.set(parent, children);
     const known = children.get(root);
@@ -51,9 +58,9 @@ export class Uncommitted {
       known.blocks += 1;
       return;
     }
-    children.set(root, { added, blocks: 1 });
+    children.set(root, { nodes, blocks: 1 });
     this.#roots.set(root, (this.#roots.get(root) ?? 0) + 1);
-    for (const { hash, bytes } of added) {
+    for (const { hash, bytes } of nodes.added) {
       if (bytes === null) continue;
       const held = this.#nodes.get(hash);
       if (held === undefined) this.#nodes.set(hash, { bytes, holders: 1 });
@@ -62,10 +69,10 @@ export class Uncommitted {
   }
 
   /** The nodes of a step. */
-  added(step: RootStep): readonly AddedNode[] {
+  nodes(step: RootStep): StepNodes {
     const overlay = this.#overlays.get(step.parent)?.get(step.root);
     assert(overlay !== undefined, `no uncommitted step leads to ${step.root}`);
-    return overlay.added;
+    return overlay.nodes;
   }
 
   /** One block less takes this step; with the last its nodes go. */
@@ -86,7 +93,7 @@ export class Uncommitted {
     const steps = (this.#roots.get(root) ?? 0) - 1;
     if (steps > 0) this.#roots.set(root, steps);
     else this.#roots.delete(root);
-    for (const { hash, bytes } of overlay.added) {
+    for (const { hash, bytes } of overlay.nodes.added) {
       const held = bytes === null ? undefined : this.#nodes.get(hash);
       if (held === undefined) continue;
       held.holders -= 1;

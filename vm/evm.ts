@@ -1,5 +1,11 @@
 import { createCustomCommon, Mainnet, type Common } from "@ethereumjs/common";
-import { createEVM, type EVM, type EVMResult, type EVMRunCallOpts } from "@ethereumjs/evm";
+import {
+  createEVM,
+  paramsEVM,
+  type EVM,
+  type EVMResult,
+  type EVMRunCallOpts,
+} from "@ethereumjs/evm";
 import { Account, Address as EvmAddress } from "@ethereumjs/util";
 import { assert } from "../base/assert.ts";
 import type { Address, Digest } from "../base/brand.ts";
@@ -18,6 +24,7 @@ import { keccak256 } from "../crypto/keccak.ts";
 import { recoverAnyPublicKey } from "../crypto/secp256k1.ts";
 import { BlsCurve } from "./blsCurve.ts";
 import { delegationTo, isDelegation } from "./delegation.ts";
+import { fastPrecompiles } from "./fastPrecompiles.ts";
 import { isFrom, type ForkName } from "./forks.ts";
 import { ownInterpreter } from "./interpreter.ts";
 import {
@@ -144,13 +151,14 @@ export async function createEvm(config: EvmConfig): Promise<Evm> {
     hardfork: config.fork,
     customCrypto: { keccak256, ecrecover: recoverForContract },
   });
+  common.updateParams(paramsEVM); // As the library does, but only while it makes the EVM.
   const manager = new StateManager();
   const scene: PrecompileScene = { message: null, host: null };
   const history: History = { block: null };
   const evm = await createEVM({
     common,
     stateManager: manager,
-    customPrecompiles: customPrecompiles(config, scene),
+    customPrecompiles: [...fastPrecompiles(common), ...customPrecompiles(config, scene)],
     ...(config.traced ? {} : { customOpcodes: ownInterpreter(common, manager) }),
     bls: new BlsCurve(),
     blockchain: blockchainOf(history),

@@ -146,6 +146,11 @@ export class Frame {
     return this.#gasBeyond + BigInt(this.gas);
   }
 
+  /** Whether more is left than a number holds. */
+  get isVast(): boolean {
+    return this.#gasBeyond > 0n;
+  }
+
   get jumps(): Uint8Array {
     this.facts.jumps ??= jumpsOf(this.code);
     return this.facts.jumps;

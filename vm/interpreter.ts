@@ -1,8 +1,9 @@
 import type { Common } from "@ethereumjs/common";
-import { getOpcodesForHF, paramsEVM, type EVMOpts } from "@ethereumjs/evm";
+import { getOpcodesForHF, type EVMOpts } from "@ethereumjs/evm";
 import { assert } from "../base/assert.ts";
 import { Frame, stackMax, type InstructionSet, type RunState } from "./frame.ts";
 import { plainInstructions } from "./instructions.ts";
+import { precompileCalls } from "./precompileCalls.ts";
 import type { StateManager } from "./stateManager.ts";
 import { storageInstructions } from "./storageInstructions.ts";
 
@@ -74,6 +75,7 @@ function instructionSet(common: Common, manager: StateManager, library: OpcodeMa
   for (const [opcode, instruction] of [
     ...plainInstructions,
     ...storageInstructions(common, manager),
+    ...precompileCalls(common, manager),
   ]) {
     if (library[opcode]?.opcodeInfo.isInvalid === false) own[opcode] = instruction;
   }
@@ -88,7 +90,6 @@ function instructionSet(common: Common, manager: StateManager, library: OpcodeMa
 
 /** What to hand the library, so that frames on this state are run here. */
 export function ownInterpreter(common: Common, manager: StateManager): CustomOpcode[] {
-  common.updateParams(paramsEVM); // As the library does, but later.
   const { opcodeMap } = getOpcodesForHF(common);
   const set = instructionSet(common, manager, opcodeMap);
   return Array.from({ length: 256 }, (_, opcode) => ({

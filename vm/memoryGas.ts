@@ -16,11 +16,16 @@ export function wordsOf(size: bigint): number {
 
 /** The big-endian number of at most 32 bytes. */
 export function wordFrom(bytes: Uint8Array): bigint {
-  let word = 0n;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const odd = bytes.length % 8;
-  for (let at = 0; at < odd; at += 1) word = (word << 8n) | BigInt(view.getUint8(at));
-  for (let at = odd; at < bytes.length; at += 8) word = (word << 64n) | view.getBigUint64(at);
+  let at = bytes.length % 4;
+  let head = 0;
+  for (let i = 0; i < at; i += 1) head = head * 256 + view.getUint8(i);
+  let word = BigInt(head);
+  if ((bytes.length - at) % 8 !== 0) {
+    word = (word << 32n) | BigInt(view.getUint32(at));
+    at += 4;
+  }
+  for (; at < bytes.length; at += 8) word = (word << 64n) | view.getBigUint64(at);
   return word;
 }
 

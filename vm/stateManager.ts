@@ -138,6 +138,13 @@ export class StateManager implements StateManagerInterface {
     return Promise.resolve(this.#code(address).length);
   }
 
+  /** Whether an account is there that has nothing. */
+  isEmptyAccount(address: Address): boolean {
+    const account = this.#state.account(address);
+    if (account === null) return false;
+    return account.nonce === 0n && account.balance === 0n && account.codeHash === emptyKeccak;
+  }
+
   /** A word without leading zeros; `null` for zero. */
   word(address: EvmAddress, slot: Digest): Uint8Array | null {
     return this.#state.storage(this.#text(address), slot);

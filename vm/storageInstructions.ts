@@ -1,7 +1,8 @@
 import type { Common } from "@ethereumjs/common";
 import type { Frame, TouchedSlot } from "./frame.ts";
 import type { InstructionEntry } from "./instructions.ts";
-import { bigIntToBytes, bytesToBigInt, emptyBytes } from "../base/bytes.ts";
+import { bigIntToBytes } from "../base/bytes.ts";
+import { wordFrom } from "./memoryGas.ts";
 import type { StateManager } from "./stateManager.ts";
 
 /*
@@ -41,12 +42,12 @@ export function storageInstructions(
 
 function load(frame: Frame, manager: StateManager, costs: Costs): boolean {
   const touched = frame.slot(frame.peek(0));
-  const cost = isWarm(frame, touched) ? costs.warmstoragereadGas : costs.coldsloadGas;
+  const isCold = coldIn(frame, touched);
+  const cost = isCold ? costs.coldsloadGas : costs.warmstoragereadGas;
   if (frame.gas < cost) return false;
   frame.gas -= cost;
-  warm(frame, touched);
-  const word = manager.word(frame.state.env.address, touched.slot);
-  frame.replace(1, word === null ? 0n : bytesToBigInt(word));
+  if (isCold) warm(frame, touched);
+  frame.replace(1, numberOf(manager.word(frame.state.env.address, touched.slot)));
   return true;
 }
 
@@ -56,18 +57,23 @@ function store(frame: Frame, manager: StateManager, costs: Costs): boolean {
   const touched = frame.slot(frame.peek(0));
   const value = frame.peek(1);
   const { address } = env;
-  const current = bytesToBigInt(manager.word(address, touched.slot) ?? emptyBytes);
-  const original = bytesToBigInt(manager.originalWord(address, touched.slot) ?? emptyBytes);
+  const current = numberOf(manager.word(address, touched.slot));
+  const original = numberOf(manager.originalWord(address, touched.slot));
   const { gas, refund } = writeCost({ original, current, value }, costs);
-  const cost = gas + (isWarm(frame, touched) ? 0 : costs.coldsloadGas);
+  const isCold = coldIn(frame, touched);
+  const cost = gas + (isCold ? costs.coldsloadGas : 0);
   if (frame.gas < cost) return false;
   frame.gas -= cost;
   if (refund > 0) frame.state.interpreter.refundGas(BigInt(refund));
   if (refund < 0) frame.state.interpreter.subRefund(BigInt(-refund));
-  warm(frame, touched);
+  if (isCold) warm(frame, touched);
   manager.setWord(address, touched.slot, value === 0n ? null : bigIntToBytes(value));
   frame.height -= 2;
   return true;
+}
+
+function numberOf(word: Uint8Array | null): bigint {
+  return word === null ? 0n : wordFrom(word);
 }
 
 /** Gas of a write, and what is given back for it or, negative, taken back [EIP-2200, 3529]. */
@@ -93,16 +99,15 @@ function writeCost(
   return { gas: costs.sstoreDirtyEIP2200Gas, refund };
 }
 
-function isWarm({ state }: Frame, touched: TouchedSlot): boolean {
-  const { interpreter, env } = state;
-  return touched.isWarm || interpreter.journal.isWarmedStorage(env.address.bytes, touched.bytes);
+/** Whether the slot was cold until now; found warm, it is remembered as such. */
+function coldIn({ state }: Frame, touched: TouchedSlot): boolean {
+  if (touched.isWarm) return false;
+  const { journal } = state.interpreter;
+  touched.isWarm = journal.isWarmedStorage(state.env.address.bytes, touched.bytes);
+  return !touched.isWarm;
 }
 
-function warm(frame: Frame, touched: TouchedSlot): void {
-  if (touched.isWarm) return;
-  const { interpreter, env } = frame.state;
-  if (!isWarm(frame, touched)) {
-    interpreter.journal.addWarmedStorage(env.address.bytes, touched.bytes);
-  }
+function warm({ state }: Frame, touched: TouchedSlot): void {
+  state.interpreter.journal.addWarmedStorage(state.env.address.bytes, touched.bytes);
   touched.isWarm = true;
 }

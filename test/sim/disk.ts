@@ -121,11 +121,12 @@ export function startPoint(
   found: {
     readonly epoch: EpochInfo;
     readonly record: SafetyRecord;
+    readonly doubtUntilMs: number;
     /** A planted loss of what is not committed. */
     readonly losesBlocks: boolean;
   },
 ): StartPoint {
-  const { epoch, record } = found;
+  const { epoch, record, doubtUntilMs } = found;
   const kept = new Set(found.losesBlocks ? disk.committed : disk.blocks.keys());
   const known = new Set<Digest>([epoch.root]);
   const blocks = [...disk.blocks.values()]
@@ -143,6 +144,7 @@ export function startPoint(
     blocks,
     certificates: proof?.epoch === epoch.epoch ? [proof] : [],
     record,
+    doubtUntilMs,
   };
 }
 

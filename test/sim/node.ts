@@ -120,6 +120,7 @@ export class SimNode {
     const point = startPoint(disk, {
       epoch,
       record,
+      doubtUntilMs: this.nowMs + 2 * clockDriftMsMax,
       losesBlocks: this.#plant.losesBlocks === true,
     });
     const { leaderHash, swarm } = this.#world;
