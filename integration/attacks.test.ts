@@ -3,7 +3,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { WebSocket } from "ws";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { bombs, recursion } from "./attacks/bombs.ts";
+import { bombs, recursion } from "../test/fakes/bombs.ts";
 import {
   checkoutFolder,
   cleanUp,
@@ -24,8 +24,8 @@ const attackMs = Number(seconds ?? "1.5") * 1_000;
 /** What outlasts an attack, as calls that wait for a thread do, is less of it in the short form. */
 const sizes =
   seconds === undefined
-    ? { callGas: 5_000_000, traces: 100, blocks: 64 }
-    : { callGas: 50_000_000, traces: 1_000, blocks: 256 };
+    ? { callGas: 1_000_000, traced: "cold slots", traces: 100, blocks: 64 }
+    : { callGas: 50_000_000, traced: "additions", traces: 1_000, blocks: 256 };
 const idleMs = 200;
 const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
 
@@ -220,7 +220,7 @@ const attacks: readonly Attack[] = [
   {
     name: `a batch of ${sizes.traces} traces`,
     run: async () => {
-      const hash = await sendBomb(bombs.get("additions") ?? "");
+      const hash = await sendBomb(bombs.get(sizes.traced) ?? "");
       await waitFor("the bomb is in a block", async () => (await receipt(hash)) !== null, 60_000);
       const batch = batchOf(sizes.traces, "debug_traceTransaction", [
         hash,

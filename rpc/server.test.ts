@@ -47,6 +47,21 @@ test("JSON-RPC is answered on /rpc and on /, health and metrics on their paths",
   );
 });
 
+test("/openrpc.json describes every method that is served, and no other", async () => {
+  const { server } = createFakeServer();
+  type Described = { readonly name: string; readonly summary: string; readonly params: unknown };
+  const { methods } = (await server.app.inject("/openrpc.json")).json<{ methods: Described[] }>();
+  expect(methods.map(({ name }) => name)).toEqual(server.methodNames.toSorted());
+  expect(new Set(server.methodNames).size).toBe(methods.length);
+  for (const { name, summary, params } of methods) {
+    expect(summary, name).toMatch(/\S{2}.*[.\]]$/);
+    expect(Array.isArray(params), name).toBe(true);
+    const payload = { jsonrpc: "2.0", id: 1, method: name, params: [] };
+    const { error } = (await server.app.inject({ method: "POST", url: "/rpc", payload })).json();
+    expect(error?.code, name).not.toBe(-32_601);
+  }
+});
+
 test("every metric's name ends in its unit", async () => {
   const { node } = createFakeServer();
   const names = (await node.metrics.getMetricsAsJSON()).map(({ name }) => name);
