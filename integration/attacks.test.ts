@@ -24,7 +24,7 @@ const attackMs = Number(seconds ?? "1.5") * 1_000;
 /** What outlasts an attack, as calls that wait for a thread do, is less of it in the short form. */
 const sizes =
   seconds === undefined
-    ? { callGas: 1_000_000, traced: "cold slots", traces: 100, blocks: 64 }
+    ? { callGas: 1_000_000, traced: "cold slots", traces: 100, blocks: 32 }
     : { callGas: 50_000_000, traced: "additions", traces: 1_000, blocks: 256 };
 const idleMs = 200;
 const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
@@ -176,7 +176,7 @@ const attacks: readonly Attack[] = [
     run: () => {
       const state = { [contract]: { code: `0x${recursion}` } };
       const message = { to: contract, gas: `0x${sizes.callGas.toString(16)}` };
-      return repeat(8, () => call("eth_call", [message, "latest", state]));
+      return repeat(4, () => call("eth_call", [message, "latest", state]));
     },
   },
   {

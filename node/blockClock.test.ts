@@ -2,7 +2,10 @@ import { describe, expect, test } from "vitest";
 import { BlockClock } from "./blockClock.ts";
 
 /** A clock over a machine's that the test turns. */
-function clockAt(startMs: number): { readonly clock: BlockClock; readonly pass: (ms: number) => void } {
+function clockAt(startMs: number): {
+  readonly clock: BlockClock;
+  readonly pass: (ms: number) => void;
+} {
   let nowMs = startMs;
   return { clock: new BlockClock(() => nowMs), pass: (ms) => void (nowMs += ms) };
 }

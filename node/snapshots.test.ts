@@ -42,10 +42,21 @@ describe("snapshots", () => {
     const first = snapshots.take(10) ?? 0;
     snapshots.onCommitted(changesOf([[2, 1n]], [[2, 5, 1]]));
     const second = snapshots.take(11) ?? 0;
-    snapshots.onCommitted(changesOf([[3, 1n], [2, 2n]], [[2, 6, 1]]));
+    snapshots.onCommitted(
+      changesOf(
+        [
+          [3, 1n],
+          [2, 2n],
+        ],
+        [[2, 6, 1]],
+      ),
+    );
     expect([snapshots.heightOf(first), snapshots.heightOf(second)]).toEqual([10, 11]);
     expect(snapshots.touchedSince(second)).toEqual(
-      new Map([[address(3), new Set()], [address(2), new Set([slot(6)])]]),
+      new Map([
+        [address(3), new Set()],
+        [address(2), new Set([slot(6)])],
+      ]),
     );
     expect(snapshots.touchedSince(first).get(address(2))).toEqual(new Set([slot(5), slot(6)]));
     expect(snapshots.touchedSince(first).has(address(1))).toBe(false);
@@ -80,7 +91,15 @@ describe("writing back", () => {
   const before = MemoryState.empty().apply(changesOf([[1, 5n]], [[1, 1, 7]]));
 
   test("gives an account balance and words that it had, and nothing that is the same", () => {
-    const now = before.apply(changesOf([[1, 6n]], [[1, 1, 8], [1, 2, 9]]));
+    const now = before.apply(
+      changesOf(
+        [[1, 6n]],
+        [
+          [1, 1, 8],
+          [1, 2, 9],
+        ],
+      ),
+    );
     const slots = [slot(1), slot(2), slot(3)];
     expect(writeBack(address(1), slots, { old: before, now })).toEqual({
       address: address(1),

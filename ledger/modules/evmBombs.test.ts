@@ -20,6 +20,7 @@ const ratioMax = 10;
  */
 const slower: ReadonlyMap<string, number> = new Map([
   ["bn254 products", 80],
+  ["bn254 pairings", 60],
   ["calls of itself", 80],
 ]);
 

@@ -16,8 +16,8 @@ describe("X6: rewards are shared to the wei", () => {
       account hugo tfuel 100
       split hugo hugo 1000    -> ok       # pays 2 of its 100
       blocks 9                -> ok
-      tfuel hugo              -> 498      # 333 of its own stake, and a tenth of alice's 667: 66
-      tfuel alice             -> 601
+      tfuel hugo              -> 498      # 334 of its own stake, and a tenth of alice's 666: 66
+      tfuel alice             -> 600
     `);
   });
 
@@ -112,7 +112,7 @@ test("X7: stakes come back when they are due, whatever is tried at whatever heig
           const held = own.reduce((sum, [, { amount }]) => sum + amount, 0n);
           const query = { address: addressOf(source) };
           expect(network.query("bank", "balance", query)).toMatchObject({
-            thetaWei: `${funds - held}`,
+            thetawei: `${funds - held}`,
           });
         }
       };

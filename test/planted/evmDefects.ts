@@ -23,8 +23,8 @@ export const evmDefects: readonly Defect[] = [
     row: "X3",
     about: "init code may be of any size",
     file: "ledger/modules/evm.ts",
-    find: "if (tx.to !== null || tx.data.length <= initCodeBytesMax || !isFrom(fork, \"shanghai\")) {",
-    replace: "if (tx.to !== null || !isFrom(fork, \"osaka\") || tx.data.length > 0) {",
+    find: 'if (tx.to !== null || tx.data.length <= initCodeBytesMax || !isFrom(fork, "shanghai")) {',
+    replace: 'if (tx.to !== null || !isFrom(fork, "osaka") || tx.data.length > 0) {',
     test: "ledger/modules/evmRows.test.ts",
   },
   {
@@ -56,7 +56,8 @@ export const evmDefects: readonly Defect[] = [
     about: "a stake returns a block too early",
     file: "ledger/modules/stake.ts",
     find: "const due = { heightMin: returnHeight, timestampMsMin: returnTimestampMs };",
-    replace: "const due = { heightMin: returnHeight - 1, timestampMsMin: returnTimestampMs - 1_000 };",
+    replace:
+      "const due = { heightMin: returnHeight - 1, timestampMsMin: returnTimestampMs - 1_000 };",
     test: "ledger/modules/stakeRows.test.ts",
   },
   {
@@ -72,7 +73,8 @@ export const evmDefects: readonly Defect[] = [
     about: "a block that is held counts as committed",
     file: "node/reads.ts",
     find: "const header = this.#store.committedHeader(hash);\n    if (header === null) return null;\n    const block",
-    replace: "const header = this.#store.block(hash)?.header ?? null;\n    if (header === null) return null;\n    const block",
+    replace:
+      "const header = this.#store.block(hash)?.header ?? null;\n    if (header === null) return null;\n    const block",
     test: "node/chain.test.ts",
   },
 ];
