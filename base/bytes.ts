@@ -81,12 +81,28 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
+/** Bytes of the integers that are turned by words of 64 bits; longer ones by hex digits. */
+const wordedBytesMax = 32;
+const words = new Uint8Array(wordedBytesMax);
+const wordsView = new DataView(words.buffer);
+
 /**
  * Big-endian without leading zeros; zero is the empty string (as in RLP). `value` is not negative.
  */
 export function bigIntToBytes(value: bigint): Uint8Array {
   assert(value >= 0n, "bigIntToBytes wants a value that is not negative");
   if (value === 0n) return emptyBytes;
+  let at = wordedBytesMax;
+  let rest = value;
+  while (rest !== 0n && at > 0) {
+    at -= 8;
+    wordsView.setBigUint64(at, rest);
+    rest >>= 64n;
+  }
+  if (rest === 0n) {
+    while (words[at] === 0) at += 1;
+    return words.slice(at);
+  }
   const digits = value.toString(16);
   return hexToBytes(digits.length % 2 === 0 ? digits : `0${digits}`);
 }
@@ -102,7 +118,20 @@ export function bigIntToFixedBytes(value: bigint, size: number): Uint8Array {
 
 /** Reads a big-endian unsigned integer; the empty string is zero. */
 export function bytesToBigInt(bytes: Uint8Array): bigint {
-  return bytes.length === 0 ? 0n : BigInt(bytesToHex(bytes));
+  const size = bytes.length;
+  if (size === 0) return 0n;
+  if (size > wordedBytesMax) return BigInt(bytesToHex(bytes));
+  if (size <= 6) {
+    let small = 0;
+    for (let i = 0; i < size; i += 1) small = small * 256 + (bytes[i] ?? 0);
+    return BigInt(small);
+  }
+  const start = (size + 7) & ~7;
+  words.fill(0, 0, 8);
+  for (let i = 0; i < size; i += 1) words[start - size + i] = bytes[i] ?? 0;
+  let value = 0n;
+  for (let at = 0; at < start; at += 8) value = (value << 64n) | wordsView.getBigUint64(at);
+  return value;
 }
 
 /** UTF-8 bytes of a text. */

@@ -353,7 +353,7 @@ function copyRun(
 }
 
 /** Encodes and hashes what was changed below, each node once. */
-function finish(child: TrieChild, added: NodeAdded): NodeRef {
+export function finish(child: TrieChild, added: NodeAdded): NodeRef {
   if (child instanceof Uint8Array) return child;
   const bytes = encodeNode(child, added);
   if (bytes.length < hashSize) return bytes;

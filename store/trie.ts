@@ -6,6 +6,7 @@ import {
   branchChild,
   decodeNode,
   emptyTrieRoot,
+  finish,
   finishRoot,
   isHash,
   trieValueBytesMax,
@@ -20,8 +21,8 @@ import {
 /*
  * A synchronous Merkle-Patricia trie. Nothing is kept between calls: nodes come from a source
  * that caches, an update takes all changes of a block at once in key order, and each node that
- * changed is encoded and hashed once, at the end. That is what makes it an order of magnitude
- * cheaper than rewriting a path per key.
+ * changed is encoded and hashed once, after all below it. That is what makes it an order of
+ * magnitude cheaper than rewriting a path per key.
  *
  * An update answers exactly which nodes came and went, place by place: reference counts are built
  * on it (references.ts). A node that keeps its place and content is in neither list.
@@ -241,7 +242,21 @@ class Change {
     if (value === null && node.value !== null) isSmaller = true;
     const branch: BranchNode = { ...node, changed: children ?? node.changed, value };
     // One that had two and lost none has two; a fork just made may have one.
-    return isSmaller || node.source === null ? this.#collapse(branch) : branch;
+    const result = isSmaller || node.source === null ? this.#collapse(branch) : branch;
+    if (result === branch && children !== null) this.#finishChildren(children);
+    return result;
+  }
+
+  /**
+   * What hangs below a branch that stays is as it will be, so it is encoded now: kept until the
+   * end, a block's nodes would outlive the young generation of the garbage collector.
+   */
+  #finishChildren(children: (TrieChild | null | undefined)[]): void {
+    for (let i = 0; i < children.length; i += 1) {
+      const child = children[i];
+      if (child === undefined || child === null || child instanceof Uint8Array) continue;
+      children[i] = finish(child, this.#update.added);
+    }
   }
 
   /** A branch needs two of: children, value. With one it becomes something else. */
