@@ -143,7 +143,8 @@ describe("viem", () => {
 
   test("simulates blocks and calls, with what moves", async () => {
     const { reader, writer, socket } = clients();
-    const box = { address: await deploy({ reader, writer, socket }), abi } as const;
+    const address = await deploy({ reader, writer, socket });
+    const box = { to: address, abi } as const;
     const store = { ...box, functionName: "store", args: [42n, "dry"] } as const;
     const [first, second] = await reader.simulateBlocks({
       blocks: [
@@ -151,19 +152,19 @@ describe("viem", () => {
         { calls: [{ ...box, functionName: "value" }] },
       ],
     });
-    expect(first?.calls[0]).toMatchObject({ status: "success", logs: [{ address: box.address }] });
+    expect(first?.calls[0]).toMatchObject({ status: "success", logs: [{ address }] });
     expect(second?.calls[0]).toMatchObject({ status: "success", result: 42n });
     const { results, assetChanges } = await reader.simulateCalls({
       account: account.address,
       calls: [
-        { to: box.address, data: "0x5c36b186" },
+        { to: address, data: "0x5c36b186" },
         { to: `0x${"77".repeat(20)}`, value: 5n },
       ],
       traceAssetChanges: true,
     });
     expect(results.map(({ status }) => status)).toEqual(["success", "success"]);
     expect(assetChanges[0]?.value.diff).toBe(-5n);
-    expect(await reader.readContract({ ...box, functionName: "value" })).toBe(5n);
+    expect(await reader.readContract({ address, abi, functionName: "value" })).toBe(5n);
   });
 
   test("deploys, calls, sends, and reads events by range, filter and subscription", async () => {
