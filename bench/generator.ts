@@ -142,7 +142,8 @@ class Generator {
     const { pace, batchSize, laneCount } = this.#order;
     if (pace.type === "closed" || this.isStopping) return;
     const turnsPerMs = pace.ratePerSecond / batchSize / 1_000;
-    const due = Math.floor((nowMs() - this.#startedAtMs) * turnsPerMs);
+    // The first turn is at the start: from intended times latencies are counted.
+    const due = Math.floor((nowMs() - this.#startedAtMs) * turnsPerMs) + 1;
     const turnsMax = pace.type === "open" ? Math.ceil(this.count / batchSize) : due;
     for (; this.#turn < Math.min(due, turnsMax); this.#turn += 1) {
       const lane = this.#lanes[this.#turn % laneCount];

@@ -7,18 +7,25 @@ import { keccak256 } from "../crypto/keccak.ts";
 import { recoverAddress, signDigest } from "../crypto/secp256k1.ts";
 import { createP2pHost } from "../p2p/host.ts";
 import type { Network } from "../p2p/network.ts";
+import { openNodeStream, sha256InPlace } from "../sdk/pay/byteStream.node.ts";
 import { FileCatalog } from "../sdk/pay/catalog.node.ts";
 import { nodePayDisk } from "../sdk/pay/disk.node.ts";
 import { PayGate } from "../sdk/pay/gate.ts";
 import { openJournal } from "../sdk/pay/journal.node.ts";
+import { chunkCount, chunkRange, isChunk, type Manifest } from "../sdk/pay/manifest.ts";
 import { paymentHeaders } from "../sdk/pay/offer.ts";
 import { Payer } from "../sdk/pay/payer.ts";
 import { payProtocol, relayFetch } from "../sdk/pay/relay.ts";
+import { openSource, type Chunk, type Source } from "../sdk/pay/source.ts";
 import { paymentHeader, poolScheme, tfuelAsset } from "../sdk/pay/x402.ts";
 import { FakePayChain } from "../test/fakes/payChain.ts";
 import { testAddress, testSigner } from "../test/fakes/payWorld.ts";
-import { calibrate, median, printCalibration, printTable, processUsage } from "./measure.ts";
+import { benchIncrements } from "./payIncrements.ts";
+import { calibrate, printCalibration, processUsage } from "./measure.ts";
+import { printSettlementCost } from "./payCost.ts";
+import { benchPeer } from "./payPeer.ts";
 import { benchJournals, openBenchReceiver } from "./payServer.ts";
+import { alternate, inParallel, measured, printRates, type Rate } from "./rates.ts";
 
 /*
  * What paying costs. Vouchers per second, signed, checked and synced, against bare signatures on
@@ -26,7 +33,6 @@ import { benchJournals, openBenchReceiver } from "./payServer.ts";
  * chunk against the same server without payment. All on loopback, without TLS on either side.
  */
 
-const rounds = 3;
 const resourceId = "bench";
 const target = testAddress(2);
 
@@ -36,16 +42,8 @@ const inFlight = 256;
 /** Requests in flight over HTTP. */
 const window = 32;
 
-type Rate = { readonly perSecond: number; readonly cpuUs: number };
-
-async function measured(count: number, work: () => Promise<void> | void): Promise<Rate> {
-  const cpu = process.cpuUsage();
-  const start = process.hrtime.bigint();
-  await work();
-  const seconds = Number(process.hrtime.bigint() - start) / 1e9;
-  const used = process.cpuUsage(cpu);
-  return { perSecond: count / seconds, cpuUs: (used.user + used.system) / count };
-}
+/** Chunks in one answer. */
+const runChunks = 1_024;
 
 function bareSignatures(count: number): Promise<Rate> {
   const key = new Uint8Array(32).fill(1);
@@ -74,19 +72,6 @@ async function openBenchPayer(folder: string): Promise<Payer> {
     endHeight: 1_000_000,
   });
   return payer;
-}
-
-/** So many at a time until all are done. */
-async function inParallel(
-  count: number,
-  lanes: number,
-  work: (i: number) => Promise<void>,
-): Promise<void> {
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    for (let i = next++; i < count; i = next++) await work(i);
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
 }
 
 function inProcess(folder: string, count: number): () => Promise<Rate> {
@@ -156,27 +141,53 @@ function rangeFetcher(port: number): Fetch {
     });
 }
 
-/** Brings so many chunks of a file, each with its voucher or all for nothing. */
-async function stream(
-  port: number,
-  file: { readonly chunks: number; readonly chunkBytes: number },
-  payer: Payer | null,
-): Promise<Rate> {
-  const fetchRange = rangeFetcher(port);
-  const header = headerMaker();
-  const cost = BigInt(file.chunkBytes);
-  return measured(file.chunks, () =>
-    inParallel(file.chunks, window, async (i) => {
-      const start = i * file.chunkBytes;
-      let payment: string | null = null;
-      if (payer !== null) {
-        const paid = await payer.pay({ target, resourceId, cost, range: null });
-        if (!paid.ok) throw new Error(paid.refusal.code);
-        payment = header(paid.value.voucher);
+/** Brings a file for nothing, in one answer at a time as the payer does, and checks it as he does. */
+async function streamFree(url: string, manifest: Manifest): Promise<void> {
+  for (let first = 0; first < chunkCount(manifest); first += runChunks) {
+    const end = Math.min(first + runChunks, chunkCount(manifest));
+    const range = `bytes=${first * manifest.chunkBytes}-${chunkRange(manifest, end - 1).end - 1}`;
+    const stream = openNodeStream(`${url}?stream`, { headers: { range }, timeoutMs: 30_000 });
+    stream.end();
+    const { status, body } = await stream.answer;
+    if (status !== 206) throw new Error(`status ${status}`);
+    const chunk = new Uint8Array(manifest.chunkBytes);
+    let filled = 0;
+    let index = first;
+    for await (const bytes of body)
+      for (let at = 0; at < bytes.length;) {
+        const part = bytes.subarray(at, at + chunk.length - filled);
+        chunk.set(part, filled);
+        filled += part.length;
+        at += part.length;
+        if (filled < chunk.length) continue;
+        if (!(await isChunk(manifest, index, chunk, sha256InPlace))) throw new Error("wrong bytes");
+        index += 1;
+        filled = 0;
       }
-      await fetchRange(start, start + file.chunkBytes, payment);
-    }),
-  );
+    if (index !== end) throw new Error("cut short");
+  }
+}
+
+/** Brings a file with the payer's own client, and drops it. */
+async function streamPaid(source: Source, payer: Payer): Promise<void> {
+  const chunks = chunkCount(source.manifest);
+  let arrived: string[] = [];
+  const keep = async ({ range }: Chunk): Promise<void> => {
+    arrived.push(range);
+    if (arrived.length < 32) return;
+    const ranges = arrived;
+    arrived = [];
+    await payer.served(source.offer.payTo, ranges);
+  };
+  for (let first = 0; first < chunks; first += runChunks) {
+    const end = Math.min(first + runChunks, chunks);
+    const refusal = await source.run(first, end, { keep, signal: new AbortController().signal });
+    if (refusal !== null)
+      throw new Error(
+        JSON.stringify(refusal, (_, v: unknown) => (typeof v === "bigint" ? `${v}` : v)),
+      );
+  }
+  await payer.served(source.offer.payTo, arrived);
 }
 
 function writeFile(path: string, sizeBytes: number): void {
@@ -195,7 +206,7 @@ const sizeOf = (flags: readonly string[], name: string, otherwise: number): numb
   return given === undefined ? otherwise : Number(given.split("=")[1]);
 };
 
-/** `npm run bench -- pay [--vouchers=20000] [--megabytes=1024]`. */
+/** `npm run bench -- pay [--only=vouchers|peer|cost|http|stream|relay] [--vouchers=20000] [--megabytes=1024]`. */
 export async function run(flags: readonly string[]): Promise<void> {
   const vouchers = sizeOf(flags, "vouchers", 20_000);
   const megabytes = sizeOf(flags, "megabytes", 1_024);
@@ -203,42 +214,22 @@ export async function run(flags: readonly string[]): Promise<void> {
   try {
     const before = calibrate();
     printCalibration("before", before);
-    await benchVouchers(folder, vouchers);
-    await benchHttp(folder, vouchers);
-    await benchStream(folder, megabytes);
-    await benchRelay(folder, Math.min(megabytes, 128));
+    const only = flags.find((flag) => flag.startsWith("--only="))?.slice(7);
+    const parts: Readonly<Record<string, () => Promise<void>>> = {
+      vouchers: () => benchVouchers(folder, vouchers),
+      peer: () => benchPeer(folder, Math.ceil(vouchers / 4), Math.ceil(vouchers / 40)),
+      cost: () => Promise.resolve(printSettlementCost()),
+      http: () => benchHttp(folder, vouchers),
+      stream: () => benchStream(folder, megabytes),
+      relay: () => benchRelay(folder, Math.min(megabytes, 128)),
+    };
+    for (const [name, part] of Object.entries(parts))
+      if (only === undefined || only === name) await part();
     printCalibration("after", calibrate(), before);
   } finally {
     for (const journal of benchJournals) await journal.close();
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-async function alternate(
-  ways: readonly (readonly [string, () => Promise<Rate>])[],
-): Promise<ReadonlyMap<string, readonly Rate[]>> {
-  const rates = new Map<string, Rate[]>(ways.map(([name]) => [name, []]));
-  for (const [, way] of ways) await way(); // Warm.
-  for (let round = 0; round < rounds; round += 1)
-    for (const [name, way] of ways) rates.get(name)?.push(await way());
-  return rates;
-}
-
-function printRates(rates: ReadonlyMap<string, readonly Rate[]>, unit: string, base: string): void {
-  const middle = (name: string): number =>
-    median((rates.get(name) ?? []).map(({ perSecond }) => perSecond));
-  const rows = [...rates].map(([name, list]) => {
-    const all = list.map(({ perSecond }) => perSecond);
-    const cpu = median(list.map(({ cpuUs }) => cpuUs));
-    return [
-      name,
-      median(all).toFixed(0),
-      `${Math.min(...all).toFixed(0)}–${Math.max(...all).toFixed(0)}`,
-      cpu.toFixed(1),
-      `${((100 * middle(name)) / middle(base)).toFixed(0)} %`,
-    ];
-  });
-  printTable(["", `${unit}/s`, "range", "CPU µs here", "of the first"], rows);
 }
 
 async function benchVouchers(folder: string, count: number): Promise<void> {
@@ -247,6 +238,7 @@ async function benchVouchers(folder: string, count: number): Promise<void> {
   const rates = await alternate([
     [bare, () => bareSignatures(count)],
     ["voucher, durable", inProcess(folder, count)],
+    ["increment, durable", await benchIncrements(folder, 5 * count, openBenchPayer)],
   ]);
   printRates(rates, "vouchers", bare);
 }
@@ -284,15 +276,33 @@ async function benchStream(folder: string, megabytes: number): Promise<void> {
   const chunkBytes = 64 * 1_024;
   const sub = mkdtempSync(join(folder, "stream-"));
   writeFile(join(sub, "file.bin"), megabytes * 1_024 * 1_024);
-  const chunks = megabytes * 16;
-  console.log(`\n${megabytes} MiB, a voucher for each 64 KiB, against the same server for nothing`);
+  console.log(`\n${megabytes} MiB in chunks of 64 KiB, each checked, against the same for nothing`);
   const payer = await openBenchPayer(sub);
   const free = await startServer(sub, chunkBytes, "free");
   const paid = await startServer(sub, chunkBytes, "paid");
-  const file = { chunks, chunkBytes };
+  const signal = new AbortController().signal;
+  const sourceOf = (increments: number): Promise<Source> => {
+    const streaming = { open: openNodeStream, sha256: sha256InPlace, increments };
+    const url = `http://127.0.0.1:${paid.port}/file.bin`;
+    const limits = { weiPerByteMax: 1n, creditBytes: 4 * 1_024 * 1_024, timeoutMs: 30_000 };
+    const chain = new FakePayChain().names;
+    return openSource({ url, payer, chain, streaming, ...limits }, { id: null, signal });
+  };
+  const signed = await sourceOf(0);
+  const hashed = await sourceOf(256);
+  const chunks = megabytes * 16;
+  const url = `http://127.0.0.1:${free.port}/file.bin`;
+  const servers = [free, paid].map(({ child }) => child.pid ?? 0);
+  const cpu = (): number => servers.reduce((sum, pid) => sum + processUsage(pid).cpuMs, 0);
+  const rateOf = async (work: () => Promise<void>): Promise<Rate> => {
+    const before = cpu();
+    const rate = await measured(chunks, work);
+    return { ...rate, serverUs: ((cpu() - before) * 1_000) / chunks };
+  };
   const rates = await alternate([
-    ["without payment", () => stream(free.port, file, null)],
-    ["with a voucher each", () => stream(paid.port, file, payer)],
+    ["without payment", () => rateOf(() => streamFree(url, signed.manifest))],
+    ["a signed voucher each", () => rateOf(() => streamPaid(signed, payer))],
+    ["a preimage each", () => rateOf(() => streamPaid(hashed, payer))],
   ]);
   printRates(rates, "chunks", "without payment");
   for (const { child } of [free, paid]) child.kill("SIGKILL");

@@ -75,7 +75,7 @@ function addTransfers(pay: Command, world: World): void {
       fromFlag,
       ["--max-price-per-mb <amount>", "most TFUEL per 1,000,000 bytes", "1"],
       ["--budget <amount>", "most TFUEL that this wallet's pools may be signed for in all"],
-      ["--credit-kb <number>", "KiB that a server may be paid for and still owe", "1024"],
+      ["--credit-kb <number>", "KiB that a server may be paid for and still owe", "4096"],
       ["--window <number>", "requests to one server at a time", "4"],
       ["--id <hash>", "hash of the file's hash list, if known"],
       ...passwordFlags,

@@ -4,7 +4,14 @@ import { indexOfValidator, type Hash } from "./committee.ts";
 import { extendHistory, historyAtRoot, leaderAfter, type LeaderHistory } from "./leaderHistory.ts";
 import { rootCertificate } from "./rules.ts";
 import { signersOf } from "./signers.ts";
-import type { BlockSummary, Certificate, EpochInfo, ExecutionResult } from "./types.ts";
+import type {
+  BlockSummary,
+  Certificate,
+  Effect,
+  EpochInfo,
+  ExecutionResult,
+  TimeoutCertificate,
+} from "./types.ts";
 
 /** A block that hangs on the committed one through its parents. */
 export type BlockNode = {
@@ -130,11 +137,13 @@ export class BlockTree {
     return node;
   }
 
-  /** Blocks whose parent is valid and that nobody has started to execute. */
-  executable(): BlockNode[] {
-    return [...this.#nodes.values()].filter(
+  /** Blocks whose parent is valid and that nobody has started to execute: they are, from now on. */
+  takeExecutable(): readonly BlockNode[] {
+    const taken = [...this.#nodes.values()].filter(
       (node) => node.state === "waiting" && node.parent?.state === "valid",
     );
+    for (const node of taken) node.state = "executing";
+    return taken;
   }
 
   /** Notes what execution found out, if it was ordered and the block is still of use. */
@@ -162,12 +171,40 @@ export class BlockTree {
     return path.reverse();
   }
 
-  /** Whether a block that is not committed yet, up to this one, calls for followers at once. */
-  hasWork(node: BlockNode): boolean {
-    for (let at: BlockNode | null = node; at !== null && at !== this.#committed; at = at.parent) {
+  /** Whether a block after the committed one, up to this one, calls for followers at once. */
+  hasWork(node: BlockNode | null, committed: BlockNode = this.#committed): boolean {
+    for (let at = node; at !== null && at !== committed; at = at.parent) {
       if (at.endsEpoch || at.block?.isEmpty === false) return true;
     }
     return false;
+  }
+
+  /**
+   * Whether others wait for the commit of this block and would learn of it late: from the next
+   * proposal, which without work in what follows comes late, and after an epoch's end never.
+   */
+  isAwaited(last: BlockNode | null, high: BlockNode | null): boolean {
+    return last !== null && this.hasWork(last) && !this.hasWork(high, last);
+  }
+
+  /** The order to build a block on a held one, in a view that was entered so. */
+  orderAfter(
+    parent: BlockNode,
+    parentCertificate: Certificate,
+    { view, entry }: { readonly view: number; readonly entry: TimeoutCertificate | null },
+  ): Effect {
+    const { epoch } = this.#epoch;
+    return {
+      type: "buildProposal",
+      epoch,
+      view,
+      parent: parent.hash,
+      parentCertificate,
+      timeoutCertificate: parentCertificate.view === view - 1 ? null : entry,
+      emptyRequired: parent.endsEpoch || parent.isPastEnd,
+      epochProofRequired: parentCertificate.view === 0 && epoch > 0,
+      isUrgent: this.hasWork(parent),
+    };
   }
 
   /** Makes a block the newest committed one and drops all that does not descend from it. */

@@ -8,11 +8,18 @@ export const orphansMax = 1_024;
 export const wantedMax = 64;
 
 /**
+ * Views after which a block is asked for again: where others go on quickly no timer of a view ever
+ * fires, and the question or its answer may be lost.
+ */
+export const askAgainViews = 8;
+
+/**
  * Blocks that certificates speak of and that are not here, and blocks that came before their
  * parents.
  */
 export class Missing {
   readonly #wanted = new Set<Digest>();
+  #askedView = 0;
   readonly #orphans = new Map<Digest, BlockSummary>();
 
   /** Hashes asked for. */
@@ -30,19 +37,26 @@ export class Missing {
     return this.#orphans.has(hash);
   }
 
-  /** Wants the first ancestor of this block that is not held; says which, if that is news. */
-  want(hash: Digest): Digest | null {
+  /** Wants the first ancestor of this block that is not held; gives it, if that is news. */
+  want(hash: Digest): readonly Digest[] {
     let at = hash;
     for (let orphan = this.#orphans.get(at); orphan !== undefined; orphan = this.#orphans.get(at)) {
       at = orphan.parent;
     }
-    if (this.#wanted.has(at)) return null;
+    if (this.#wanted.has(at)) return [];
     for (const oldest of this.#wanted) {
       if (this.#wanted.size < wantedMax) break;
       this.#wanted.delete(oldest);
     }
     this.#wanted.add(at);
-    return at;
+    return [at];
+  }
+
+  /** What is to be asked for again when a view is entered. */
+  dueIn(view: number): readonly Digest[] {
+    if (view < this.#askedView + askAgainViews) return [];
+    this.#askedView = view;
+    return [...this.#wanted];
   }
 
   /** The block is here, or of no use any more. */

@@ -1,5 +1,5 @@
 import { assert } from "../base/assert.ts";
-import type { TimeoutCertificate } from "./types.ts";
+import type { Effect, TimeoutCertificate, Timer } from "./types.ts";
 
 /** How long a view may last, in milliseconds. */
 export type ViewTiming = {
@@ -21,7 +21,7 @@ export class Pacemaker {
   readonly #timing: ViewTiming;
   #view = 1;
   #entry: TimeoutCertificate | null = null;
-  #timersOut = 0;
+  #round = 0;
   #isShort = false;
 
   constructor(timing: ViewTiming) {
@@ -43,27 +43,31 @@ export class Pacemaker {
     assert(view > this.#view, "views go forward");
     this.#view = view;
     this.#entry = entry;
-    this.#timersOut = 0;
+    this.#round = 0;
     this.#isShort = false;
   }
 
-  /** Duration of the next timer of this view, given the view of the highest certificate. */
-  startTimer(highView: number, isWorking: boolean): number {
-    this.#timersOut += 1;
+  /**
+   * Orders the next timer of this view, which replaces the one before; given the view of the
+   * highest certificate.
+   */
+  startTimer(epoch: number, highView: number, isWorking: boolean): Effect {
+    this.#round += 1;
     this.#isShort = isWorking;
     const { shortMs, longMs, msMax } = this.#timing;
     const failures = Math.min(this.#view - highView - 1, growthStepsMax);
     const base = isWorking ? shortMs : longMs;
-    return Math.min(msMax, Math.floor((base * 3 ** failures) / 2 ** failures));
+    const delayMs = Math.min(msMax, Math.floor((base * 3 ** failures) / 2 ** failures));
+    const timer = { epoch, view: this.#view, round: this.#round };
+    return { type: "setTimer", timer, delayMs };
   }
 
-  /** Whether a timer of this view fired and none is left, so that the next must be started. */
-  onTimer(): boolean {
-    this.#timersOut -= 1;
-    return this.#timersOut <= 0;
+  /** Whether this is the timer that counts. */
+  isDue({ view, round }: Timer): boolean {
+    return view === this.#view && round === this.#round;
   }
 
-  /** Whether the running timer was set for idle times, which are now over. */
+  /** Whether the running timer was set for times without work. */
   get isIdle(): boolean {
     return !this.#isShort;
   }

@@ -325,10 +325,12 @@ describe("with others", () => {
 
   it("leaves a view once, and sends that again byte for byte", () => {
     const { replica } = createReplica(stakes, self);
-    const timer = { epoch: 0, view: 1 };
+    const timer = { epoch: 0, view: 1, round: 1 };
     const effects = signAll(replica, committee, self, replica.step({ type: "timerFired", timer }));
     expect(effects.map(({ type }) => type)).toEqual(["persist", "sign", "setTimer", "send"]);
-    const again = replica.step({ type: "timerFired", timer });
+    expect(replica.step({ type: "timerFired", timer })).toEqual([]);
+    const later = { ...timer, round: 2 };
+    const again = replica.step({ type: "timerFired", timer: later });
     expect(only(again, "send")).toEqual(only(effects, "send"));
     expect(only(again, "sign")).toEqual([]);
     expect(only(receive(replica, first), "sign")).toEqual([]);
@@ -361,7 +363,7 @@ describe("with others", () => {
     const fetched = replica.step({ type: "certificateReceived", certificate });
     expect(only(fetched, "fetchBlock").map(({ block }) => block)).toEqual([first.hash]);
     expect(replica.wants(first.hash)).toBe(true);
-    const later = replica.step({ type: "timerFired", timer: { epoch: 0, view: 2 } });
+    const later = replica.step({ type: "timerFired", timer: { epoch: 0, view: 2, round: 1 } });
     expect(only(later, "fetchBlock")).toHaveLength(1);
     const block = first as Verified<BlockSummary>;
     expect(only(replica.step({ type: "blockFetched", block }), "executeBlock")).toHaveLength(1);

@@ -35,8 +35,7 @@ import { Witness, type Testimony } from "./witness.ts";
  * Two-chain HotStuff with timeout certificates (Jolteon, DiemBFT v4) as one step function: facts
  * in, orders out, no clock, dice, disk or network. DESIGN 5 and docs/adr/001 say what it adds:
  * stake weights, epochs, leaders passed over, commit proofs. The parts: `rules.ts` decides,
- * `voter.ts` owns the safety record, `blockTree.ts` the uncommitted blocks, `tally.ts` votes and
- * timeouts.
+ * `voter.ts` owns the safety record, `blockTree.ts` the uncommitted blocks, `tally.ts` the votes.
  */
 
 /** One validator's, or one follower's, part in the agreement. */
@@ -152,10 +151,10 @@ export class Replica {
   #settle(): void {
     this.#voteIfDue();
     while (this.#commitIfDue());
-    for (const node of this.#tree.executable()) {
-      node.state = "executing";
-      this.#effects.push({ type: "executeBlock", block: node.hash });
+    for (const { hash } of this.#tree.takeExecutable()) {
+      this.#effects.push({ type: "executeBlock", block: hash });
     }
+    this.#relaxTimer();
     this.#askForProposalIfDue();
   }
 
@@ -217,22 +216,30 @@ export class Replica {
     this.#candidates.clear();
     this.#proposals.forgetBelow(view - proposalViewsMax);
     this.#tree.dropUncertified(view);
+    this.#ask(this.#missing.dueIn(view));
     this.#startTimer();
   }
 
-  #startTimer(): void {
-    const high = this.#tree.get(this.#highCertificate.block);
-    const isWorking = this.#isWorkPending || (high !== null && this.#tree.hasWork(high));
-    const delayMs = this.#pacemaker.startTimer(this.#highCertificate.view, isWorking);
-    const timer = { epoch: this.#epoch.epoch, view: this.#pacemaker.view };
-    this.#effects.push({ type: "setTimer", timer, delayMs });
+  get #isWorking(): boolean {
+    return this.#isWorkPending || this.#tree.hasWork(this.#tree.get(this.#highCertificate.block));
   }
 
-  #onTimer({ epoch, view }: Timer): void {
-    if (epoch !== this.#epoch.epoch || view !== this.#pacemaker.view) return;
-    for (const block of this.#missing.wanted) this.#effects.push({ type: "fetchBlock", block });
+  #startTimer(): void {
+    const { view } = this.#highCertificate;
+    this.#effects.push(this.#pacemaker.startTimer(this.#epoch.epoch, view, this.#isWorking));
+  }
+
+  /** The work is committed that the timer was set for: the leader may wait for more. */
+  #relaxTimer(): void {
+    if (this.#pacemaker.isIdle || this.#isWorking) return;
+    if (this.#voter.record.timeout?.view !== this.#pacemaker.view) this.#startTimer();
+  }
+
+  #onTimer(timer: Timer): void {
+    if (timer.epoch !== this.#epoch.epoch || !this.#pacemaker.isDue(timer)) return;
+    this.#ask(this.#missing.wanted);
     if (this.#voter.isActive) this.#leaveView();
-    if (this.#pacemaker.onTimer()) this.#startTimer();
+    this.#startTimer();
   }
 
   /** Signs the view's timeout once, and afterwards sends that again. */
@@ -306,6 +313,11 @@ export class Replica {
   #commitIfDue(): boolean {
     const due = this.#committer.due(this.#tree);
     if (due === null) return false;
+    const high = this.#tree.get(this.#highCertificate.block);
+    const isLeading = this.#voter.isActive && this.leader === this.#voter.index;
+    if (due.effect.type === "commit" && isLeading && this.#tree.isAwaited(due.last, high)) {
+      this.#effects.push({ type: "tellCommit", proof: due.effect.proof });
+    }
     this.#effects.push(due.effect);
     if (due.last === null) return false;
     this.#tree.commit(due.last);
@@ -314,11 +326,7 @@ export class Replica {
     if (this.#tree.get(block) === null) this.#want(block);
     if (due.last.endsEpoch) {
       assert(due.last.nextEpoch !== null, "an epoch's last block names the next epoch");
-      const { epoch } = this.#epoch;
-      const isFirst = this.#voter.isActive && this.leader === this.#voter.index;
       this.#startEpoch(due.last.nextEpoch);
-      // The others would learn it from this leader's next proposal, which is never made.
-      if (isFirst) this.#effects.push({ type: "sendEpochProof", epoch, to: null });
     }
     return true;
   }
@@ -327,7 +335,7 @@ export class Replica {
 
   #onProposal(proposal: Proposal, nowMs: number): void {
     const { block, signer, signature } = proposal;
-    const { epoch, view, hash } = block;
+    const { epoch, view, hash, timestampMs } = block;
     if (epoch !== this.#epoch.epoch) return;
     const signed = { statement: { epoch, view, block: hash }, signer, signature };
     this.#see({ type: "proposal", proposal: signed });
@@ -336,7 +344,6 @@ export class Replica {
     this.#onTimeoutCertificate(block.timeoutCertificate);
     if (view + proposalViewsMax < this.#pacemaker.view || !this.#proposals.add(signed)) return;
     // The parent's own time is compared where the parent is held.
-    const { timestampMs } = block;
     const isNow = isTimely({ ...this.#options, timestampMs, parentTimestampMs: 0, nowMs });
     if (view === this.#pacemaker.view && isNow) this.#candidates.add(hash);
     this.#insert(block);
@@ -381,8 +388,11 @@ export class Replica {
   }
 
   #want(hash: Digest): void {
-    const block = this.#missing.want(hash);
-    if (block !== null) this.#effects.push({ type: "fetchBlock", block });
+    this.#ask(this.#missing.want(hash));
+  }
+
+  #ask(blocks: Iterable<Digest>): void {
+    for (const block of blocks) this.#effects.push({ type: "fetchBlock", block });
   }
 
   // Votes and proposals.
@@ -413,17 +423,7 @@ export class Replica {
     const parent = this.#tree.get(this.#highCertificate.block);
     if (parent === null || parent.state !== "valid" || this.leader !== this.#voter.index) return;
     this.#askedView = view;
-    this.#effects.push({
-      type: "buildProposal",
-      epoch: this.#epoch.epoch,
-      view,
-      parent: parent.hash,
-      parentCertificate: this.#highCertificate,
-      timeoutCertificate: this.#highCertificate.view === view - 1 ? null : entry,
-      emptyRequired: parent.endsEpoch || parent.isPastEnd,
-      epochProofRequired: this.#highCertificate.view === 0 && this.#epoch.epoch > 0,
-      isUrgent: this.#tree.hasWork(parent),
-    });
+    this.#effects.push(this.#tree.orderAfter(parent, this.#highCertificate, { view, entry }));
   }
 
   #onBuilt({ block, result }: Extract<Input, { readonly type: "proposalBuilt" }>): void {

@@ -225,7 +225,10 @@ export type Evidence =
     };
 
 /** Names the view it was set for, so that a late one is recognised and never cancelled. */
-export type Timer = Slot;
+export type Timer = Slot & {
+  /** Counts the timers of the view from 1: only the newest one counts. */
+  readonly round: number;
+};
 
 /** What goes to other validators. Proposals are sent by hash: the host adds the block's bytes. */
 export type Message =
@@ -304,6 +307,12 @@ export type Input =
   /** Whether transactions wait to be included; views are short while they do. */
   | { readonly type: "workChanged"; readonly pending: boolean };
 
+/** A commit proof by hashes: the committed block, …, its certified descendant; all of them held. */
+export type CommitGrounds = {
+  readonly chain: readonly Digest[];
+  readonly certificate: Certificate;
+};
+
 /**
  * Orders. Imperative; carried out by the host in list order. `storeBlock` and `persist` are
  * barriers: nothing after them starts before they are on disk, and their failure ends the process.
@@ -335,14 +344,13 @@ export type Effect =
   | { readonly type: "executeBlock"; readonly block: Digest }
   /** Executed and valid: may it be voted for? */
   | { readonly type: "reviewBlock"; readonly block: Digest }
+  /** Send everybody the proof of a commit that follows: no proposal will soon tell them of it. */
+  | { readonly type: "tellCommit"; readonly proof: CommitGrounds }
   | {
-      /**
-       * Oldest first; all executed. `proof` is of the last one: that block, …, its certified
-       * descendant.
-       */
+      /** Oldest first; all executed. `proof` is of the last one. */
       readonly type: "commit";
       readonly blocks: readonly Digest[];
-      readonly proof: { readonly chain: readonly Digest[]; readonly certificate: Certificate };
+      readonly proof: CommitGrounds;
     }
   /** Follows the commit of an epoch's last block. */
   | { readonly type: "startEpoch"; readonly epoch: EpochInfo }

@@ -152,19 +152,25 @@ export function bytesField(size: number): Schema<Uint8Array> {
 
 /** Exactly `size` bytes, or none. */
 export function optionalBytesField(size: number): Schema<Uint8Array> {
-  const isSize = (length: number): boolean => length === size || length === 0;
+  return { ...bytesOfSizesField([0, size]), description: `${size} bytes or none` };
+}
+
+/** As many bytes as one of `sizes`. */
+export function bytesOfSizesField(sizes: readonly number[]): Schema<Uint8Array> {
+  const description = `${sizes.join(" or ")} bytes`;
+  const sizeMax = Math.max(...sizes);
   return {
-    description: `${size} bytes or none`,
+    description,
     toItem: (value) => value,
     fromItem: (item, reader) => {
-      const value = reader.bytes(item, size);
-      reader.check(isSize(value.length), `${size} bytes or none expected, got ${value.length}`);
+      const value = reader.bytes(item, sizeMax);
+      reader.check(sizes.includes(value.length), `${description} expected, got ${value.length}`);
       return value.slice();
     },
     toJson: (value) => bytesToHex(value),
     fromJson: (json) => {
       const value = typeof json === "string" ? hexToBytesOrNull(json) : null;
-      return value === null || !isSize(value.length) ? null : { value };
+      return value === null || !sizes.includes(value.length) ? null : { value };
     },
   };
 }

@@ -16,11 +16,11 @@ import {
   signedVoucherSchema,
   voucherDigest,
   voucherPayer,
-  voucherTypedData,
   walletSignature,
   type SignedVoucher,
   type VoucherChain,
 } from "./voucher.ts";
+import { voucherTypedData } from "./typedVoucher.ts";
 
 const chain: VoucherChain = { name: "privatenet", id: 366, genesisHash: zeroDigest };
 

@@ -1,28 +1,23 @@
 import type { Address, Digest } from "../base/brand.ts";
-import {
-  bigIntToFixedBytes,
-  bytesToBigInt,
-  concatBytes,
-  emptyBytes,
-  hexToBytes,
-  textToBytes,
-} from "../base/bytes.ts";
+import { bigIntToBytes, bytesToBigInt, emptyBytes } from "../base/bytes.ts";
 import { rlpBigInt } from "../base/rlp.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { signerOf } from "../crypto/verify.ts";
 import {
   addressField,
   amountField,
-  bytesField,
+  bytesOfSizesField,
   listField,
   optionalBytesField,
   recordField,
   textField,
   type Schema,
 } from "./schema.ts";
+import { incrementProofBytes, incrementVoucherPayer } from "./voucherIncrements.ts";
 import { resourceIdBytesMax } from "./thetaCodec.ts";
 import { signBytes, sourceSignBytes } from "./thetaSignBytes.ts";
 import type { ThetaTransaction } from "./thetaTypes.ts";
+import { typedDigests } from "./typedVoucher.ts";
 
 /*
  * A voucher: what a payer signs off chain, and the only thing that a receiver needs (theta.md 3.4).
@@ -32,7 +27,8 @@ import type { ThetaTransaction } from "./thetaTypes.ts";
  * There are two ways to sign the same five fields, and whoever checks takes either: the source
  * sign bytes of a Theta service payment, and EIP-712 typed data, which any Ethereum wallet can
  * show. The first binds the chain's name as Theta does, the second its number and its genesis hash
- * (DESIGN 3).
+ * (DESIGN 3). Instead of a signature over its amount a voucher may carry a step along a signed hash
+ * chain (`voucherIncrements.ts`).
  */
 
 /** What a payer owes a receiver out of one pool. */
@@ -51,8 +47,14 @@ export type Voucher = {
   readonly resourceId: string;
 };
 
-/** A voucher and the payer's signature over either form: `r || s || v`, 65 bytes, v 0 or 1. */
+/**
+ * A voucher and the payer's word: a signature over either form (`r || s || v`, 65 bytes, v 0 or 1)
+ * or a step along a hash chain (`incrementProofBytes`).
+ */
 export type SignedVoucher = Voucher & { readonly signature: Uint8Array };
+
+/** Bytes of a signature. */
+export const voucherSignatureBytes = 65;
 
 /** How a voucher is signed. */
 export type VoucherForm = "theta" | "typed";
@@ -89,7 +91,7 @@ const voucherFieldSchemas = {
   paymentSequence: sequenceField,
   reserveSequence: sequenceField,
   resourceId: textField(resourceIdBytesMax),
-  signature: bytesField(65),
+  signature: bytesOfSizesField([voucherSignatureBytes, incrementProofBytes]),
 };
 
 /** RLP and JSON of a signed voucher, for storage and HTTP. */
@@ -129,12 +131,63 @@ export function voucherDigest(
 ): Uint8Array {
   return form === "theta"
     ? keccak256(sourceSignBytes(voucherToPayment(voucher), chain.name))
-    : typedDigest(voucher, chain);
+    : typedDigests(voucher, chain)(voucher.amount);
+}
+
+/**
+ * The digests of vouchers that differ in nothing but the amount: what does not change is encoded
+ * once.
+ */
+export function voucherDigests(
+  voucher: Omit<Voucher, "amount">,
+  form: VoucherForm,
+  chain: VoucherChain,
+): (amount: bigint) => Uint8Array {
+  if (form === "typed") return typedDigests(voucher, chain);
+  let template: Template | null = null;
+  return (amount) => {
+    const bytes = bigIntToBytes(amount);
+    if (template?.sizeBytes !== bytes.length)
+      template = thetaTemplate(voucher, chain.name, bytes.length);
+    if (template === null) return voucherDigest({ ...voucher, amount }, form, chain);
+    template.bytes.set(bytes, template.start);
+    return keccak256(template.bytes);
+  };
+}
+
+/** Sign bytes with a hole of so many bytes for the amount. */
+type Template = {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly sizeBytes: number;
+};
+
+/**
+ * RLP of equally long integers differs only in their bytes, but for single bytes. Where they are is
+ * seen from two amounts that have no byte in common; `null` if there is no such place.
+ */
+function thetaTemplate(
+  voucher: Omit<Voucher, "amount">,
+  chainName: string,
+  sizeBytes: number,
+): Template | null {
+  if (sizeBytes < 2) return null;
+  const [ones, twos] = [1, 2].map((byte) => {
+    const amount = bytesToBigInt(new Uint8Array(sizeBytes).fill(byte));
+    return sourceSignBytes(voucherToPayment({ ...voucher, amount }), chainName);
+  });
+  if (ones === undefined || twos === undefined || ones.length !== twos.length) return null;
+  const differs = (i: number): boolean => ones[i] !== twos[i];
+  const start = ones.findIndex((_byte, i) => differs(i));
+  const end = start + sizeBytes;
+  const isHole = ones.every((_byte, i) => differs(i) === (i >= start && i < end));
+  return start >= 0 && isHole ? { bytes: ones, start, sizeBytes } : null;
 }
 
 /** The payer, if the signature is its own and canonical; `null` if not. */
 export function voucherPayer(signed: SignedVoucher, chain: VoucherChain): Address | null {
   const { signature, source: address } = signed;
+  if (signature.length === incrementProofBytes) return incrementVoucherPayer(signed, chain);
   const first = { digests: [voucherDigest(signed, "theta", chain)], signature, address };
   // The typed form is hashed only where the other one does not fit.
   return (
@@ -239,124 +292,4 @@ function voucherToPayment(voucher: Voucher): ServicePayment {
     reserveSequence,
     resourceId,
   };
-}
-
-/*
- * EIP-712. The domain has no contract: a salt, the genesis hash, says which chain it is, so that a
- * network that was reset does not take the vouchers of its former life.
- */
-
-const domainFields = [
-  { name: "name", type: "string" },
-  { name: "version", type: "string" },
-  { name: "chainId", type: "uint256" },
-  { name: "salt", type: "bytes32" },
-] as const;
-
-const voucherFields = [
-  { name: "target", type: "address" },
-  { name: "amount", type: "uint256" },
-  { name: "paymentSequence", type: "uint64" },
-  { name: "reserveSequence", type: "uint64" },
-  { name: "resourceId", type: "string" },
-] as const;
-
-const domainName = "Ledger payments";
-const domainVersion = "1";
-
-/** What `eth_signTypedData_v4` takes; integers are decimal strings, so it is plain JSON. */
-export type VoucherTypedData = {
-  readonly types: {
-    readonly EIP712Domain: typeof domainFields;
-    readonly Voucher: typeof voucherFields;
-  };
-  readonly primaryType: "Voucher";
-  readonly domain: {
-    readonly name: string;
-    readonly version: string;
-    readonly chainId: number;
-    readonly salt: Digest;
-  };
-  readonly message: {
-    readonly target: Address;
-    readonly amount: string;
-    readonly paymentSequence: string;
-    readonly reserveSequence: string;
-    readonly resourceId: string;
-  };
-};
-
-/** A voucher as typed data, for a wallet to show and to sign. */
-export function voucherTypedData(voucher: Voucher, chain: VoucherChain): VoucherTypedData {
-  return {
-    types: { EIP712Domain: domainFields, Voucher: voucherFields },
-    primaryType: "Voucher",
-    domain: {
-      name: domainName,
-      version: domainVersion,
-      chainId: chain.id,
-      salt: chain.genesisHash,
-    },
-    message: {
-      target: voucher.target,
-      amount: voucher.amount.toString(),
-      paymentSequence: voucher.paymentSequence.toString(),
-      reserveSequence: voucher.reserveSequence.toString(),
-      resourceId: voucher.resourceId,
-    },
-  };
-}
-
-function typeHash(
-  name: string,
-  fields: readonly { readonly name: string; readonly type: string }[],
-): Uint8Array {
-  const list = fields.map((field) => `${field.type} ${field.name}`).join(",");
-  return keccak256(textToBytes(`${name}(${list})`));
-}
-
-const domainType = typeHash("EIP712Domain", domainFields);
-const voucherType = typeHash("Voucher", voucherFields);
-
-function textHash(text: string): Uint8Array {
-  return keccak256(textToBytes(text));
-}
-
-function word(value: bigint): Uint8Array {
-  return bigIntToFixedBytes(value, 32);
-}
-
-// A program knows one chain: its separator is hashed once, not for every voucher.
-let separator: { readonly chain: VoucherChain; readonly hash: Uint8Array } | null = null;
-
-function domainSeparator(chain: VoucherChain): Uint8Array {
-  const known = separator?.chain;
-  if (separator === null || known?.id !== chain.id || known.genesisHash !== chain.genesisHash) {
-    const hash = keccak256(
-      concatBytes(
-        domainType,
-        textHash(domainName),
-        textHash(domainVersion),
-        word(BigInt(chain.id)),
-        hexToBytes(chain.genesisHash),
-      ),
-    );
-    separator = { chain: { ...chain }, hash };
-  }
-  return separator.hash;
-}
-
-/** keccak(`19 01` || domain separator || hash of the fields) [EIP-712]. */
-function typedDigest(voucher: Voucher, chain: VoucherChain): Uint8Array {
-  const fields = keccak256(
-    concatBytes(
-      voucherType,
-      word(bytesToBigInt(hexToBytes(voucher.target))),
-      word(voucher.amount),
-      word(voucher.paymentSequence),
-      word(voucher.reserveSequence),
-      textHash(voucher.resourceId),
-    ),
-  );
-  return keccak256(concatBytes(Uint8Array.of(0x19, 0x01), domainSeparator(chain), fields));
 }

@@ -3,6 +3,7 @@ import type { Address, Digest, Verified } from "../base/brand.ts";
 import { NodeError } from "../base/nodeError.ts";
 import type {
   BlockSummary,
+  CommitGrounds,
   EpochInfo,
   ExecutionResult as ConsensusResult,
 } from "../consensus/types.ts";
@@ -334,14 +335,19 @@ export class Chain {
    */
   async commit(
     hashes: readonly Digest[],
-    proof: { readonly chain: readonly Digest[]; readonly certificate: CommitProof["certificate"] },
+    proof: CommitGrounds,
   ): Promise<readonly CommittedBlock[]> {
-    const headers = proof.chain.map((hash) => {
+    return this.commitProved(hashes, this.proofOf(proof));
+  }
+
+  /** A commit proof whose blocks are held, with their headers. */
+  proofOf({ chain, certificate }: CommitGrounds): CommitProof {
+    const headers = chain.map((hash) => {
       const header = this.heldHeader(hash);
       assert(header !== null, "the blocks of a commit proof are held");
       return header;
     });
-    return this.commitProved(hashes, { headers, certificate: proof.certificate });
+    return { headers, certificate };
   }
 
   /** The same with a proof of the last of them whose other headers need not be held. */

@@ -49,6 +49,7 @@ function recordingWorld(log: string[], failing: string | null): World {
     commit: () => actLater("commit"),
     startEpoch: () => actLater("startEpoch"),
     fetchBlock: () => act("fetchBlock"),
+    tellCommit: () => act("tellCommit"),
     sendEpochProof: () => act("sendEpochProof"),
     report: () => act("report"),
     alarm: () => act("alarm"),

@@ -1,4 +1,5 @@
 import type {
+  CommitGrounds,
   Effect,
   EpochInfo,
   Evidence,
@@ -35,6 +36,7 @@ export interface World {
   buildProposal(effect: BuildProposal): void;
   executeBlock(block: Digest): void;
   reviewBlock(block: Digest): void;
+  tellCommit(proof: CommitGrounds): void;
   commit(effect: Commit): Promise<void>;
   startEpoch(epoch: EpochInfo): Promise<void>;
   fetchBlock(block: Digest): void;
@@ -161,6 +163,8 @@ export class Host {
         return done(() => this.#world.executeBlock(effect.block));
       case "reviewBlock":
         return done(() => this.#world.reviewBlock(effect.block));
+      case "tellCommit":
+        return done(() => this.#world.tellCommit(effect.proof));
       case "commit":
         return this.#world.commit(effect);
       case "startEpoch":

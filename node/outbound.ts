@@ -1,6 +1,6 @@
 import type { Address, Digest } from "../base/brand.ts";
 import { assert } from "../base/assert.ts";
-import type { Message, Recipient, SignedProposal } from "../consensus/types.ts";
+import type { CommitGrounds, Message, Recipient, SignedProposal } from "../consensus/types.ts";
 import { verifiedOwn } from "../crypto/verify.ts";
 import type { CommitProof } from "../ledger/blockTypes.ts";
 import type { Network } from "../p2p/network.ts";
@@ -141,6 +141,12 @@ export class PeerOutbound implements Outbound {
     const due = peers.filter((peer) => this.#mayProve(peer));
     const proof = due.length === 0 ? null : this.epochProof(epoch);
     if (proof !== null) proposals.broadcast(due, { type: "proof", proof });
+  }
+
+  tellCommit(grounds: CommitGrounds): void {
+    const { chain, network, proposals } = this.#parts;
+    const peers = network.peers().map(({ peer }) => peer);
+    proposals.broadcast(peers, { type: "proof", proof: chain.proofOf(grounds) });
   }
 
   /** The commit proof of an epoch's last block; `null` while it runs. */

@@ -8,6 +8,7 @@ import { evidenceSlot } from "../consensus/evidence.ts";
 import type { Guard } from "../consensus/guard.ts";
 import { randomnessStatement } from "../consensus/statements.ts";
 import type {
+  CommitGrounds,
   EpochInfo,
   Evidence,
   Message,
@@ -33,6 +34,7 @@ import type { TransactionPool } from "./transactionPool.ts";
 export interface Outbound {
   send(to: Recipient, message: Message): void;
   fetchBlock(block: Digest): void;
+  tellCommit(proof: CommitGrounds): void;
   sendEpochProof(epoch: number, to: Address | null): void;
 }
 
@@ -216,6 +218,10 @@ export class NodeWorld implements World {
     this.#running.add(running);
   }
 
+  tellCommit(proof: CommitGrounds): void {
+    this.#options.outbound.tellCommit(proof);
+  }
+
   async commit(effect: Parameters<World["commit"]>[0]): Promise<void> {
     const committed = await this.#options.chain.commit(effect.blocks, effect.proof);
     this.#options.onCommitted(committed);
@@ -326,4 +332,5 @@ export const noOutbound: Outbound = {
   send: () => {},
   fetchBlock: () => {},
   sendEpochProof: () => {},
+  tellCommit: () => {},
 };

@@ -1,3 +1,4 @@
+import { openNodeStream, sha256InPlace } from "../../sdk/pay/byteStream.node.ts";
 import { download, describeSourceRefusal, type SourceReport } from "../../sdk/pay/download.ts";
 import { openPartialFile, type PartialFile } from "../../sdk/pay/fileSink.node.ts";
 import type { Payer } from "../../sdk/pay/payer.ts";
@@ -12,6 +13,9 @@ import { weiPerByte } from "./payServe.ts";
 
 /** Longest wait for one chunk, in ms. */
 const chunkMsMax = 30_000;
+
+/** Chunks that are paid for by steps along one hash chain. */
+const incrementsPerChain = 256;
 
 /** Most servers of one file. */
 const sourcesMax = 16;
@@ -42,7 +46,7 @@ async function openSources(
   given: { readonly session: PaySession; readonly payer: Payer; readonly urls: readonly string[] },
 ): Promise<readonly Source[]> {
   const weiPerByteMax = weiPerByte("--max-price-per-mb", flags.text("maxPricePerMb") ?? "1");
-  const creditText = flags.text("creditKb") ?? "1024";
+  const creditText = flags.text("creditKb") ?? "4096";
   const credit = integerFlag("--credit-kb", creditText, { min: 1n, max: 1_000_000n });
   const sources: Source[] = [];
   for (const url of given.urls) {
@@ -53,6 +57,7 @@ async function openSources(
       weiPerByteMax,
       creditBytes: Number(credit) * 1_024,
       timeoutMs: chunkMsMax,
+      streaming: { open: openNodeStream, sha256: sha256InPlace, increments: incrementsPerChain },
     };
     const id = sources[0]?.id ?? flags.text("id") ?? null;
     sources.push(await openSource(parts, { id, signal: context.signal }));

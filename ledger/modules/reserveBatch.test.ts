@@ -1,9 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { addressOf, LedgerNetwork } from "../../test/fakes/ledgerNetwork.ts";
 import { checkTable } from "../../test/fakes/ledgerTable.ts";
-import { batchOf, entryOf, poolTransaction, voucherOf } from "../../test/fakes/poolSteps.ts";
+import {
+  batchOf,
+  entryOf,
+  poolTransaction,
+  signerOf,
+  voucherOf,
+} from "../../test/fakes/poolSteps.ts";
 import { encodeWith } from "../schema.ts";
-import { batchSchema } from "../voucher.ts";
+import { decodeIncrement, encodeIncrement, IncrementChain } from "../voucherIncrements.ts";
+import { batchSchema, type SignedVoucher } from "../voucher.ts";
 
 /* Batches: each voucher is paid or refused by itself, and only what cannot hurt its target is. */
 
@@ -69,6 +76,66 @@ describe("M12 whose signature counts", () => {
       { index: 2, code: "resourceNotInPool" },
       { paid: "10", net: "10" },
     ]);
+  });
+});
+
+describe("M12 steps along a hash chain", () => {
+  const steps = { step: 3n, length: 8, secret: new Uint8Array(32).fill(9) };
+
+  async function chainOf(
+    taken: number,
+  ): Promise<{ network: LedgerNetwork; voucher: SignedVoucher; chain: IncrementChain }> {
+    const network = await checkTable(people);
+    const terms = { source: "alice", target: "bob", amount: 10n, paymentSequence: 1n };
+    const start = voucherOf(network, { ...terms, reserveSequence: 1n, resourceId: "rid" });
+    const by = { chain: network.genesis.chain, signer: signerOf("alice") };
+    const chain = new IncrementChain(start, steps, by);
+    for (let i = 0; i < taken; i += 1) chain.advance();
+    const amount = start.amount + steps.step * BigInt(taken);
+    return { network, voucher: { ...start, amount, signature: chain.proof }, chain };
+  }
+
+  async function settled(network: LedgerNetwork, voucher: SignedVoucher): Promise<unknown> {
+    const outcome = await network.execute([batchOf(network, "dora", [entryOf(voucher)])]);
+    const receipt = outcome.ok ? outcome.value.receipts[0] : undefined;
+    return receipt?.logs.map((log) => network.registry.describeLog(log)?.value)[0];
+  }
+
+  test("M12 the newest preimage settles the steps up to it, and not one more", async () => {
+    const { network, voucher } = await chainOf(5);
+    const refused = { code: "voucherSignatureInvalid" };
+    const flipped = voucher.signature.slice();
+    flipped[70] = (flipped[70] ?? 0) ^ 1;
+    const dearer = decodeIncrement(voucher.signature);
+    if (dearer === null) throw new Error("it is an increment");
+    const raised = encodeIncrement({ ...dearer, step: 4n });
+    const ahead = encodeIncrement({ ...dearer, count: 6 });
+    expect(await settled(network, { ...voucher, amount: 28n })).toMatchObject(refused);
+    expect(await settled(network, { ...voucher, signature: flipped })).toMatchObject(refused);
+    const four = { ...voucher, amount: 30n, signature: raised };
+    expect(await settled(network, four)).toMatchObject(refused);
+    const six = { ...voucher, amount: 28n, signature: ahead };
+    expect(await settled(network, six)).toMatchObject(refused);
+    expect(await settled(network, voucher)).toMatchObject({ paid: "25", net: "25" });
+  });
+
+  test("M12 later steps settle the difference, an older one nothing", async () => {
+    const { network, voucher, chain } = await chainOf(2);
+    expect(await settled(network, voucher)).toMatchObject({ paid: "16" });
+    chain.advance();
+    const next = { ...voucher, amount: 19n, signature: chain.proof };
+    expect(await settled(network, next)).toMatchObject({ paid: "3" });
+    expect(await settled(network, voucher)).toMatchObject({ code: "voucherSettled" });
+  });
+
+  test("M12 there are at most 1,024, and a step of nothing is none", async () => {
+    const { voucher } = await chainOf(8);
+    expect(decodeIncrement(voucher.signature)?.count).toBe(8);
+    const free = voucher.signature.slice();
+    expect(decodeIncrement(free.fill(0, 97, 129))).toBeNull();
+    const long = voucher.signature.slice();
+    long[129] = 255;
+    expect(decodeIncrement(long)).toBeNull();
   });
 });
 

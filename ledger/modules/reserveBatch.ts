@@ -2,6 +2,7 @@ import type { Address } from "../../base/brand.ts";
 import { refuse, type Outcome } from "../../base/outcome.ts";
 import { signerOf } from "../../crypto/verify.ts";
 import { createEvent } from "../definitions.ts";
+import { incrementCount } from "../voucherIncrements.ts";
 import {
   applied,
   type ModuleContext,
@@ -35,7 +36,9 @@ export const settleBatch: OperationDefinition<Batch> = {
   schema: batchSchema,
   gas: ({ entries }, parameters) =>
     parameters.amount("reserve.batchGas") +
-    parameters.amount("reserve.batchGasPerVoucher") * BigInt(entries.length),
+    parameters.amount("reserve.batchGasPerVoucher") * BigInt(entries.length) +
+    parameters.amount("reserve.batchGasPerIncrement") *
+      BigInt(entries.reduce((sum, { signature }) => sum + incrementCount(signature), 0)),
   signers: (_body, payer) => [payer],
   check: () => null,
   apply: (context, { body, signers }) => {

@@ -48,4 +48,8 @@ export const reserveParameters: Readonly<Record<string, ParameterDefinition>> = 
     ...gas,
     description: "gas of a batch per voucher: a signature check and the payment",
   }),
+  batchGasPerIncrement: integer(50n, {
+    ...gas,
+    description: "gas of a batch per step along a hash chain: one hash",
+  }),
 };

@@ -83,6 +83,7 @@ export type PayRefusal =
   | { readonly code: "exposure"; readonly got: bigint; readonly max: bigint }
   | { readonly code: "unpaid"; readonly cost: bigint; readonly balance: bigint }
   | { readonly code: "chainSilent"; readonly silentMs: number }
+  | { readonly code: "chainUnreachable"; readonly detail: string }
   | { readonly code: "accountsFull"; readonly max: number };
 
 /** A new account. */
@@ -204,20 +205,20 @@ function rememberRange(account: Account, range: string, resends: number): void {
   if (oldest !== undefined) account.ranges.delete(oldest);
 }
 
-/** What the disk keeps of an account after one request. */
+/** What the disk keeps of an account after one request or more. */
 export type AccountRecord = {
   readonly id: PoolId;
   readonly best: SignedVoucher | null;
   readonly balance: bigint;
   readonly unsettledSinceMs: number | null;
-  /** The range that was served by it; `null` if none was. */
-  readonly range: string | null;
+  /** The ranges that were served since the record before, in order. */
+  readonly ranges: readonly string[];
 };
 
 /** Bytes for the journal: they say what is, so applying them twice is applying them once. */
 export function encodeAccountRecord(
-  account: Omit<AccountRecord, "range">,
-  range: string | null,
+  account: Omit<AccountRecord, "ranges">,
+  ranges: readonly string[],
 ): Uint8Array {
   return encodeRlp([
     hexToBytes(account.id.owner),
@@ -225,7 +226,7 @@ export function encodeAccountRecord(
     account.best === null ? emptyBytes : signedVoucherSchema.toItem(account.best),
     rlpBigInt(account.balance),
     rlpBigInt(BigInt(account.unsettledSinceMs ?? 0)),
-    rlpText(range ?? ""),
+    ranges.map(rlpText),
   ]);
 }
 
@@ -238,7 +239,7 @@ export function encodeAccountEnd({ owner, sequence }: PoolId): Uint8Array {
 export function decodeAccountRecord(
   bytes: Uint8Array,
 ): Outcome<AccountRecord | { readonly end: PoolId }, string> {
-  const item = decodeRlp(bytes, { itemsMax: 64, depthMax: 4 });
+  const item = decodeRlp(bytes, { itemsMax: 2 * rangesMax, depthMax: 4 });
   if (!item.ok) return refuse(item.refusal.detail);
   const reader = new RlpReader("account record");
   const fields = reader.list(item.value);
@@ -247,17 +248,16 @@ export function decodeAccountRecord(
     const end = reader.outcome({ end: id });
     return end.ok ? end : refuse(end.refusal.detail);
   }
-  const [, , voucher, balance, since, range, ...rest] = fields;
+  const [, , voucher, balance, since, ranges, ...rest] = fields;
   if (rest.length > 0) reader.refuse(`${fields.length} fields`);
   const hasVoucher = !(voucher instanceof Uint8Array);
   const sinceMs = reader.number(since);
-  const name = reader.text(range, rangeCharactersMax * 4);
   const outcome = reader.outcome<AccountRecord>({
     id,
     best: hasVoucher ? signedVoucherSchema.fromItem(voucher, reader) : null,
     balance: reader.bigInt(balance, 256),
     unsettledSinceMs: sinceMs === 0 ? null : sinceMs,
-    range: name === "" ? null : name,
+    ranges: reader.array(ranges, rangesMax, (name) => reader.text(name, rangeCharactersMax * 4)),
   });
   return outcome.ok ? outcome : refuse(outcome.refusal.detail);
 }
@@ -267,5 +267,5 @@ export function applyRecord(account: Account, record: AccountRecord): void {
   account.best = record.best;
   account.balance = record.balance;
   account.unsettledSinceMs = record.unsettledSinceMs;
-  if (record.range !== null) rememberRange(account, record.range, 0);
+  for (const range of record.ranges) rememberRange(account, range, 0);
 }

@@ -83,19 +83,18 @@ export class FileCatalog {
       const chunkBytes = this.#chunkBytes;
       const count = Math.ceil(sizeBytes / chunkBytes);
       const hashes = new Uint8Array(count * 32);
+      const buffer = new Uint8Array(chunkBytes);
       for (let i = 0; i < count; i += 1) {
-        const chunk = await readAt(
-          handle,
-          i * chunkBytes,
-          Math.min((i + 1) * chunkBytes, sizeBytes),
-        );
+        const chunk = buffer.subarray(0, Math.min(chunkBytes, sizeBytes - i * chunkBytes));
+        await fill(handle, chunk, i * chunkBytes);
         hashes.set(createHash("sha256").update(chunk).digest(), i * 32);
       }
       const manifest: Manifest = { sizeBytes, chunkBytes, hashes };
       const id = await manifestId(manifest);
       const resourceId = this.#resourceId ?? id;
-      const read = (start: number, end: number): Promise<Uint8Array> => readAt(handle, start, end);
-      return { manifest, id, resourceId, read, stamp, handle };
+      const readInto = (bytes: Uint8Array, start: number): Promise<void> =>
+        fill(handle, bytes, start);
+      return { manifest, id, resourceId, readInto, stamp, handle };
     } catch (error) {
       await handle.close();
       throw error;
@@ -111,12 +110,10 @@ export class FileCatalog {
   }
 }
 
-async function readAt(handle: FileHandle, start: number, end: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(end - start);
+async function fill(handle: FileHandle, bytes: Uint8Array, start: number): Promise<void> {
   for (let done = 0; done < bytes.length;) {
     const { bytesRead } = await handle.read(bytes, done, bytes.length - done, start + done);
     if (bytesRead === 0) throw new Error("the file became shorter while it was read");
     done += bytesRead;
   }
-  return bytes;
 }

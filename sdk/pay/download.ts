@@ -47,6 +47,10 @@ export type DownloadParts = {
 /** Chunks after which the sink is synced and the payer may forget that they are owed. */
 const syncEveryChunks = 32;
 
+/** Chunks of one run, at least unless fewer are missing, and at most. */
+const runChunksMin = 16;
+const runChunksMax = 1_024;
+
 type Worked = {
   readonly source: Source;
   bytes: number;
@@ -90,9 +94,10 @@ class Run {
   async work(): Promise<void> {
     const { window, signal } = this.#parts;
     await this.#keepPresent();
-    const workers = this.#works.flatMap((work) =>
-      Array.from({ length: window }, () => this.#serve(work)),
-    );
+    const workers = this.#works.flatMap((work) => {
+      const lanes = work.source.isStreaming ? 1 : window;
+      return Array.from({ length: lanes }, () => this.#serve(work));
+    });
     const ended = await Promise.allSettled(workers);
     for (const work of this.#works) await this.#flush(work);
     for (const one of ended) if (one.status === "rejected") throw one.reason;
@@ -143,29 +148,47 @@ class Run {
 
   async #serve(work: Worked): Promise<void> {
     while (work.failure === null && !this.#parts.signal.aborted) {
-      const index = this.#missing.pop();
-      if (index === undefined) {
+      const run = this.#takeRun(work.source.isStreaming ? this.#runMax() : 1);
+      if (run === null) {
         if (this.#inFlight === 0) return;
-        // Another server may fail, and leave its chunk to this one.
+        // Another server may fail, and leave its chunks to this one.
         await new Promise<void>((resolve) => this.#wake.push(resolve));
         continue;
       }
       this.#inFlight += 1;
+      let next = run.first;
+      const keep = async (chunk: Chunk): Promise<void> => {
+        await this.#keep(work, chunk);
+        next = chunk.index + 1;
+      };
       try {
-        const chunk = await work.source.chunk(index, this.#parts.signal);
-        if (chunk.ok) await this.#keep(work, chunk.value);
-        else {
-          work.failure ??= chunk.refusal;
-          this.#missing.push(index);
-        }
-      } catch (error) {
-        this.#missing.push(index);
-        throw error;
+        const { signal } = this.#parts;
+        const failure = await work.source.run(run.first, run.end, { keep, signal });
+        if (failure !== null) work.failure ??= failure;
       } finally {
+        for (let index = run.end - 1; index >= next; index -= 1) this.#missing.push(index);
         this.#inFlight -= 1;
         for (const wake of this.#wake.splice(0)) wake();
       }
     }
+  }
+
+  /** Chunks of one run: fewer towards the end, so that no server has to be waited for. */
+  #runMax(): number {
+    const share = Math.ceil(this.#missing.length / (2 * this.#works.length));
+    return Math.min(runChunksMax, Math.max(runChunksMin, share));
+  }
+
+  /** Takes chunks that follow each other; `null` if none are missing. */
+  #takeRun(most: number): { readonly first: number; readonly end: number } | null {
+    const first = this.#missing.pop();
+    if (first === undefined) return null;
+    let end = first + 1;
+    while (end - first < most && this.#missing.at(-1) === end) {
+      this.#missing.pop();
+      end += 1;
+    }
+    return { first, end };
   }
 
   async #keep(work: Worked, chunk: Chunk): Promise<void> {

@@ -1,5 +1,5 @@
 import { textToBytes } from "../../base/bytes.ts";
-import type { PayGate } from "./gate.ts";
+import type { Admission, PayGate } from "./gate.ts";
 import { manifestToJson, type Manifest } from "./manifest.ts";
 import { costOf } from "./price.ts";
 import { rangeName, type ByteRange } from "./range.ts";
@@ -15,14 +15,17 @@ import { requiredHeader, responseHeader, type JsonRecord } from "./x402.ts";
 /** Bytes that one request may ask for: what a payer may lose to a server that does not answer. */
 export const requestBytesMax: number = 16 * 1_024 * 1_024;
 
+/** Seconds after which a server whose chain is away may be asked again. */
+const retrySeconds = 5;
+
 /** A file for sale. */
 export type FileForSale = {
   readonly manifest: Manifest;
   /** Hash of the manifest. */
   readonly id: string;
   readonly resourceId: string;
-  /** Bytes from `start` (inclusive) to `end` (exclusive). */
-  read(start: number, end: number): Promise<Uint8Array>;
+  /** Fills the bytes with what is from `start` on. */
+  readInto(bytes: Uint8Array, start: number): Promise<void>;
 };
 
 /** What was served, for lists and meters. */
@@ -68,11 +71,8 @@ export async function answerFile(
   if (file === null) return plain(404, "no such file");
   if (query === "manifest") return json(200, manifestToJson(file.manifest));
   const range = readRange(request.range, file.manifest.sizeBytes);
-  if (range === null || range.end - range.start > requestBytesMax) {
-    const refused = plain(416, `a range of at most ${requestBytesMax} bytes is needed`);
-    const size = `bytes */${file.manifest.sizeBytes}`;
-    return { ...refused, headers: { ...refused.headers, "content-range": size } };
-  }
+  if (range === null || range.end - range.start > requestBytesMax)
+    return badRange(file, `a range of at most ${requestBytesMax} bytes is needed`);
   return answerRange(parts, { file, path, range, payment: request.payment });
 }
 
@@ -98,34 +98,52 @@ async function answerRange(
       range: rangeName(file.id, range),
       extra: offerOf(file),
     });
-    if (admission.type === "required") {
-      const answer = json(admission.status, admission.body);
-      const headers = { [requiredHeader]: admission.header, "cache-control": "no-store" };
-      return { ...answer, headers: { ...answer.headers, ...headers } };
-    }
+    if (admission.type === "required") return requiredAnswer(admission);
     paid[responseHeader] = admission.header;
     taken = admission.charged.taken;
   }
-  const body = await file.read(start, end);
+  const body = new Uint8Array(end - start);
+  await file.readInto(body, start);
   onServed?.({ url: path, bytes: body.length, taken });
-  const headers = {
-    ...paid,
+  const headers = { ...paid, ...rangeHeaders(file, range) };
+  return { status: 206, headers, body };
+}
+
+/** That another range is needed. */
+export function badRange(file: FileForSale, text: string): FileAnswer {
+  const refused = plain(416, text);
+  const size = `bytes */${file.manifest.sizeBytes}`;
+  return { ...refused, headers: { ...refused.headers, "content-range": size } };
+}
+
+/** That a payment is needed. */
+export function requiredAnswer(
+  required: Extract<Admission, { readonly type: "required" }>,
+): FileAnswer {
+  const answer = json(required.status, required.body);
+  const retry = required.status === 503 ? { "retry-after": `${retrySeconds}` } : {};
+  const headers = { [requiredHeader]: required.header, "cache-control": "no-store", ...retry };
+  return { ...answer, headers: { ...answer.headers, ...headers } };
+}
+
+/** Headers of a part of a file. */
+export function rangeHeaders(file: FileForSale, { start, end }: ByteRange): FileAnswer["headers"] {
+  return {
     "content-type": "application/octet-stream",
-    "content-length": `${body.length}`,
+    "content-length": `${end - start}`,
     "content-range": `bytes ${start}-${end - 1}/${file.manifest.sizeBytes}`,
     "accept-ranges": "bytes",
     etag: `"${file.id}"`,
   };
-  return { status: 206, headers, body };
 }
 
 /** What the offer says of the file. */
-function offerOf({ manifest, id }: FileForSale): JsonRecord {
+export function offerOf({ manifest, id }: FileForSale): JsonRecord {
   return { sizeBytes: manifest.sizeBytes, chunkBytes: manifest.chunkBytes, manifestId: id };
 }
 
 /** One range `bytes=a-b`, or the whole file without one; `null` if it cannot be served. */
-function readRange(header: string | null, sizeBytes: number): ByteRange | null {
+export function readRange(header: string | null, sizeBytes: number): ByteRange | null {
   if (header === null) return { start: 0, end: sizeBytes };
   const match = /^bytes=(\d{1,15})-(\d{1,15})?$/.exec(header);
   if (match === null) return null;

@@ -5,6 +5,7 @@ import { exposureMax, type PayRefusal } from "./account.ts";
 import { poolOf } from "./pool.ts";
 import type { Price } from "./price.ts";
 import type { Charged, Receiver } from "./receiver.ts";
+import { openTab, type Tab } from "./tab.ts";
 import {
   decodeHeader,
   encodeHeader,
@@ -70,6 +71,10 @@ const afterSignature: ReadonlySet<PayRefusal["code"]> = new Set([
 /** Seconds for which an offer's price holds. */
 const offerSeconds = 60;
 
+function statusOf(refusal: PayRefusal): 402 | 503 {
+  return refusal.code === "chainSilent" || refusal.code === "chainUnreachable" ? 503 : 402;
+}
+
 /** Takes payments for requests. */
 export class PayGate {
   readonly price: Price;
@@ -95,7 +100,7 @@ export class PayGate {
       range,
     });
     if (!charged.ok) {
-      const status = charged.refusal.code === "chainSilent" ? 503 : 402;
+      const status = statusOf(charged.refusal);
       return this.#require(request, status, charged.refusal.code, voucher.value, charged.refusal);
     }
     const response: PaymentResponse = {
@@ -106,6 +111,26 @@ export class PayGate {
       amount: charged.value.taken.toString(),
     };
     return { type: "paid", header: encodeHeader(response), charged: charged.value };
+  }
+
+  /** Opens a tab for what is paid for while it is served; the request's cost is of its first part. */
+  async open(
+    request: GateRequest,
+  ): Promise<
+    { readonly type: "tab"; readonly tab: Tab } | Extract<Admission, { type: "required" }>
+  > {
+    if (request.payment === null) return this.#require(request, 402, "payment_required", null);
+    const voucher = this.read(request.payment);
+    if (!voucher.ok) return this.#require(request, 400, voucher.refusal, null);
+    const opened = await openTab(this.#receiver, voucher.value, request.resourceId);
+    if (opened.ok) return { type: "tab", tab: opened.value };
+    return this.#require(
+      request,
+      statusOf(opened.refusal),
+      opened.refusal.code,
+      voucher.value,
+      opened.refusal,
+    );
   }
 
   /** What a request costs, as x402 says it. */
@@ -149,7 +174,7 @@ export class PayGate {
     error: string,
     voucher: SignedVoucher | null,
     refusal?: PayRefusal,
-  ): Admission {
+  ): Extract<Admission, { type: "required" }> {
     const requirements = this.requirements(request);
     const isProven = refusal !== undefined && afterSignature.has(refusal.code);
     const account = voucher === null || !isProven ? null : this.#accountOf(voucher);

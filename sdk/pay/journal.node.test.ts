@@ -198,3 +198,16 @@ test("the real disk: a second holder is refused, a dead one's lock is taken over
     rmSync(folder, { recursive: true });
   }
 });
+
+test("whoever waits for another process has the journal when that one ends", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "ledger-journal-"));
+  const file = join(folder, "payer.log");
+  const { journal } = await openJournal(nodePayDisk, file, { live: () => [] });
+  const second = openJournal(nodePayDisk, file, { live: () => [], lockMsMax: 10_000 });
+  await journal.append(Uint8Array.of(7));
+  await journal.close();
+  const opened = await second;
+  expect(opened.records).toEqual([Uint8Array.of(7)]);
+  await opened.journal.close();
+  rmSync(folder, { recursive: true });
+});

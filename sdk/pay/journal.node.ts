@@ -48,6 +48,8 @@ export type JournalOptions = {
   readonly live: () => readonly Uint8Array[];
   /** Size in bytes at which the file is replaced. */
   readonly sizeBytesMax?: number;
+  /** How long to wait for another process that holds it, in ms; not at all by default. */
+  readonly lockMsMax?: number;
 };
 
 type Waiting = {
@@ -73,12 +75,7 @@ export async function openJournal(
   path: string,
   options: JournalOptions,
 ): Promise<{ readonly journal: Journal; readonly records: readonly Uint8Array[] }> {
-  const unlock = await guarded(path, () => disk.lock(`${path}.lock`));
-  if (unlock === null) {
-    throw new PayStateError("E_PAY_IN_USE", `${path} is in use by another process`, {
-      hint: "wait until it ends; two programs must not spend one pool",
-    });
-  }
+  const unlock = await takeLock(disk, path, options.lockMsMax ?? 0);
   try {
     return await guarded(path, async () => {
       const bytes = await disk.read(path);
@@ -99,6 +96,26 @@ export async function openJournal(
   } catch (error) {
     await unlock();
     throw error;
+  }
+}
+
+/** Between two attempts at a lock that another process holds, in ms. */
+const lockPauseMs = 100;
+
+async function takeLock(
+  disk: PayDisk,
+  path: string,
+  lockMsMax: number,
+): Promise<() => Promise<void>> {
+  for (let waitedMs = 0; ; waitedMs += lockPauseMs) {
+    const unlock = await guarded(path, () => disk.lock(`${path}.lock`));
+    if (unlock !== null) return unlock;
+    if (waitedMs >= lockMsMax) {
+      throw new PayStateError("E_PAY_IN_USE", `${path} is in use by another process`, {
+        hint: "run this again when it has ended: two programs must not spend one pool",
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, lockPauseMs));
   }
 }
 

@@ -59,7 +59,7 @@ export class NodeChain implements PayChain {
   async settle(orders: readonly SettlementOrder[]): Promise<void> {
     const { address } = this.#signer;
     const sequence = await this.#client.nextSequence(address);
-    const fee = await this.#client.suggestedFee(batchGasOf(orders.length));
+    const fee = await this.#client.suggestedFee(batchGasOf(orders));
     const { genesisHash } = this.names;
     await this.#hand(signSettleBatch(this.#signer, { genesisHash, sequence, fee, orders }));
   }

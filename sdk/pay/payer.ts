@@ -1,26 +1,31 @@
 import { assert } from "../../base/assert.ts";
 import type { Address } from "../../base/brand.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
+import { IncrementChain } from "../../ledger/voucherIncrements.ts";
 import {
-  signVoucher,
+  voucherDigests,
   voucherPayer,
   type SignedVoucher,
+  type Voucher,
   type VoucherChain,
   type VoucherForm,
   type VoucherSigner,
 } from "../../ledger/voucher.ts";
 import { PayStateError } from "./errors.ts";
+import { inRecords, Keeper } from "./keeper.ts";
 import {
   applyPayerRecord,
-  createLane,
   decodePayerRecord,
   encodePayerRecord,
+  laneOf,
   leftIn,
   payerRecords,
+  roomIn,
   signedOn,
   unservedMax,
   voucherOf,
   type Lane,
+  type PaidRange,
   type PayerPool,
   type PayerRecord,
   type PoolBook,
@@ -81,11 +86,40 @@ export type Payment = {
   readonly added: bigint;
 };
 
+/** Several ranges of one receiver, each to be paid by a voucher of its own. */
+export type AheadRequest = {
+  readonly target: Address;
+  readonly resourceId: string;
+  /** None that is owed already. */
+  readonly ranges: readonly PaidRange[];
+};
+
+/** What may be signed for them. */
+export type Ahead = {
+  readonly terms: VoucherTerms;
+  /** The amount that each range takes the voucher to, in order. */
+  readonly amounts: readonly bigint[];
+};
+
+/** A voucher but for its amount. */
+export type VoucherTerms = Omit<Voucher, "amount">;
+
 /** Blocks before a pool's end from which nothing is paid out of it: receivers refuse it anyway. */
 export const payerBlocksLeft = 30;
 
 /** Payments that one synced authorization is good for. */
 const authorizedAhead = 64n;
+
+/** What does not change from one voucher of a lane to the next. */
+type LaneSigner = {
+  readonly form: VoucherForm;
+  readonly paymentSequence: bigint;
+  readonly resourceId: string;
+  readonly digestOf: (amount: bigint) => Uint8Array;
+};
+
+/** What the next record of a lane says was paid, and its writer. */
+type Keeping = { readonly paid: PaidRange[]; readonly keeper: Keeper };
 
 /** A payer over any number of pools of one account. */
 export class Payer {
@@ -99,8 +133,10 @@ export class Payer {
   readonly #books = new Map<bigint, PoolBook>();
   /** Newest voucher of a lane: the same request sends the same bytes. */
   readonly #newest = new WeakMap<Lane, SignedVoucher>();
-  /** Receiver and range of what came and is not kept yet. */
-  readonly #arrived = new Set<string>();
+  readonly #signers = new WeakMap<Lane, LaneSigner>();
+  readonly #keepings = new WeakMap<Lane, Keeping>();
+  /** What came from a receiver and is not kept yet. */
+  readonly #arrived = new Map<Address, Set<string>>();
   #height = 0;
   #authorizing: Promise<void> = Promise.resolve();
 
@@ -165,6 +201,44 @@ export class Payer {
     });
   }
 
+  /**
+   * Puts several ranges on the books at once, so that a voucher can be signed for each without
+   * waiting. What is not sent of them is owed to the payer all the same.
+   */
+  async payAhead(request: AheadRequest): Promise<Outcome<Ahead, PayerRefusal>> {
+    const cost = request.ranges.reduce((sum, range) => sum + range.cost, 0n);
+    assert(cost > 0n, "what is free is not paid for");
+    const whole = { ...request, cost, range: request.ranges[0]?.range ?? null };
+    return this.#alone(async () => {
+      const over = this.#overBudget(whole);
+      if (over !== null) return refuse(over);
+      const chosen = this.#choose(whole);
+      if (!chosen.ok) return chosen;
+      const { book, lane } = chosen.value;
+      await this.#authorize(book, lane, cost);
+      if (signedOn(lane) + cost > lane.authorized) return refuse(this.#exhausted(whole));
+      let { amount } = lane;
+      const amounts = request.ranges.map((range) => (amount += range.cost));
+      await this.#book(book, lane, { ...request, paid: request.ranges });
+      const { amount: _, ...terms } = voucherOf(lane, book.pool.sequence);
+      return accept({ terms: { ...terms, source: this.address }, amounts });
+    });
+  }
+
+  /** Signs an amount that `payAhead` gave, as typed data. */
+  signAhead(terms: VoucherTerms, amount: bigint): Uint8Array {
+    const lane = this.#books.get(terms.reserveSequence)?.lanes.get(terms.target);
+    assert(lane !== undefined && amount <= lane.amount, "only what is on the books is signed");
+    return this.#signature(lane, { ...terms, amount }, "typed");
+  }
+
+  /** Signs a hash chain that starts at an amount; each step must be on the books when it is shown. */
+  startChain(terms: VoucherTerms, amount: bigint, step: bigint, length: number): IncrementChain {
+    const secret = crypto.getRandomValues(new Uint8Array(32));
+    const by = { chain: this.#chain, signer: this.#signer };
+    return new IncrementChain({ ...terms, amount }, { step, length, secret }, by);
+  }
+
   /** The payment, if it can be signed or refused as things are; `null` to authorize more first. */
   #ready(
     request: PayRequest,
@@ -188,10 +262,10 @@ export class Payer {
 
   /** What of the paid has not come from this receiver, TFuelWei: all that it can run away with. */
   unserved(target: Address): bigint {
+    const arrived = this.#arrived.get(target);
     let sum = 0n;
     for (const lane of this.#lanesOf(target))
-      for (const [range, cost] of lane.unserved)
-        if (!this.#arrived.has(`${target} ${range}`)) sum += cost;
+      for (const [range, cost] of lane.unserved) if (arrived?.has(range) !== true) sum += cost;
     return sum;
   }
 
@@ -202,7 +276,8 @@ export class Payer {
 
   /** This range came; until `served` says that it is kept it would be asked for again. */
   arrived(target: Address, range: string): void {
-    this.#arrived.add(`${target} ${range}`);
+    const arrived = this.#arrived.get(target) ?? new Set();
+    this.#arrived.set(target, arrived.add(range));
   }
 
   /** Names of the ranges that this receiver was paid for and did not send. */
@@ -212,7 +287,7 @@ export class Payer {
 
   /** These ranges came, and are kept: they will not be asked for again. */
   async served(target: Address, ranges: readonly string[]): Promise<void> {
-    for (const range of ranges) this.#arrived.delete(`${target} ${range}`);
+    for (const range of ranges) this.#arrived.get(target)?.delete(range);
     for (const [sequence, { lanes }] of this.#books) {
       const lane = lanes.get(target);
       const known = ranges.filter((range) => lane?.unserved.has(range) ?? false);
@@ -241,7 +316,7 @@ export class Payer {
     lane.resourceId = resourceId;
     if (signedOn(lane) > lane.authorized) lane.authorized = signedOn(lane);
     this.#newest.set(lane, voucher);
-    await this.#store.append(laneRecord(book, lane, lane.authorized));
+    await this.#store.append(laneRecord(book, lane, { ...lane, paid: [] }));
     return true;
   }
 
@@ -268,10 +343,22 @@ export class Payer {
   #newestOf(sequence: bigint, lane: Lane): SignedVoucher {
     const known = this.#newest.get(lane);
     if (known !== undefined) return known;
-    const options = { chain: this.#chain, signer: this.#signer };
-    const signed = signVoucher(voucherOf(lane, sequence), this.#form, options);
+    const voucher = { ...voucherOf(lane, sequence), source: this.address };
+    const signed = { ...voucher, signature: this.#signature(lane, voucher, this.#form) };
     this.#newest.set(lane, signed);
     return signed;
+  }
+
+  #signature(lane: Lane, voucher: Voucher, form: VoucherForm): Uint8Array {
+    const { paymentSequence, resourceId } = voucher;
+    const known = this.#signers.get(lane);
+    const isKnown =
+      known?.form === form &&
+      known.paymentSequence === paymentSequence &&
+      known.resourceId === resourceId;
+    const digestOf = isKnown ? known.digestOf : voucherDigests(voucher, form, this.#chain);
+    if (!isKnown) this.#signers.set(lane, { form, paymentSequence, resourceId, digestOf });
+    return this.#signer.sign(digestOf(voucher.amount));
   }
 
   #overBudget({ target, cost }: PayRequest): PayerRefusal | null {
@@ -331,14 +418,14 @@ export class Payer {
     if (!this.#isForced && most < needed) return;
     const generous = signedOn(lane) + cost * authorizedAhead;
     const authorized = generous > most && !this.#isForced ? most : generous;
-    await this.#store.append(laneRecord(book, lane, authorized));
+    await this.#store.append(laneRecord(book, lane, { authorized, paid: [] }));
     lane.authorized = authorized;
   }
 
   async #trimBook(book: PoolBook): Promise<void> {
     const loose = [...book.lanes.values()].filter((lane) => lane.authorized > signedOn(lane));
     for (const lane of loose) lane.authorized = signedOn(lane);
-    const records = loose.map((lane) => laneRecord(book, lane, lane.authorized));
+    const records = loose.map((lane) => laneRecord(book, lane, { ...lane, paid: [] }));
     await Promise.all(records.map((record) => this.#store.append(record)));
   }
 
@@ -348,15 +435,49 @@ export class Payer {
     request: PayRequest,
   ): Promise<Outcome<Payment, PayerRefusal>> {
     const { cost, range, resourceId } = request;
-    lane.amount += cost;
+    const paid = range === null ? [] : [{ range, cost }];
+    const booked = this.#book(book, lane, { cost, resourceId, paid });
+    const voucher = this.#newestOf(book.pool.sequence, lane);
+    await booked;
+    return accept({ voucher, added: cost });
+  }
+
+  /**
+   * Raises what was signed on a lane. To be awaited before a voucher of it can be sent: a payer
+   * that is killed must know what it signed.
+   */
+  #book(
+    book: PoolBook,
+    lane: Lane,
+    more: {
+      readonly resourceId: string;
+      readonly paid: readonly PaidRange[];
+      /** Where it is for nothing that has a name. */
+      readonly cost?: bigint;
+    },
+  ): Promise<void> {
+    const { resourceId, paid } = more;
+    lane.amount += more.cost ?? paid.reduce((sum, { cost }) => sum + cost, 0n);
     lane.resourceId = resourceId;
     this.#newest.delete(lane);
-    if (range !== null) lane.unserved.set(range, cost);
-    const paid = range === null ? null : { range, cost };
-    const voucher = this.#newestOf(book.pool.sequence, lane);
-    // Before it can be sent: a payer that is killed must know what it signed.
-    await this.#store.write(laneRecord(book, lane, lane.authorized, paid));
-    return accept({ voucher, added: cost });
+    for (const { range, cost } of paid) lane.unserved.set(range, cost);
+    const keeping = this.#keeping(book, lane);
+    keeping.paid.push(...paid);
+    return keeping.keeper.keep();
+  }
+
+  #keeping(book: PoolBook, lane: Lane): Keeping {
+    const known = this.#keepings.get(lane);
+    if (known !== undefined) return known;
+    const paid: PaidRange[] = [];
+    const write = async (): Promise<void> => {
+      const lists = inRecords(paid.splice(0));
+      const records = lists.map((list) => laneRecord(book, lane, { ...lane, paid: list }));
+      await Promise.all(records.map((record) => this.#store.write(record)));
+    };
+    const keeping = { paid, keeper: new Keeper(write) };
+    this.#keepings.set(lane, keeping);
+    return keeping;
   }
 
   async #append(record: PayerRecord): Promise<void> {
@@ -365,26 +486,11 @@ export class Payer {
   }
 }
 
-/** The one lane of a receiver: two payments at once must not each begin one. */
-function laneOf({ lanes }: PoolBook, target: Address): Lane {
-  const lane = lanes.get(target) ?? createLane(target);
-  lanes.set(target, lane);
-  return lane;
-}
-
-/** What may still be signed in a pool when every lane gives back what it did not use. */
-function roomIn({ pool, lanes }: PoolBook): bigint {
-  let room = pool.fund;
-  for (const lane of lanes.values()) room -= signedOn(lane);
-  return room;
-}
-
 function laneRecord(
   { pool }: PoolBook,
   { unserved: _, ...lane }: Lane,
-  authorized: bigint,
-  unserved: { readonly range: string; readonly cost: bigint } | null = null,
+  { authorized, paid }: { readonly authorized: bigint; readonly paid: readonly PaidRange[] },
 ): Uint8Array {
   const { sequence } = pool;
-  return encodePayerRecord({ type: "lane", sequence, lane: { ...lane, authorized }, unserved });
+  return encodePayerRecord({ type: "lane", sequence, lane: { ...lane, authorized }, paid });
 }

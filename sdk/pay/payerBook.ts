@@ -3,6 +3,7 @@ import { hexToBytes } from "../../base/bytes.ts";
 import { refuse, type Outcome } from "../../base/outcome.ts";
 import { decodeRlp, encodeRlp, rlpBigInt, rlpNumber, rlpText, RlpReader } from "../../base/rlp.ts";
 import type { Voucher } from "../../ledger/voucher.ts";
+import { inRecords } from "./keeper.ts";
 
 /*
  * What a payer knows of its pools, and the records that keep it. A lane is what one receiver was
@@ -72,11 +73,32 @@ export function leftIn({ pool, lanes }: PoolBook): bigint {
   return left;
 }
 
+/** The one lane of a receiver: two payments at once must not each begin one. */
+export function laneOf({ lanes }: PoolBook, target: Address): Lane {
+  const lane = lanes.get(target) ?? createLane(target);
+  lanes.set(target, lane);
+  return lane;
+}
+
+/** What may still be signed in a pool when every lane gives back what it did not use. */
+export function roomIn({ pool, lanes }: PoolBook): bigint {
+  let room = pool.fund;
+  for (const lane of lanes.values()) room -= signedOn(lane);
+  return room;
+}
+
 /** The fields of the lane's newest voucher. */
 export function voucherOf(lane: Lane, reserveSequence: bigint): Omit<Voucher, "source"> {
   const { target, amount, paymentSequence, resourceId } = lane;
   return { target, amount, paymentSequence, reserveSequence, resourceId };
 }
+
+/** What was paid for by name. */
+export type PaidRange = {
+  readonly range: string;
+  /** TFuelWei. */
+  readonly cost: bigint;
+};
 
 /** One thing that the journal keeps; each says what is, so twice is once. */
 export type PayerRecord =
@@ -86,8 +108,8 @@ export type PayerRecord =
       readonly type: "lane";
       readonly sequence: bigint;
       readonly lane: Omit<Lane, "unserved">;
-      /** Paid by the newest voucher; `null` if it pays for nothing nameable. */
-      readonly unserved: { readonly range: string; readonly cost: bigint } | null;
+      /** Paid since the record before. */
+      readonly paid: readonly PaidRange[];
     }
   | {
       readonly type: "served";
@@ -114,8 +136,7 @@ export function encodePayerRecord(record: PayerRecord): Uint8Array {
         hexToBytes(target),
         ...[paymentSequence, amount, before, authorized].map(rlpBigInt),
         rlpText(resourceId),
-        rlpText(record.unserved?.range ?? ""),
-        rlpBigInt(record.unserved?.cost ?? 0n),
+        record.paid.map(({ range, cost }) => [rlpText(range), rlpBigInt(cost)]),
       ]);
     }
     case "served": {
@@ -125,7 +146,7 @@ export function encodePayerRecord(record: PayerRecord): Uint8Array {
   }
 }
 
-const fieldCounts = [0, 6, 2, 10, 4];
+const fieldCounts = [0, 6, 2, 9, 4];
 
 /** Reads a record; the refusal is for people. */
 export function decodePayerRecord(bytes: Uint8Array): Outcome<PayerRecord, string> {
@@ -160,10 +181,12 @@ function readFields(reader: RlpReader, type: number, fields: Fields): PayerRecor
     .slice(2, 6)
     .map((field, i) => reader.bigInt(field, i === 0 ? 64 : 256));
   const resourceId = reader.text(fields[6], 256);
-  const range = reader.text(fields[7], 2_048);
-  const cost = reader.bigInt(fields[8], 256);
+  const paid = reader.array(fields[7], unservedMax, (pair) => {
+    const [range, cost] = reader.list(pair, 2);
+    return { range: reader.text(range, 2_048), cost: reader.bigInt(cost, 256) };
+  });
   const lane = { target, paymentSequence, amount, before, authorized, resourceId };
-  return { type: "lane", sequence, lane, unserved: range === "" ? null : { range, cost } };
+  return { type: "lane", sequence, lane, paid };
 }
 
 /** Brings the books to what a record says. */
@@ -186,7 +209,7 @@ export function applyPayerRecord(books: Map<bigint, PoolBook>, record: PayerReco
     return;
   }
   const unserved = book.lanes.get(record.lane.target)?.unserved ?? new Map<string, bigint>();
-  if (record.unserved !== null) unserved.set(record.unserved.range, record.unserved.cost);
+  for (const { range, cost } of record.paid) unserved.set(range, cost);
   book.lanes.set(record.lane.target, { ...record.lane, unserved });
 }
 
@@ -196,9 +219,9 @@ export function payerRecords(books: ReadonlyMap<bigint, PoolBook>): readonly Pay
   for (const [sequence, { pool, lanes }] of books) {
     records.push({ type: "pool", pool });
     for (const { unserved, ...lane } of lanes.values()) {
-      records.push({ type: "lane", sequence, lane, unserved: null });
-      for (const [range, cost] of unserved)
-        records.push({ type: "lane", sequence, lane, unserved: { range, cost } });
+      const paid = [...unserved].map(([range, cost]) => ({ range, cost }));
+      for (const list of inRecords(paid))
+        records.push({ type: "lane", sequence, lane, paid: list });
     }
   }
   return records;

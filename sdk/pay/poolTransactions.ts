@@ -1,6 +1,7 @@
 import type { Digest } from "../../base/brand.ts";
 import { bytesToHex, emptyBytes } from "../../base/bytes.ts";
 import { keccak256, keccakDigest } from "../../crypto/keccak.ts";
+import { incrementCount } from "../../ledger/voucherIncrements.ts";
 import { encodeOverspendingProof } from "../../ledger/overspendingProof.ts";
 import type { PoolId } from "../../ledger/pool.ts";
 import { encodeThetaTransaction } from "../../ledger/thetaCodec.ts";
@@ -16,6 +17,7 @@ import type { SettlementOrder } from "./pool.ts";
 export const poolGas = {
   batch: 5_000n,
   batchPerVoucher: 15_000n,
+  batchPerIncrement: 50n,
   slash: 20_000n,
   slashPerVoucher: 10_000n,
 } as const;
@@ -71,11 +73,13 @@ export function signSettleBatch(
     module: "reserve",
     op: "settleBatch",
     body: batchSchema.toItem({ entries }),
-    gasLimit: batchGasOf(entries.length),
+    gasLimit: batchGasOf(terms.orders),
   });
 }
 
 /** Gas of a batch. */
-export function batchGasOf(vouchers: number): bigint {
-  return poolGas.batch + poolGas.batchPerVoucher * BigInt(vouchers);
+export function batchGasOf(orders: readonly SettlementOrder[]): bigint {
+  const hashes = orders.reduce((sum, order) => sum + incrementCount(order.voucher.signature), 0);
+  const { batch, batchPerVoucher, batchPerIncrement } = poolGas;
+  return batch + batchPerVoucher * BigInt(orders.length) + batchPerIncrement * BigInt(hashes);
 }

@@ -1,8 +1,11 @@
 import { assert } from "../../base/assert.ts";
 import type { Address } from "../../base/brand.ts";
+import { NodeError } from "../../base/nodeError.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import type { PoolId } from "../../ledger/pool.ts";
+import type { Verified } from "../../crypto/verify.ts";
 import { voucherPayer, type SignedVoucher } from "../../ledger/voucher.ts";
+import { VoucherChecker } from "../../ledger/voucherChecker.ts";
 import {
   applyRecord,
   checkPool,
@@ -15,14 +18,17 @@ import {
   exposureOf,
   incrementOf,
   policyDefault,
+  rangesMax,
   takeCost,
   takeVoucher,
   type Account,
   type AccountRecord,
   type PayRefusal,
   type ReceiverPolicy,
+  type Served,
 } from "./account.ts";
 import { PayStateError } from "./errors.ts";
+import { inRecords, Keeper } from "./keeper.ts";
 import { poolOf, poolText, type PayChain, type PoolView } from "./pool.ts";
 
 /*
@@ -58,6 +64,12 @@ export type ChargeRequest = {
   /** Names what is served, so that it is charged once; `null` if each request is another. */
   readonly range: string | null;
 };
+
+/** A voucher, and what it is handed in for. */
+export type Credit = Pick<ChargeRequest, "voucher" | "resourceId">;
+
+/** Ranges that the next record of an account names, and its writer. */
+type Keeping = { readonly ranges: string[]; readonly keeper: Keeper };
 
 /** A request that was paid for. */
 export type Charged = {
@@ -106,6 +118,8 @@ export class Receiver {
   readonly #dormant = new Map<string, AccountRecord[]>();
   readonly #opening = new Map<string, Promise<Account | null>>();
   readonly #viewedMs = new Map<string, number>();
+  readonly #keepings = new WeakMap<Account, Keeping>();
+  readonly #checkers = new WeakMap<Account, VoucherChecker>();
   #settling: Promise<readonly Settlement[]> | null = null;
   #height = 0;
   #heardMs = Number.NEGATIVE_INFINITY;
@@ -137,11 +151,11 @@ export class Receiver {
   live(): readonly Uint8Array[] {
     const records: Uint8Array[] = [];
     for (const account of this.#accounts.values()) {
-      for (const range of account.ranges.keys()) records.push(encodeAccountRecord(account, range));
-      if (account.ranges.size === 0) records.push(encodeAccountRecord(account, null));
+      for (const ranges of inRecords([...account.ranges.keys()]))
+        records.push(encodeAccountRecord(account, ranges));
     }
     for (const stored of this.#dormant.values())
-      for (const record of stored) records.push(encodeAccountRecord(record, record.range));
+      for (const record of stored) records.push(encodeAccountRecord(record, record.ranges));
     return records;
   }
 
@@ -150,26 +164,43 @@ export class Receiver {
    * request may be served.
    */
   async charge(request: ChargeRequest): Promise<Outcome<Charged, PayRefusal>> {
-    const wrong = this.#checkRequest(request);
-    if (wrong !== null) return refuse(wrong);
-    const opened = await this.#account(poolOf(request.voucher), request.resourceId);
-    if (!opened.ok) return opened;
-    const account = opened.value;
-    let refusal = this.#take(account, request);
-    if (refusal?.code === "exposure" || refusal?.code === "sequenceUnsettled") {
-      // A chain that is away settles nothing: the exposure stays what it is, and so the refusal.
-      await this.settle([account.id]).catch(() => []);
-      refusal = this.#take(account, request);
-    }
-    if (refusal !== null) {
-      if (refusal.code === "overspent") await this.#onOverspent(account, request.voucher);
-      return refuse(refusal);
-    }
-    const served = takeCost(account, request.cost, request.range);
+    const credited = await this.credit(request);
+    if (!credited.ok) return credited;
+    const account = credited.value;
+    const served = this.take(account, request.cost, request.range);
     const balance = account.balance;
-    await this.#store.append(encodeAccountRecord(account, served.ok ? request.range : null));
-    if (this.#isHalfExposed(account)) this.#settleSoon(account.id);
+    await this.keep(account);
     return served.ok ? accept({ taken: served.value.taken, balance }) : served;
+  }
+
+  /**
+   * Takes a voucher, without serving anything for it yet. It is not on disk before `keep`, and so
+   * no more may be served on it than this receiver can bear to lose.
+   */
+  async credit(given: Credit): Promise<Outcome<Account, PayRefusal>> {
+    const wrong = this.#checkTerms(given) ?? this.#checkSignature(given.voucher);
+    return wrong === null ? this.#credit(given) : refuse(wrong);
+  }
+
+  /** As `credit`, with a voucher that needs no check of its signature. */
+  async creditVerified(
+    voucher: Verified<SignedVoucher>,
+    resourceId: string,
+  ): Promise<Outcome<Account, PayRefusal>> {
+    const wrong = this.#checkTerms({ voucher, resourceId });
+    return wrong === null ? this.#credit({ voucher, resourceId }) : refuse(wrong);
+  }
+
+  /** Takes a range's cost from what was credited; not on disk before `keep`. */
+  take(account: Account, cost: bigint, range: string | null): Outcome<Served, PayRefusal> {
+    const served = takeCost(account, cost, range);
+    if (served.ok && range !== null) this.#keeping(account).ranges.push(range);
+    return served;
+  }
+
+  /** Resolves when all that was credited to the account and taken from it is on disk. */
+  keep(account: Account): Promise<void> {
+    return this.#keeping(account).keeper.keep();
   }
 
   /** The account of a pool, to be read only; `null` if this receiver has not heard of it. */
@@ -217,7 +248,40 @@ export class Receiver {
     return due.length === 0 ? [] : this.settle(due);
   }
 
-  #checkRequest({ voucher, resourceId }: ChargeRequest): PayRefusal | null {
+  async #credit(given: Credit): Promise<Outcome<Account, PayRefusal>> {
+    const { voucher, resourceId } = given;
+    const opened = await this.#account(poolOf(voucher), resourceId);
+    if (!opened.ok) return opened;
+    const account = opened.value;
+    let refusal = this.#take(account, given);
+    if (refusal?.code === "exposure" || refusal?.code === "sequenceUnsettled") {
+      // A chain that is away settles nothing: the exposure stays what it is, and so the refusal.
+      await this.settle([account.id]).catch(() => []);
+      refusal = this.#take(account, given);
+    }
+    if (refusal !== null) {
+      if (refusal.code === "overspent") await this.#onOverspent(account, voucher);
+      return refuse(refusal);
+    }
+    if (this.#isHalfExposed(account)) this.#settleSoon(account.id);
+    return opened;
+  }
+
+  #keeping(account: Account): Keeping {
+    const known = this.#keepings.get(account);
+    if (known !== undefined) return known;
+    const ranges: string[] = [];
+    const write = async (): Promise<void> => {
+      const lists = inRecords(ranges.splice(0).slice(-rangesMax));
+      const records = lists.map((list) => encodeAccountRecord(account, list));
+      await Promise.all(records.map((record) => this.#store.append(record)));
+    };
+    const keeping = { ranges, keeper: new Keeper(write) };
+    this.#keepings.set(account, keeping);
+    return keeping;
+  }
+
+  #checkTerms({ voucher, resourceId }: Credit): PayRefusal | null {
     if (voucher.target !== this.address)
       return { code: "targetWrong", got: voucher.target, expected: this.address };
     if (voucher.resourceId !== resourceId)
@@ -226,16 +290,29 @@ export class Receiver {
       return { code: "voucherMalformed", detail: "payment sequences begin at 1" };
     const silentMs = this.#now() - this.#heardMs;
     if (silentMs > chainSilenceMsMax) return { code: "chainSilent", silentMs };
-    // Before any question to the chain: those cost more than a signature.
-    const known = this.#accounts.get(poolText(poolOf(voucher)))?.best ?? null;
+    return null;
+  }
+
+  /** Before any question to the chain: those cost more than a signature. */
+  #checkSignature(voucher: SignedVoucher): PayRefusal | null {
+    const account = this.#accounts.get(poolText(poolOf(voucher)));
+    const known = account?.best ?? null;
     if (known !== null && isSameVoucher(known, voucher)) return null;
-    const payer = voucherPayer(voucher, this.#chain.names);
+    const payer =
+      account === undefined
+        ? voucherPayer(voucher, this.#chain.names)
+        : this.#checkerOf(account).payer(voucher);
     return payer === null ? { code: "signatureInvalid" } : null;
   }
 
-  /** Everything from looking to taking happens in one turn: two requests cannot use one balance. */
-  #take(account: Account, request: ChargeRequest): PayRefusal | null {
-    const { voucher, resourceId } = request;
+  #checkerOf(account: Account): VoucherChecker {
+    const checker = this.#checkers.get(account) ?? new VoucherChecker(this.#chain.names);
+    this.#checkers.set(account, checker);
+    return checker;
+  }
+
+  /** Everything from looking to taking happens in one turn: nothing is credited twice. */
+  #take(account: Account, { voucher, resourceId }: Credit): PayRefusal | null {
     const pool = checkPool(account, resourceId, { height: this.#height, policy: this.policy });
     if (pool !== null) return pool;
     const increment = incrementOf(account, voucher);
@@ -258,7 +335,15 @@ export class Receiver {
       opening = this.#open(id, resourceId).finally(() => this.#opening.delete(question));
       this.#opening.set(question, opening);
     }
-    const account = await opening;
+    let account: Account | null;
+    try {
+      account = await opening;
+    } catch (error) {
+      // Only the chain is asked here: that it is away is no fault of whoever pays.
+      if (error instanceof NodeError)
+        return refuse({ code: "chainUnreachable", detail: error.message });
+      throw error;
+    }
     return account === null ? refuse({ code: "poolUnknown", pool: key }) : accept(account);
   }
 
@@ -358,13 +443,13 @@ export class Receiver {
     if (refusal?.code !== "overspent" || !increment.ok || increment.value === 0n) return;
     takeVoucher(account, voucher, increment.value, this.#now());
     account.balance = 0n;
-    await this.#store.append(encodeAccountRecord(account, null));
+    await this.keep(account);
     this.#settleSoon(account.id);
   }
 }
 
 /** Records of one dormant account that are kept: one for each range that may be asked for again. */
-const rangesKept = 128;
+const rangesKept = rangesMax;
 
 /**
  * All that the receiver expects, unless the pool may cover only a part: a part is better than

@@ -1,17 +1,24 @@
-import { createServer, type Server } from "node:http";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { PayWorld, resourceId, testAddress } from "../../test/fakes/payWorld.ts";
-import { FileCatalog } from "./catalog.node.ts";
-import { download, type DownloadParts, type SourceReport } from "./download.ts";
-import { openPartialFile } from "./fileSink.node.ts";
-import { PayGate } from "./gate.ts";
-import type { Payer } from "./payer.ts";
-import type { Receiver } from "./receiver.ts";
-import { createFileHandler, type RequestHandler } from "./serve.node.ts";
-import { openSource, type Source, type SourceParts } from "./source.ts";
+import { rmSync, writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { NodeError } from "../../base/nodeError.ts";
+import {
+  bring,
+  chunkBytes,
+  isCopied,
+  listen,
+  never,
+  pathOf,
+  relay,
+  richPayer,
+  richWorld,
+  servers,
+  sizeBytes,
+  sourceParts,
+  useFileSale,
+} from "../../test/fakes/fileSale.ts";
+import { resourceId, testAddress } from "../../test/fakes/payWorld.ts";
+import { paymentHeaders } from "./offer.ts";
+import { openSource } from "./source.ts";
 import { decodeHeader, paymentHeader, requiredHeader, responseHeader } from "./x402.ts";
 
 /*
@@ -20,122 +27,7 @@ import { decodeHeader, paymentHeader, requiredHeader, responseHeader } from "./x
  * that lie where it helps.
  */
 
-const chunkBytes = 1_024;
-const sizeBytes = 40 * chunkBytes + 100;
-
-let folder = "";
-let servers: Server[] = [];
-let catalogs: FileCatalog[] = [];
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "ledger-serve-"));
-  const bytes = Uint8Array.from({ length: sizeBytes }, (_, i) => (i * 31 + (i >> 8)) & 255);
-  writeFileSync(join(folder, "film.bin"), bytes);
-});
-
-afterEach(async () => {
-  for (const server of servers) {
-    server.closeAllConnections();
-    await new Promise((done) => server.close(done));
-  }
-  for (const catalog of catalogs) await catalog.close();
-  servers = [];
-  catalogs = [];
-  rmSync(folder, { recursive: true });
-});
-
-function listen(handler: RequestHandler): Promise<string> {
-  return new Promise((done) => {
-    const server = createServer(handler);
-    servers.push(server);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      done(`http://127.0.0.1:${port}/film.bin`);
-    });
-  });
-}
-
-/** A pool of 1,000,000 wei with an exposure of 100,000 per receiver; a byte costs 1 wei. */
-function richWorld(): PayWorld {
-  const world = new PayWorld();
-  world.chain.open(testAddress(1), {
-    sequence: 1n,
-    fund: 1_000_000n,
-    collateral: 1_600_000n,
-    resourceIds: [resourceId],
-    endHeight: 500,
-  });
-  return world;
-}
-
-async function richPayer(world: PayWorld): Promise<Payer> {
-  const payer = await world.payer({}, []);
-  await payer.addPool({
-    sequence: 1n,
-    fund: 1_000_000n,
-    collateral: 1_600_000n,
-    resourceIds: [resourceId],
-    endHeight: 500,
-  });
-  return payer;
-}
-
-async function relay(
-  world: PayWorld,
-  options: { readonly weiPerByte?: bigint; readonly key?: number } = {},
-): Promise<{ url: string; receiver: Receiver; handler: RequestHandler }> {
-  const receiver = await world.receiver({}, options.key ?? 2);
-  const price = { unit: "byte", weiPerUnit: options.weiPerByte ?? 1n } as const;
-  const gate = new PayGate({ receiver, chain: world.chain.names, price });
-  const catalog = new FileCatalog(folder, { chunkBytes, resourceId });
-  catalogs.push(catalog);
-  const handler = createFileHandler({ catalog, gate });
-  return { url: await listen(handler), receiver, handler };
-}
-
-function sourceParts(world: PayWorld, payer: Payer, url: string): SourceParts {
-  return {
-    url,
-    payer,
-    chain: world.chain.names,
-    weiPerByteMax: 10n,
-    creditBytes: 4 * chunkBytes,
-    timeoutMs: 2_000,
-  };
-}
-
-const never = new AbortController().signal;
-
-async function bring(
-  world: PayWorld,
-  payer: Payer,
-  urls: readonly string[],
-  options: Partial<DownloadParts> = {},
-): Promise<readonly SourceReport[]> {
-  const sources: Source[] = [];
-  for (const url of urls) {
-    const expected = { id: sources[0]?.id ?? null, signal: never };
-    sources.push(await openSource(sourceParts(world, payer, url), expected));
-  }
-  const [first] = sources;
-  if (first === undefined) throw new Error("no source");
-  const sink = await openPartialFile(join(folder, "copy.bin"), first.manifest);
-  let isDone = false;
-  try {
-    const reports = await download({ payer, sources, sink, window: 4, signal: never, ...options });
-    await sink.finish();
-    isDone = true;
-    return reports;
-  } finally {
-    if (!isDone) await sink.close();
-  }
-}
-
-function isCopied(): boolean {
-  const [from, to] = ["film.bin", "copy.bin"].map((name) => readFileSync(join(folder, name)));
-  return from !== undefined && to !== undefined && from.equals(to);
-}
+useFileSale();
 
 test("without a voucher the answer is 402 with an offer of x402 version 2", async () => {
   const world = richWorld();
@@ -178,7 +70,11 @@ test("a file comes whole, for its price to the wei, one round trip a chunk", asy
   expect(world.chain.balances.get(testAddress(2))).toBe(BigInt(sizeBytes));
 });
 
-test("three servers at three prices; one dies, and the file still comes", async () => {
+test.each([
+  ["chunk by chunk", {}],
+  ["by signed vouchers", { increments: 0 }],
+  ["by steps", { increments: 8 }],
+])("three servers at three prices; one dies, and the file still comes %s", async (_, ways) => {
   const world = richWorld();
   const payer = await richPayer(world);
   const relays = [
@@ -192,6 +88,7 @@ test("three servers at three prices; one dies, and the file still comes", async 
     payer,
     relays.map(({ url }) => url),
     {
+      ...ways,
       onChunk: () => {
         chunks += 1;
         if (chunks === 10) {
@@ -301,7 +198,7 @@ test("a payer that lost its state takes over its own voucher and goes on", async
   const { url, receiver } = await relay(world);
   await bring(world, payer, [url]);
   world.payerStore.records.length = 0;
-  rmSync(join(folder, "copy.bin"));
+  rmSync(pathOf("copy.bin"));
   const forgetful = await richPayer(world);
   // The ranges that it paid for before are sent again for nothing, what is beyond costs.
   await bring(world, forgetful, [url]);
@@ -313,12 +210,28 @@ test("a payer that lost its state takes over its own voucher and goes on", async
 test("what is not for sale is not found, and nothing outside the folder ever is", async () => {
   const world = richWorld();
   const { url } = await relay(world);
-  writeFileSync(join(folder, ".secret"), "x");
+  writeFileSync(pathOf(".secret"), "x");
   const base = url.slice(0, url.lastIndexOf("/"));
   for (const path of ["/", "/none", "/.secret", "/%2e%2e/etc/passwd", "/%00", "/a%5c..%5cb", "/%"])
     expect((await fetch(`${base}${path}`)).status).toBe(404);
   expect((await fetch(url, { method: "POST" })).status).toBe(405);
   expect((await fetch(url, { headers: { range: "bytes=999999-" } })).status).toBe(416);
+});
+
+test("a chain that cannot be reached: 503, and when to ask again", async () => {
+  const world = richWorld();
+  const payer = await richPayer(world);
+  const { url } = await relay(world);
+  const source = await openSource(sourceParts(world, payer, url), { id: null, signal: never });
+  world.chain.failure = new NodeError("E_NODE_UNREACHABLE", "no node answers");
+  const { payTo: to, requirements } = source.offer;
+  const paid = await payer.pay({ target: to, resourceId, cost: 1_024n, range: null });
+  const header = paid.ok ? paymentHeaders(requirements)(paid.value.voucher) : "";
+  for (const [method, query] of [["GET", ""] as const, ["POST", "?stream"] as const]) {
+    const headers = { range: "bytes=0-1023", [paymentHeader]: header };
+    const response = await fetch(`${url}${query}`, { method, headers });
+    expect([response.status, response.headers.get("retry-after")]).toEqual([503, "5"]);
+  }
 });
 
 test("payments that are no payments are refused with a reason of x402", async () => {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { answerFile, plain, type FileAnswer, type FileServerParts } from "./fileAnswer.ts";
+import { answerStream } from "./serveStream.node.ts";
 import { paymentHeader } from "./x402.ts";
 
 /** A handler for `node:http`, and for `express` and its like. */
@@ -26,6 +27,13 @@ async function answerOrFail(
 ): Promise<void> {
   const { request, response, next } = given;
   try {
+    if (request.method === "POST" && request.url?.endsWith("?stream") === true) {
+      const refused = await answerStream(parts, request, response);
+      // What the client still sends would be read as its next request.
+      if (refused !== null)
+        send(response, { ...refused, headers: { ...refused.headers, connection: "close" } });
+      return;
+    }
     if (request.method !== "GET") {
       response.setHeader("allow", "GET");
       send(response, plain(405, "only GET"));

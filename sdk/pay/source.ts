@@ -1,5 +1,7 @@
+import { assert } from "../../base/assert.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import type { VoucherChain } from "../../ledger/voucher.ts";
+import { ChunkRun, type RunEnd, type Streaming } from "./chunkRun.ts";
 import { PayPeerError } from "./errors.ts";
 import {
   chunkRange,
@@ -40,6 +42,8 @@ export type SourceParts = {
   readonly creditBytes: number;
   readonly timeoutMs: number;
   readonly fetch?: typeof fetch;
+  /** Brings many chunks in one answer where the server can; without it each is one round trip. */
+  readonly streaming?: Streaming;
 };
 
 /** A chunk that came and is right. */
@@ -58,6 +62,10 @@ export class Source {
   readonly id: string;
   #offer: Offer;
   #header: ReturnType<typeof paymentHeaders>;
+  /** TFuelWei that runs signed for chunks which they did not bring, by index. */
+  readonly #added = new Map<number, bigint>();
+  /** The server was asked to stream and does not. */
+  #isDeaf = false;
   readonly #parts: SourceParts;
 
   constructor(parts: SourceParts, offer: Offer, manifest: Manifest, id: string) {
@@ -78,6 +86,37 @@ export class Source {
     return this.#parts.payer.unserved(this.#offer.payTo);
   }
 
+  /** Whether one request brings many chunks. */
+  get isStreaming(): boolean {
+    return this.#parts.streaming !== undefined && !this.#isDeaf;
+  }
+
+  /**
+   * Pays for the chunks from `first` to before `end`, and brings them in order: in one answer, or
+   * one by one. What came was kept, whatever is returned.
+   */
+  async run(
+    first: number,
+    end: number,
+    options: { readonly keep: (chunk: Chunk) => Promise<void>; readonly signal: AbortSignal },
+  ): Promise<SourceRefusal | null> {
+    for (let next = first; next < end;) {
+      if (this.isStreaming) {
+        const ended = await this.#stream(next, end, options);
+        if (ended.refusal !== null) return ended.refusal;
+        ({ next } = ended);
+        if (ended.status === null) continue;
+        if (ended.status === 404 || ended.status === 405) this.#isDeaf = true;
+      }
+      // Alone: a refusal of it says what is wrong, and may be met.
+      const chunk = await this.chunk(next, options.signal);
+      if (!chunk.ok) return chunk.refusal;
+      await options.keep(chunk.value);
+      next += 1;
+    }
+    return null;
+  }
+
   /** Pays for a chunk and brings it. */
   async chunk(index: number, signal: AbortSignal): Promise<Outcome<Chunk, SourceRefusal>> {
     for (let attempt = 0; ; attempt += 1) {
@@ -87,15 +126,34 @@ export class Source {
       if (response.status === 206) {
         const bytes = await bodyOf(response, chunkRange(this.manifest, index));
         if (!bytes.ok) return bytes;
-        if (await isChunk(this.manifest, index, bytes.value)) {
+        if (await isChunk(this.manifest, index, bytes.value, this.#parts.streaming?.sha256)) {
           this.#parts.payer.arrived(this.#offer.payTo, range);
-          return accept({ index, bytes: bytes.value, added, range });
+          const before = this.#added.get(index) ?? 0n;
+          this.#added.delete(index);
+          return accept({ index, bytes: bytes.value, added: added + before, range });
         }
         return refuse({ code: "wrongBytes", index });
       }
       const again = await this.#onRefused(response, attempt);
       if (again !== null) return refuse(again);
     }
+  }
+
+  async #stream(
+    first: number,
+    end: number,
+    options: { readonly keep: (chunk: Chunk) => Promise<void>; readonly signal: AbortSignal },
+  ): Promise<RunEnd> {
+    const { streaming, weiPerByteMax: max } = this.#parts;
+    const { weiPerUnit } = this.#offer.price;
+    if (weiPerUnit > max) {
+      return { next: first, status: null, refusal: { code: "priceTooHigh", weiPerUnit, max } };
+    }
+    assert(streaming !== undefined, "only who streams is asked to");
+    const { manifest, id } = this;
+    const added = this.#added;
+    const known = { manifest, id, offer: this.#offer, header: this.#header, streaming, added };
+    return new ChunkRun({ ...this.#parts, ...known, ...options }, first, end).bring();
   }
 
   async #ask(

@@ -19,7 +19,10 @@ function fileOf(folder: string, role: "payer" | "receiver", address: Address): s
   return join(folder, "pay", `${role}-${address}.log`);
 }
 
-/** The payer of an account; one process at a time. */
+/** How long a payer waits for another process that pays from the same account, in ms. */
+const payerLockMsMax = 10_000;
+
+/** The payer of an account; one process at a time, a second one waits its turn for a while. */
 export async function openPayer(
   folder: string,
   parts: Omit<PayerParts, "store"> & {
@@ -31,7 +34,8 @@ export async function openPayer(
   const held: { value: Payer | null } = { value: null };
   const live = (): readonly Uint8Array[] => held.value?.live() ?? [];
   const path = fileOf(folder, "payer", parts.signer.address);
-  const { journal, records } = await openJournal(nodePayDisk, path, { live });
+  const options = { live, lockMsMax: payerLockMsMax };
+  const { journal, records } = await openJournal(nodePayDisk, path, options);
   const payer = new Payer({ ...parts, store: journal });
   payer.load(records);
   held.value = payer;

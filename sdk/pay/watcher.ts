@@ -1,4 +1,4 @@
-import type { SignedVoucher } from "../../ledger/voucher.ts";
+import { voucherSignatureBytes, type SignedVoucher } from "../../ledger/voucher.ts";
 import { poolOf, poolText, unsettledOf, type PayChain, type PoolView } from "./pool.ts";
 
 /*
@@ -57,11 +57,16 @@ export class Watcher {
       const { view } = first;
       const left = view.fund - view.used;
       const due = claims.reduce((sum, claim) => sum + claim.due, 0n);
-      // One voucher above the rest proves it by being settled; several need a proof first.
-      if (due > left && !view.isCondemned && claims.length > 1) {
+      // One voucher above the rest proves it by being settled; several need a proof first, in
+      // which Theta's format has no place for steps along hash chains.
+      const provable = claims.filter(
+        ({ voucher }) => voucher.signature.length === voucherSignatureBytes,
+      );
+      const proven = provable.reduce((sum, claim) => sum + claim.due, 0n);
+      if (proven > left && !view.isCondemned && provable.length > 1) {
         await this.#chain.slash(
           view.id,
-          claims.map(({ voucher }) => voucher),
+          provable.map(({ voucher }) => voucher),
         );
         slashed.push(key);
       }

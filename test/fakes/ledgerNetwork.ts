@@ -86,6 +86,7 @@ export const smallParameters: ReadonlyMap<string, ParameterValue> = new Map<stri
     ["reserve.slashGasPerVoucher", 1n],
     ["reserve.batchGas", 1n],
     ["reserve.batchGasPerVoucher", 1n],
+    ["reserve.batchGasPerIncrement", 1n],
     // As in Theta.
     ["reserve.freezeBlocks", 5n],
     ["reserve.freezeMs", 0n],

@@ -2,6 +2,7 @@ import { assert } from "../../base/assert.ts";
 import type { Verified } from "../../base/brand.ts";
 import { emptyBytes } from "../../base/bytes.ts";
 import { signDigest } from "../../crypto/secp256k1.ts";
+import { incrementCount } from "../../ledger/voucherIncrements.ts";
 import { encodeOverspendingProof } from "../../ledger/overspendingProof.ts";
 import type { ThetaTransaction } from "../../ledger/thetaTypes.ts";
 import type { Transaction } from "../../ledger/transaction.ts";
@@ -122,7 +123,8 @@ export function batchOf(
   const op = { module: "reserve", name: "settleBatch" };
   const body = operationBody(network.registry, { ...op, body: { entries } });
   const signers = [{ address: addressOf(submitter), sequence: network.nonceOf(submitter) + 1n }];
-  const gas = BigInt(entries.length) + 1n;
+  const hashes = entries.reduce((sum, { signature }) => sum + incrementCount(signature), 0);
+  const gas = BigInt(entries.length + hashes) + 1n;
   return network.operation(signers, { ...op, body }, { fee: gas, gasLimit: gas });
 }
 

@@ -33,6 +33,8 @@ export type RunOptions = {
     readonly fromView: number;
     readonly toView: number;
   };
+  /** Work that arrives reaches everybody; else each node with an even chance. */
+  readonly gossips?: boolean;
   /** Told of all that the checkers are told of, with the virtual time in microseconds. */
   readonly watch?: (event: Observation, nowUs: number) => void;
   /** Called with a line for each event. */
@@ -197,7 +199,9 @@ export class Cluster {
     if (partitionMsMean > 0) partition();
     const arrive = (): void => {
       this.#trace("work");
-      for (const node of this.#nodes) if (work.chance(1, 2)) node.addWork();
+      for (const node of this.#nodes) {
+        if (work.chance(1, 2) || this.#options.gossips === true) node.addWork();
+      }
       this.#queue.push(work.below(2 * workMsMean * 1_000), arrive);
     };
     arrive();

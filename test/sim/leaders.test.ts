@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { runSeed } from "./cluster.ts";
+import { calm } from "./calm.ts";
 import { describeRun } from "./report.ts";
 import { stubAddress } from "./stubs.ts";
 import type { Role } from "./swarm.ts";
@@ -9,28 +10,6 @@ import type { Role } from "./swarm.ts";
 
 /** The last of four is not needed for the run to pass. */
 const roles = Array.from({ length: 4 }, (_, i): Role => ({ type: i < 3 ? "honest" : "frail" }));
-
-const calm = {
-  roles,
-  stakes: "equal",
-  isTight: false,
-  committeeChanges: false,
-  byOperations: false,
-  latencyMsMin: 1,
-  latencyMsMean: 2,
-  lossPercent: 0,
-  duplicatePercent: 0,
-  partitionMsMean: 0,
-  isAsymmetric: false,
-  crashOneIn: 0,
-  crashInEffectsOneIn: 0,
-  workMsMean: 20,
-  reviewMsMax: 0,
-  objectsOneIn: 0,
-  clockSkewMsMax: 0,
-  diskMsMax: 0,
-  corruptOneIn: 0,
-} as const;
 
 type Committed = { readonly height: number; readonly proposer: string; readonly atUs: number };
 
@@ -47,7 +26,7 @@ function run(options: {
   const result = runSeed({
     seed,
     viewsMin: views,
-    swarm: { ...calm, epochBlocks },
+    swarm: { ...calm, roles, epochBlocks },
     outage: { identity: 3, fromView, toView },
     watch: (event, atUs) => {
       if (event.type !== "committed" || event.node.id !== 0) return;

@@ -6,6 +6,8 @@ import { Replica } from "../../consensus/replica.ts";
 import { emptySafetyRecord } from "../../consensus/rules.ts";
 import type {
   BlockSummary,
+  CommitGrounds,
+  CommitProofSummary,
   Effect,
   EpochInfo,
   ExecutionResult,
@@ -14,6 +16,7 @@ import type {
   Recipient,
   SafetyRecord,
   Signable,
+  Slot,
   Timer,
 } from "../../consensus/types.ts";
 import { Builder } from "./builder.ts";
@@ -48,7 +51,7 @@ export class SimNode {
   #isDraining = false;
   /** What a slow disk has not taken in yet. */
   #writing: SafetyRecord | null = null;
-  #slot: Timer = { epoch: 0, view: 1 };
+  #slot: Slot = { epoch: 0, view: 1 };
   /** Views entered in its life. */
   views = 0;
   #steps = 0;
@@ -286,6 +289,11 @@ export class SimNode {
         return this.#execute(effect.block);
       case "reviewBlock":
         return this.#review(effect.block);
+      case "tellCommit":
+        return this.#world.send(this.id, "all", {
+          type: "proof",
+          proof: this.#proofOf(effect.proof),
+        });
       case "commit":
         return this.#commit(effect);
       case "startEpoch":
@@ -392,8 +400,7 @@ export class SimNode {
 
   #commit({ blocks, proof }: Extract<Effect, { readonly type: "commit" }>): void {
     const committed = blocks.map((hash) => this.#held(hash));
-    const links = proof.chain.map((hash) => linkOf(this.#held(hash)));
-    const summary = { links, certificate: proof.certificate };
+    const summary = this.#proofOf(proof);
     const last = committed.at(-1);
     assert(last !== undefined, "a commit has blocks");
     const endsEpoch = last.summary.nextCommitteeHash !== null;
@@ -410,6 +417,10 @@ export class SimNode {
     if (!committed.some((block) => block.payload !== "")) return;
     this.#isWorkPending = false;
     this.#inputs.push({ type: "workChanged", pending: false });
+  }
+
+  #proofOf({ chain, certificate }: CommitGrounds): CommitProofSummary {
+    return { links: chain.map((hash) => linkOf(this.#held(hash))), certificate };
   }
 
   #nextEpoch(last: SimBlock): EpochInfo {

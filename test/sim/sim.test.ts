@@ -15,6 +15,9 @@ const pastFaults = {
   corruptOneIn: 0,
 } as const;
 
+/** Found by the campaign at 100 views: a node fell behind whose question for a block was lost. */
+const lostQuestions = [2087, 12334];
+
 /** Always run: a stretch that touches every fault. */
 const fixedSeeds = Array.from({ length: 50 }, (_, seed) => seed);
 
@@ -52,6 +55,13 @@ describe("simulator", () => {
           : role,
       );
       expectPass([seed], { ...pastFaults, roles: without });
+    }
+  });
+
+  it("K12: asks again where views pass quickly", () => {
+    for (const seed of lostQuestions) {
+      const result = runSeed({ seed, viewsMin: 100 });
+      expect(result.failure, describeRun(result)).toBeNull();
     }
   });
 

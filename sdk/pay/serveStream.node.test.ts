@@ -1,0 +1,166 @@
+import { describe, expect, test } from "vitest";
+import {
+  bring,
+  chunkBytes,
+  isCopied,
+  listen,
+  never,
+  relay,
+  richPayer,
+  richWorld,
+  servers,
+  sizeBytes,
+  sourceParts,
+  useFileSale,
+} from "../../test/fakes/fileSale.ts";
+import { PayWorld, resourceId, testAddress } from "../../test/fakes/payWorld.ts";
+import { openNodeStream, sha256InPlace } from "./byteStream.node.ts";
+import type { StreamOpener } from "./byteStream.ts";
+import { openSource } from "./source.ts";
+import { paymentHeader } from "./x402.ts";
+
+/*
+ * Goal: many chunks come in one answer and are paid for while they come, and neither side can be
+ * cheated of more than its window. Method: as in `serve.node.test.ts`.
+ */
+
+useFileSale();
+
+describe.each([
+  ["a signed voucher each", 0],
+  ["steps along hash chains", 8],
+])("many chunks in one answer, %s", (_name, increments) => {
+  test("a file comes whole in one request, for its price to the wei", async () => {
+    const world = richWorld();
+    const payer = await richPayer(world);
+    const { url, receiver } = await relay(world);
+    const asked: string[] = [];
+    servers[0]?.on("request", ({ method = "" }: { method?: string }) => asked.push(method));
+    const [report] = await bring(world, payer, [url], { increments });
+    expect(isCopied()).toBe(true);
+    expect(report).toMatchObject({ bytes: sizeBytes, spent: BigInt(sizeBytes), lost: 0n });
+    // Runs become shorter towards the end: 21, 16 and 4 chunks.
+    expect(asked).toEqual(["GET", "GET", "POST", "POST", "POST"]);
+    await receiver.settle();
+    expect(world.chain.balances.get(testAddress(2))).toBe(BigInt(sizeBytes));
+  });
+
+  test("a receiver that is killed has all but its window, and is paid on", async () => {
+    const world = richWorld();
+    const payer = await richPayer(world);
+    const { url } = await relay(world);
+    await bring(world, payer, [url], { increments });
+    const restarted = await world.receiver();
+    await restarted.settle();
+    expect(world.chain.balances.get(testAddress(2))).toBe(BigInt(sizeBytes));
+  });
+
+  test("a server that takes money and serves nothing gets no more than the window", async () => {
+    const world = richWorld();
+    const payer = await richPayer(world);
+    const { handler } = await relay(world);
+    const url = await listen((request, response) => {
+      if (request.headers[paymentHeader] === undefined) handler(request, response);
+      else {
+        response.writeHead(206, { "content-length": `${sizeBytes}` }).flushHeaders();
+        let bytes = 0;
+        request.on("data", (data: Uint8Array) => {
+          bytes += data.length;
+          if (bytes >= (increments === 0 ? 3 * 98 : 162 + 3 * 33)) response.destroy();
+        });
+      }
+    });
+    await expect(bring(world, payer, [url], { increments })).rejects.toThrow(/no server is left/);
+    const window = 4n * BigInt(chunkBytes);
+    expect(payer.pools()[0]?.signed).toBe(window);
+    await expect(bring(world, payer, [url], { increments })).rejects.toThrow(/no server is left/);
+    expect(payer.pools()[0]?.signed).toBe(window);
+  });
+
+  test("a server that serves wrong bytes is left at the first", async () => {
+    const world = richWorld();
+    const payer = await richPayer(world);
+    const good = await relay(world);
+    const liar = await listen((request, response) => {
+      const write = response.write.bind(response);
+      response.write = ((bytes: Uint8Array) => write(bytes.fill(7))) as typeof response.write;
+      good.handler(request, response);
+    });
+    const bought = bring(world, payer, [liar], { increments });
+    await expect(bought).rejects.toThrow(/not what the hash list says/);
+    expect(payer.unserved(testAddress(2))).toBeLessThanOrEqual(4n * BigInt(chunkBytes));
+  });
+
+  test("stopped half way it goes on, and pays nothing twice", async () => {
+    const world = richWorld();
+    const payer = await richPayer(world);
+    const { url, receiver } = await relay(world);
+    const controller = new AbortController();
+    let chunks = 0;
+    const onChunk = (): void => {
+      chunks += 1;
+      if (chunks === 20) controller.abort(new Error("killed"));
+    };
+    const { signal } = controller;
+    const stopped = bring(world, payer, [url], { signal, onChunk, increments });
+    await expect(stopped).rejects.toThrow("killed");
+    const again = await world.payer({}, []);
+    await bring(world, again, [url], { increments });
+    expect(isCopied()).toBe(true);
+    await receiver.settle();
+    expect(world.chain.balances.get(testAddress(2))).toBe(BigInt(sizeBytes));
+    expect(again.pools()[0]?.signed).toBe(BigInt(sizeBytes));
+  });
+
+  test("when a pool is used up the next one pays", async () => {
+    const world = new PayWorld();
+    const payer = await world.payer({}, []);
+    for (const sequence of [1n, 2n]) {
+      const fund = sequence === 1n ? 12_288n : 1_000_000n;
+      const collateral = 16n * fund;
+      const terms = { sequence, fund, collateral, resourceIds: [resourceId], endHeight: 500 };
+      world.chain.open(testAddress(1), terms);
+      await payer.addPool(terms);
+    }
+    const { url, receiver } = await relay(world);
+    await bring(world, payer, [url], { increments });
+    expect(isCopied()).toBe(true);
+    await receiver.settle();
+    expect(world.chain.balances.get(testAddress(2))).toBe(BigInt(sizeBytes));
+  });
+
+  test("a server that streams nothing is asked chunk by chunk", async () => {
+    const world = richWorld();
+    const payer = await richPayer(world);
+    const { handler } = await relay(world);
+    const url = await listen((request, response) => {
+      if (request.method === "POST") response.writeHead(405, { connection: "close" }).end();
+      else handler(request, response);
+    });
+    const [report] = await bring(world, payer, [url], { increments });
+    expect(isCopied()).toBe(true);
+    expect(report).toMatchObject({ spent: BigInt(sizeBytes), lost: 0n });
+  });
+
+  test("a forged top-up ends the stream", async () => {
+    const world = richWorld();
+    const payer = await richPayer(world);
+    const { url, receiver } = await relay(world);
+    const forging: StreamOpener = (address, options) => {
+      const stream = openNodeStream(address, options);
+      const send = (bytes: Uint8Array): void => {
+        const forged = bytes.slice();
+        forged[forged.length - 20] = (forged[forged.length - 20] ?? 0) ^ 1;
+        stream.send(forged);
+      };
+      return { answer: stream.answer, send, end: () => stream.end(), close: () => stream.close() };
+    };
+    const parts = sourceParts(world, payer, url);
+    const streaming = { open: forging, sha256: sha256InPlace, increments };
+    const source = await openSource({ ...parts, streaming }, { id: null, signal: never });
+    const keep = (): Promise<void> => Promise.resolve();
+    expect(await source.run(0, 41, { keep, signal: never })).toMatchObject({ code: "unreachable" });
+    await receiver.settle();
+    expect(world.chain.balances.get(testAddress(2)) ?? 0n).toBeLessThan(3n * BigInt(chunkBytes));
+  });
+});

@@ -1,0 +1,21 @@
+/** A network without faults, where work is always there. */
+export const calm = {
+  stakes: "equal",
+  isTight: false,
+  committeeChanges: false,
+  byOperations: false,
+  latencyMsMin: 1,
+  latencyMsMean: 2,
+  lossPercent: 0,
+  duplicatePercent: 0,
+  partitionMsMean: 0,
+  isAsymmetric: false,
+  crashOneIn: 0,
+  crashInEffectsOneIn: 0,
+  workMsMean: 20,
+  reviewMsMax: 0,
+  objectsOneIn: 0,
+  clockSkewMsMax: 0,
+  diskMsMax: 0,
+  corruptOneIn: 0,
+} as const;
