@@ -8,8 +8,8 @@ import { cleanUp, freePort, root, startLedger, waitFor } from "./harness.ts";
 /*
  * Goal: contracts do here what they do on Ethereum at the newest fork, for which there are no
  * official state tests. Method: the same signed transactions, random programs in them, go to this
- * node and to anvil; receipts, logs, code, storage and what calls return must be equal. Numbers come
- * from a seed, so that a difference can be looked at again.
+ * node and to anvil; receipts, logs, code, storage and what calls return must be equal. Numbers
+ * come from a seed, so that a difference can be looked at again.
  */
 
 const count = Number(process.env["DIFFERENTIAL_TRANSACTIONS"] ?? "120");
@@ -218,7 +218,7 @@ type SimulatedBlock = {
 };
 
 test("eth_simulateV1 answers as anvil does", async () => {
-  const code = "0x5f545f5260016001555f54600101805f5560205260405fa060405ff3"; // Counts, logs, returns.
+  const code = "0x5f545f5260016001555f54600101805f5560205260405fa060405ff3"; // Counts.
   const address = `0x${"c1".repeat(20)}`;
   const from = `0x${"f1".repeat(20)}`;
   const reverter = `0x${"c2".repeat(20)}`;

@@ -108,7 +108,7 @@ async function multicallCode(): Promise<Hex> {
 }
 
 describe("viem", () => {
-  test("asks many contracts at once through Multicall3, which is deployed like any other", async () => {
+  test("asks many contracts at once through Multicall3, deployed like any other", async () => {
     const { reader, writer, socket } = clients();
     const box = { address: await deploy({ reader, writer, socket }), abi } as const;
     const hash = await writer.deployContract({ abi: [], bytecode: await multicallCode() });
@@ -376,7 +376,7 @@ describe("ethers", () => {
 });
 
 /** What MetaMask's controllers ask, in their order; over HTTP, from an extension's page. */
-test("MetaMask: adds the network, tracks blocks, estimates, sends and finds its transaction", async () => {
+test("MetaMask adds the network, tracks blocks, estimates, sends and finds it", async () => {
   const origin = `chrome-extension://${"a".repeat(32)}`;
   const ask = async (method: string, params: readonly unknown[] = []): Promise<unknown> => {
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
@@ -405,8 +405,13 @@ test("MetaMask: adds the network, tracks blocks, estimates, sends and finds its 
   const fee = 2n * BigInt(String(await ask("eth_gasPrice")));
   const fees = { maxFeePerGas: fee, maxPriorityFeePerGas: 1n };
   const raw = await account.signTransaction({
-    ...{ type: "eip1559", chainId: 366, nonce, to, value: 1n, gas: 21_000n },
     ...fees,
+    type: "eip1559",
+    chainId: 366,
+    nonce,
+    to,
+    value: 1n,
+    gas: 21_000n,
   });
   const hash = await ask("eth_sendRawTransaction", [raw]);
   await waitFor(
@@ -431,7 +436,10 @@ test("ethers sends what names its accesses, and code for an account", async () =
   const nonce = await wallet.getNonce();
   const authorization = await wallet.authorize({ address: to, nonce: nonce + 1, chainId: 366 });
   const second = await wallet.sendTransaction({
-    ...{ type: 4, to: wallet.address, nonce, gasLimit: 100_000n },
+    type: 4,
+    to: wallet.address,
+    nonce,
+    gasLimit: 100_000n,
     authorizationList: [authorization],
   });
   expect(await second.wait()).toMatchObject({ status: 1, type: 4 });

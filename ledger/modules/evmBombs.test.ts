@@ -67,7 +67,7 @@ async function costOf(scene: TaskScene, code: string): Promise<number> {
   return shortest;
 }
 
-test("X2: a gas bomb takes at most ten times the time that additions take for its gas", async () => {
+test("X2: a gas bomb takes at most ten times as long as additions for its gas", async () => {
   const scene = sceneOf();
   const costs = new Map<string, number>();
   for (const [name, code] of [...bombs, ["calls of itself", recursion] as const]) {
