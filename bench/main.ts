@@ -14,6 +14,7 @@ const benchmarks: Readonly<
   precompiles: () => import("./precompiles.ts"),
   erc20: () => import("./erc20.ts"),
   validators: () => import("./validators.ts"),
+  certificate: () => import("./certificate.ts"),
   catchup: () => import("./catchUp.ts"),
   pay: () => import("./pay.ts"),
   logs: () => import("./logs.ts"),

@@ -60,6 +60,9 @@ export async function startNode(
   });
 }
 
+/** A process of a network, which may be started again. */
+export type NetworkServer = Server & { readonly again: () => Promise<NetworkServer> };
+
 /**
  * Starts the processes of a network of validators on free ports of this machine; resolves when they
  * commit.
@@ -73,7 +76,7 @@ export async function startNetwork(
     /** Flags of every node. */
     readonly settings?: readonly string[];
   },
-): Promise<readonly Server[]> {
+): Promise<readonly NetworkServer[]> {
   const { senders, parameters, settings = [] } = options;
   const folder = temporaryFolder();
   const places = [];
@@ -97,9 +100,11 @@ export async function startNetwork(
   // One alone needs no network, and is measured without.
   const alone = count === 1 ? ["--set", "p2p.listen="] : [];
   const flags = ["--log-level=warn", ...alone, ...settings];
-  const servers = await Promise.all(
-    places.map((_, i) => startNode(join(folder, nodeName(i)), { password, flags })),
-  );
+  const startOne = async (i: number): Promise<NetworkServer> => {
+    const server = await startNode(join(folder, nodeName(i)), { password, flags });
+    return { ...server, again: () => startOne(i) };
+  };
+  const servers = await Promise.all(places.map((_, i) => startOne(i)));
   const [first] = servers;
   if (first === undefined) throw new Error("a network has nodes");
   while ((await heightOf(first)) < 4) await pause(50);

@@ -3,7 +3,8 @@ import { parseArgs } from "node:util";
 import type { Signer } from "../sdk/wallet.ts";
 import { runLoad, type LoadResult } from "./load.ts";
 import { calibrate, percentile, printCalibration } from "./measure.ts";
-import { heightOf, readMetrics, startNetwork } from "./network.ts";
+import { viewTimeoutMsShort } from "../node/replicaOptions.ts";
+import { heightOf, readMetrics, startNetwork, type NetworkServer } from "./network.ts";
 import { benchSenders } from "./senders.ts";
 import { pause, temporaryFolder, type Server } from "./server.ts";
 import { writeTransactionFile, type TransactionFile } from "./transactionFile.ts";
@@ -27,6 +28,7 @@ const flags = {
   warmup: { type: "string", default: "3" },
   latency: { type: "string", default: "10" },
   blocks: { type: "string", default: "15" },
+  faults: { type: "string", default: "4" },
   help: { type: "boolean", default: false },
 } as const;
 
@@ -79,6 +81,8 @@ export async function run(argv: readonly string[]): Promise<void> {
   const many = await measure(Number(values.validators), { settings, senders, file, idle });
   report(one, many, Number(values.validators));
   if (settings.blockSeconds > 0) await printBlockRates(Number(values.validators), settings);
+  const faults = Number(values.faults);
+  if (faults > 0) await printRecovery(Number(values.validators), faults);
   printCalibration("after", calibrate(), before);
 }
 
@@ -187,4 +191,74 @@ async function printBlockRates(count: number, { blockSeconds }: Settings): Promi
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
   }
+}
+
+/** How often the height is looked at while a network recovers, in milliseconds. */
+const lookMs = 5;
+
+/** Commits after a kill among which the longest silence is sought: every other leads among them. */
+const commitsAfterKill = 30;
+
+/** Longest time without a commit until the height has grown by so many, in milliseconds. */
+async function longestSilence(server: Server, commits: number): Promise<number> {
+  let seen = await heightOf(server);
+  const goal = seen + commits;
+  let sinceMs = performance.now();
+  let longest = 0;
+  while (seen < goal) {
+    const height = await heightOf(server);
+    longest = Math.max(longest, performance.now() - sinceMs);
+    if (height > seen) sinceMs = performance.now();
+    seen = height;
+    await pause(lookMs);
+  }
+  return longest;
+}
+
+/**
+ * Kills one validator after another, so that some are killed while they lead or are about to, and
+ * then a third of the stake or more at once, which stops the chain until they are back.
+ */
+async function printRecovery(count: number, rounds: number): Promise<void> {
+  const settings = ["--set", "consensus.blockIntervalMsIdle=100"];
+  const servers = [...(await startNetwork(count, { senders: benchSenders(1), settings }))];
+  const timeoutMs = viewTimeoutMsShort;
+  const views = (ms: number): string => `${ms.toFixed(0)} ms, ${(ms / timeoutMs).toFixed(2)} views`;
+  try {
+    const [witness] = servers;
+    if (witness === undefined) throw new Error("a network has nodes");
+    const killed: number[] = [];
+    const restored: number[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      const at = 1 + (round % (count - 1));
+      await servers[at]?.stop("SIGKILL");
+      killed.push(await longestSilence(witness, commitsAfterKill));
+      await restart(servers, [at]);
+      await longestSilence(witness, commitsAfterKill);
+      const third = Array.from({ length: Math.ceil(count / 3) }, (_, i) => count - 1 - i);
+      await Promise.all(third.flatMap((each) => servers[each]?.stop("SIGKILL") ?? []));
+      await restart(servers, third);
+      const begunMs = performance.now();
+      const before = await heightOf(witness);
+      while ((await heightOf(witness)) === before) await pause(lookMs);
+      restored.push(performance.now() - begunMs);
+      await longestSilence(witness, commitsAfterKill);
+    }
+    console.log(`one killed: longest silence ${views(Math.max(...killed))} (goal 2)`);
+    console.log(
+      `a third killed and back: next commit after ${views(Math.max(...restored))} (goal 3)`,
+    );
+  } finally {
+    await Promise.all(servers.map((server) => server.stop("SIGKILL")));
+  }
+}
+
+/** Resolves when all of them answer again. */
+async function restart(servers: NetworkServer[], which: readonly number[]): Promise<void> {
+  await Promise.all(
+    which.map(async (at) => {
+      const again = await servers[at]?.again();
+      if (again !== undefined) servers[at] = again;
+    }),
+  );
 }

@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { encodeRlp } from "../base/rlp.ts";
 import { createFakeCommittee } from "../test/fakes/committee.ts";
 import { stubDigest } from "../test/sim/stubs.ts";
 import { checkCertificate, checkTimeoutCertificate } from "./certificateCheck.ts";
+import { blsSignatureSize, encodeCertificate } from "./codec.ts";
 import { isQuorum } from "./committee.ts";
 import { rootCertificate } from "./rules.ts";
 
@@ -41,6 +43,35 @@ describe("certificate", () => {
     expect(codeOf(root)).toBe("ok");
     expect(codeOf({ ...root, block })).toBe("rootWrong");
     expect(codeOf({ ...root, signers: Uint8Array.of(1) })).toBe("viewsWrong");
+  });
+});
+
+describe("a certificate of a large committee", () => {
+  const signed = (count: number) => {
+    const committee = createFakeCommittee(Array.from({ length: count }, () => 1n));
+    const indices = Array.from({ length: count }, (_, i) => i);
+    const signature = new Uint8Array(blsSignatureSize);
+    return { committee, certificate: { ...committee.certificate(vote, indices), signature } };
+  };
+
+  it("is as long as that of a small one, but for a bit for each member", () => {
+    const sizes = [4, 16, 31].map((count) => encodeCertificate(signed(count).certificate).length);
+    const bitmap = (count: number): number =>
+      encodeRlp(signed(count).certificate.signers).length + sizeWithoutBitmap;
+    const sizeWithoutBitmap = (sizes[0] ?? 0) - encodeRlp(signed(4).certificate.signers).length;
+    expect(sizes).toEqual([4, 16, 31].map(bitmap));
+    expect((sizes[2] ?? 0) - (sizes[0] ?? 0)).toBe(4);
+  });
+
+  it("of 31 members is one question about one message: two pairings and 30 additions", () => {
+    const { committee, certificate } = signed(31);
+    const asked: number[][] = [];
+    const verify = (groups: readonly { readonly keys: readonly Uint8Array[] }[]): boolean => {
+      asked.push(groups.map(({ keys }) => keys.length));
+      return true;
+    };
+    expect(checkCertificate({ ...committee.context, verify }, certificate).ok).toBe(true);
+    expect(asked).toEqual([[31]]);
   });
 });
 

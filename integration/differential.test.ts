@@ -160,7 +160,7 @@ test(`random programs do the same here and on anvil, seed ${seedText}`, async ()
   const outcomes = { done: 0, failed: 0 };
   for (let nonce = 0; nonce < count; nonce += 1) {
     const creates = contracts.length < 3 || dice.below(3) === 0;
-    const target = contracts[dice.below(contracts.length || 1)] ?? null;
+    const target = contracts[dice.below(Math.max(1, contracts.length))] ?? null;
     const data = creates ? creation(program(dice, contracts)) : dice.hex(dice.below(100));
     const access = { address: target ?? wallet.address, storageKeys: [`0x${"00".repeat(32)}`] };
     const type = dice.one([0, 1, 2]);

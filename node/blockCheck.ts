@@ -3,7 +3,8 @@ import { concatBytes, equalBytes, hexToBytes } from "../base/bytes.ts";
 import { encodeStatement } from "../base/statement.ts";
 import { randomnessStatement } from "../consensus/statements.ts";
 import type { Committee } from "../consensus/types.ts";
-import { blsVerify, parseBlsPublicKey } from "../crypto/bls.ts";
+import { parseBlsPublicKey } from "../crypto/bls.ts";
+import type { BlsClaim } from "../crypto/blsBackend.ts";
 import { keccakDigest } from "../crypto/keccak.ts";
 import { bodyFault } from "../ledger/block.ts";
 import type { Block, Header } from "../ledger/blockTypes.ts";
@@ -57,20 +58,20 @@ export function randomnessOf(parentRandomness: Digest, signature: Uint8Array): D
 }
 
 /**
- * Whether a block's randomness is what its proposer's key makes of the parent's in its slot: only
- * one value is, so nobody can choose it.
+ * What must hold for a block's randomness to be what its proposer's key makes of the parent's in
+ * its slot: only one value is, so nobody can choose it. `null` where it cannot hold.
  */
-export function isRandomnessSigned(
+export function randomnessClaim(
   { header, body }: Block,
   parent: Header,
   { committee }: { readonly committee: Committee },
-): boolean {
-  const { randomnessSignature } = body;
-  if (header.randomness !== randomnessOf(parent.randomness, randomnessSignature)) return false;
+): BlsClaim | null {
+  const { randomnessSignature: signature } = body;
+  if (header.randomness !== randomnessOf(parent.randomness, signature)) return null;
   const proposer = committee.validators.find(({ address }) => address === header.proposer);
   const key = proposer === undefined ? null : parseBlsPublicKey(proposer.blsKey);
-  if (key === null) return false;
+  if (key === null) return null;
   const scope = { genesis: header.genesisHash, scope: "" };
   const message = encodeStatement(randomnessStatement(scope, header, parent.randomness));
-  return blsVerify(key, message, randomnessSignature);
+  return { key, message, signature };
 }

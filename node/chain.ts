@@ -7,6 +7,7 @@ import type {
   EpochInfo,
   ExecutionResult as ConsensusResult,
 } from "../consensus/types.ts";
+import { blsVerify } from "../crypto/bls.ts";
 import { bodyDigests } from "../ledger/block.ts";
 import type { Block, Body, CommitProof, Header } from "../ledger/blockTypes.ts";
 import {
@@ -19,7 +20,7 @@ import { blockHash, headerVersion } from "../ledger/header.ts";
 import { receiptsRoot } from "../ledger/receipt.ts";
 import type { StateReader } from "../ledger/state.ts";
 import type { Transaction } from "../ledger/transaction.ts";
-import { executedFault, isRandomnessSigned, randomnessOf, formFault } from "./blockCheck.ts";
+import { executedFault, formFault, randomnessClaim, randomnessOf } from "./blockCheck.ts";
 import type { ChainStore } from "./chainStore.ts";
 import { committeeHash, nextEpoch } from "./epochs.ts";
 import type { NodeMetrics } from "./metrics.ts";
@@ -35,6 +36,8 @@ type PendingBlock = {
   /** State root that `result` was applied to. */
   parentRoot: Digest | null;
   isStored: boolean;
+  /** The claim of its randomness was verified together with other signatures. */
+  isRandomnessSigned: boolean;
 };
 
 /** A committed block with all that was found by executing it. */
@@ -151,8 +154,9 @@ export class Chain {
 
   /**
    * Takes in a block whose body fits its header; gives its summary, or `null` if too many are held.
+   * Whoever has verified the claim of its randomness says so.
    */
-  add(block: Block): BlockSummary | null {
+  add(block: Block, isRandomnessSigned = false): BlockSummary | null {
     const hash = blockHash(block.header);
     const summary = blockSummary(hash, block);
     if (this.#pending.has(hash) || hash === this.#head.hash) return summary;
@@ -164,6 +168,7 @@ export class Chain {
       result: null,
       parentRoot: null,
       isStored: false,
+      isRandomnessSigned,
     });
     return summary;
   }
@@ -212,7 +217,10 @@ export class Chain {
     const { genesisHash } = this.#executor.chain;
     if (formFault(pending.block, genesisHash) !== null) return { valid: false };
     if (this.#executor.checkHeader(reader, parent, header) !== null) return { valid: false };
-    if (!isRandomnessSigned(pending.block, parent, this.#epoch)) return { valid: false };
+    const claim = randomnessClaim(pending.block, parent, this.#epoch);
+    if (claim === null) return { valid: false };
+    const { key, message, signature } = claim;
+    if (!pending.isRandomnessSigned && !blsVerify(key, message, signature)) return { valid: false };
     const transactions = await this.#recover(body.transactions);
     if (transactions === null || !this.#isHeld(pending)) return { valid: false };
     const executed = await this.#metrics.timedUntil("execute", async () =>
@@ -312,6 +320,7 @@ export class Chain {
       result,
       parentRoot: parent.stateRoot,
       isStored: false,
+      isRandomnessSigned: true,
     };
     this.#hold(pending);
     return {

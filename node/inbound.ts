@@ -6,7 +6,7 @@ import type { Block, CommitProof } from "../ledger/blockTypes.ts";
 import { blockHash } from "../ledger/header.ts";
 import type { PeerId } from "../p2p/peerId.ts";
 import type { Verdict } from "../p2p/transport.ts";
-import { bodyFaultOnce } from "./blockCheck.ts";
+import { bodyFaultOnce, randomnessClaim } from "./blockCheck.ts";
 import type { BlockFetcher } from "./blockFetcher.ts";
 import type { Chain } from "./chain.ts";
 import type { DiskStore } from "./diskStore.ts";
@@ -168,11 +168,18 @@ export class Inbound {
     const bare = blockSummary(hash, { header, body });
     const block = { ...bare, isEmpty: proposal.transactions.length === 0 };
     const previous = body.epochProof === null ? null : store.epochInfo(epoch.epoch - 1);
-    const verified = verifier.proposal({ block, signer, signature }, epoch, previous);
+    // Verified in one go where the parent is held; if not all holds, it is seen which does not.
+    const parent = chain.heldHeader(header.parentHash);
+    const claim = parent === null ? null : randomnessClaim({ header, body }, parent, epoch);
+    const signed = { block, signer, signature };
+    const both =
+      claim === null ? null : verifier.proposal(signed, { epoch, previous, claimed: [claim] });
+    const verified = both ?? verifier.proposal(signed, { epoch, previous });
     if (verified === null) return "reject";
     if (!(await this.#mayLead(proposal, epoch))) return "ignore";
     const whole = await this.#complete(proposal, hash, from);
-    if (whole === null || chain.epoch !== epoch || chain.add(whole) === null) return "ignore";
+    if (whole === null || chain.epoch !== epoch || chain.add(whole, both !== null) === null)
+      return "ignore";
     engine.onBlock(block.isEmpty);
     const nowMs = this.#parts.nowMs();
     engine.deliver({ type: "proposalReceived", proposal: verified, nowMs });

@@ -6,8 +6,10 @@ import {
   type Range,
 } from "../consensus/catchUp.ts";
 import { soundRules } from "../consensus/rules.ts";
+import { blsVerifyBatch } from "../crypto/bls.ts";
 import type { Network } from "../p2p/network.ts";
 import { textToPeerId, type PeerId } from "../p2p/peerId.ts";
+import { randomnessClaim } from "./blockCheck.ts";
 import type { Chain, CommittedBlock } from "./chain.ts";
 import type { DiskStore } from "./diskStore.ts";
 import type { GenesisNames } from "./genesis.ts";
@@ -50,7 +52,7 @@ export class Joining {
   readonly #parts: JoiningParts;
   readonly #machine = new CatchUp();
   readonly #received = new Map<string, CheckedRange>();
-  readonly #startHeight: number;
+  #startHeight = 0;
   readonly #startMs = performance.now();
   #timers = new Set<NodeJS.Timeout>();
   #toldAtMs = performance.now();
@@ -63,7 +65,6 @@ export class Joining {
 
   constructor(parts: JoiningParts) {
     this.#parts = parts;
-    this.#startHeight = parts.chain.head.header.height;
   }
 
   /** Heights here and at the best of the peers, by their word. */
@@ -73,6 +74,10 @@ export class Joining {
 
   /** Resolves when the chain is followed to near its end, or after `stop`. */
   run(mayBeAlone: boolean): Promise<void> {
+    const { chain, store } = this.#parts;
+    // Consensus may have been stopped after the commit that ends an epoch, before the next began.
+    if (store.epoch.epoch > chain.epoch.epoch) chain.startEpoch(store.epoch);
+    this.#startHeight = chain.head.header.height;
     return new Promise((resolve, reject) => {
       this.#end = { resolve, reject };
       this.#unwatch = this.#parts.network.watch({
@@ -172,7 +177,7 @@ export class Joining {
   }
 
   async #apply(peer: string, range: Range): Promise<void> {
-    const { chain, store, verifier, onCommitted } = this.#parts;
+    const { chain, store, verifier } = this.#parts;
     const received = this.#received.get(keyOf(peer, range.from));
     this.#received.delete(keyOf(peer, range.from));
     if (received === undefined) throw missing(range);
@@ -192,7 +197,7 @@ export class Joining {
     }
     this.#prepare(received);
     this.#prepareFrom(range.from + range.count);
-    onCommitted(await this.#execute(received));
+    await this.#execute(received);
     if (this.#end === null) return;
     if (store.epoch.epoch > epoch.epoch) chain.startEpoch(store.epoch);
     this.#deliver({ type: "rangeApplied", range });
@@ -211,24 +216,22 @@ export class Joining {
     }
   }
 
-  /**
-   * One after another; a block is written while the next one is executed. Gives what was committed,
-   * which is less than all when the catch-up was ended meanwhile.
-   */
-  async #execute(range: CheckedRange): Promise<readonly CommittedBlock[]> {
-    const { chain } = this.#parts;
-    const committed: CommittedBlock[] = [];
+  /** One after another; a block is written while the next one is executed. */
+  async #execute(range: CheckedRange): Promise<void> {
+    const { chain, onCommitted } = this.#parts;
     let writing: Promise<void> = Promise.resolve();
     const write = async (at: number): Promise<void> => {
       const { blocks, hashes, proof } = range;
       const before = blocks.slice(at, -1).map(({ header }) => header);
       const whole = { headers: [...before, ...proof.headers], certificate: proof.certificate };
-      committed.push(...(await chain.commitProved(hashes.slice(at, at + 1), whole)));
+      onCommitted(await chain.commitProved(hashes.slice(at, at + 1), whole));
     };
+    const isRandomnessSigned = this.#isRandomnessSigned(range);
     try {
       for (const [i, block] of range.blocks.entries()) {
         const hash = range.hashes[i];
-        if (hash === undefined || chain.add(block) === null) throw missing({ from: i, count: 1 });
+        if (hash === undefined || chain.add(block, isRandomnessSigned) === null)
+          throw missing({ from: i, count: 1 });
         const result = await chain.execute(hash);
         if (!result.valid) throw forked(`${hash} is committed, and invalid here`);
         await writing;
@@ -240,7 +243,16 @@ export class Joining {
     } finally {
       await writing;
     }
-    return committed;
+  }
+
+  /** All blocks in one go; where one does not hold, executing it finds out which. */
+  #isRandomnessSigned({ blocks }: CheckedRange): boolean {
+    const { chain } = this.#parts;
+    const claims = blocks.flatMap((block, i) => {
+      const parent = blocks[i - 1]?.header ?? chain.head.header;
+      return randomnessClaim(block, parent, chain.epoch) ?? [];
+    });
+    return claims.length === blocks.length && blsVerifyBatch(claims);
   }
 
   #measured(): CatchUpProgress {

@@ -12,7 +12,7 @@ import type {
   SignedVote,
   TimeoutCertificate,
 } from "../consensus/types.ts";
-import { aggregate, blsPublicKeyOf, blsSign } from "../crypto/bls.ts";
+import { aggregate, blsPublicKeyOf, blsSign, parseBlsPublicKey } from "../crypto/bls.ts";
 import { textToPeerId } from "../p2p/peerId.ts";
 import { addressOf, blsSecretOf } from "../test/fakes/ledgerNetwork.ts";
 import { decodeIdentity, encodeIdentity, ValidatorPeers } from "./validatorPeers.ts";
@@ -169,16 +169,28 @@ describe("proposals and timeouts at the border", () => {
   it("a proposal is signed by the proposer it names and holds a good certificate", () => {
     const good = certificate([0, 1, 2]);
     const verifier = quiet();
-    expect(verifier.proposal(proposal(1, good), epoch, null)).not.toBeNull();
-    expect(verifier.proposal(proposal(0, good), epoch, null)).toBeNull();
+    expect(verifier.proposal(proposal(1, good), { epoch, previous: null })).not.toBeNull();
+    expect(verifier.proposal(proposal(0, good), { epoch, previous: null })).toBeNull();
     const forged = { ...good, signers: signersToBitmap([1, 2, 3], 4) };
-    expect(quiet().proposal(proposal(1, forged), epoch, null)).toBeNull();
+    expect(quiet().proposal(proposal(1, forged), { epoch, previous: null })).toBeNull();
+  });
+
+  it("a proposal passes with what is claimed beside it only if that holds too", () => {
+    const key = parseBlsPublicKey(blsPublicKeyOf(blsSecretOf("b")));
+    if (key === null) throw new Error("a test key is a point");
+    const message = Uint8Array.of(1, 2, 3);
+    const claim = { key, message, signature: sign(1, message) };
+    const given = proposal(1, certificate([0, 1, 2]));
+    const passes = (claimed: readonly (typeof claim)[]): boolean =>
+      quiet().proposal(given, { epoch, previous: null, claimed }) !== null;
+    expect(passes([claim])).toBe(true);
+    expect(passes([{ ...claim, message: Uint8Array.of(1, 2, 4) }])).toBe(false);
   });
 
   it("a failed message teaches the border nothing", () => {
     const verifier = quiet();
     const forged = { ...certificate([0, 1, 2]), signers: signersToBitmap([1, 2, 3], 4) };
-    expect(verifier.proposal(proposal(1, forged), epoch, null)).toBeNull();
+    expect(verifier.proposal(proposal(1, forged), { epoch, previous: null })).toBeNull();
     expect(verifier.certificate(forged, epoch)).toBeNull();
   });
 

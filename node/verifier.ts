@@ -150,14 +150,22 @@ export class Verifier {
     return verifiedWhen(isRight && this.#settle(claims), block);
   }
 
-  /** A block signed by the proposer it names. */
+  /** A block signed by the proposer it names, and claims that must hold with it. */
   proposal(
     proposal: Proposal,
-    epoch: EpochInfo,
-    previous: EpochInfo | null,
+    {
+      epoch,
+      previous,
+      claimed = [],
+    }: {
+      readonly epoch: EpochInfo;
+      readonly previous: EpochInfo | null;
+      readonly claimed?: readonly BlsClaim[];
+    },
   ): Verified<Proposal> | null {
     const { block, signer, signature } = proposal;
     const claims = new Claims();
+    for (const { key, message, signature: own } of claimed) claims.add(key, message, own);
     const statement = { epoch: block.epoch, view: block.view, block: block.hash };
     const isRight =
       epoch.committee.validators[signer]?.address === block.proposer &&

@@ -87,6 +87,18 @@ const campaigns: ReadonlyMap<string, Campaign> = new Map<string, Campaign>([
     },
   ],
   [
+    "soak",
+    {
+      about: "200,000 blocks under constant trouble: memory and disk plotted [--blocks N]",
+      program: [
+        "--expose-gc",
+        "--import",
+        "./test/campaigns/soakHooks.ts",
+        "test/campaigns/soak.ts",
+      ],
+    },
+  ],
+  [
     "overload",
     { about: "three times what the node can take", program: ["bench/main.ts", "overload"] },
   ],

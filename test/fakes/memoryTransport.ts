@@ -29,6 +29,9 @@ export type LinkRule = {
 
 type Handler = (peer: PeerId, stream: ByteStream) => void;
 
+/** Messages that a node remembers to have seen. */
+const seenMax = 4_096;
+
 /** All nodes of one network in memory, and the links between them. */
 export class MemoryNet {
   readonly #clock: Clock;
@@ -221,6 +224,10 @@ export class MemoryTransport implements Transport {
     const id = `${topic} ${keccakDigest(bytes)}`;
     if (this.#seen.has(id)) return true;
     this.#seen.add(id);
+    for (const oldest of this.#seen) {
+      if (this.#seen.size <= seenMax) break;
+      this.#seen.delete(oldest);
+    }
     return false;
   }
 

@@ -23,8 +23,8 @@ export const evmDefects: readonly Defect[] = [
     row: "X3",
     about: "init code may be of any size",
     file: "ledger/modules/evm.ts",
-    find: 'if (tx.to !== null || tx.data.length <= initCodeBytesMax || !isFrom(fork, "shanghai")) {',
-    replace: 'if (tx.to !== null || !isFrom(fork, "osaka") || tx.data.length > 0) {',
+    find: "tx.data.length <= initCodeBytesMax || ",
+    replace: "tx.data.length >= 0 || ",
     test: "ledger/modules/evmRows.test.ts",
   },
   {
@@ -72,9 +72,8 @@ export const evmDefects: readonly Defect[] = [
     row: "X10",
     about: "a block that is held counts as committed",
     file: "node/reads.ts",
-    find: "const header = this.#store.committedHeader(hash);\n    if (header === null) return null;\n    const block",
-    replace:
-      "const header = this.#store.block(hash)?.header ?? null;\n    if (header === null) return null;\n    const block",
+    find: "const header = this.#store.committedHeader(hash);",
+    replace: "const header = this.#store.block(hash)?.header ?? null;",
     test: "node/chain.test.ts",
   },
 ];
