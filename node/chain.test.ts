@@ -377,6 +377,7 @@ describe("chain", () => {
     const rival = await built(node, root, 1, [first, second]);
     const reads = new Reads(node.store, genesis.chain);
     expect(reads.transaction(first.hash)).toBeNull();
+    expect(reads.blockByHash(rival.hash)).toBeNull();
     const { block } = await advance(node, 2, [first]);
     const hash = blockHash(block.header);
     expect(hash).not.toBe(rival.hash);
