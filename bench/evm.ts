@@ -69,7 +69,7 @@ const loops: readonly Kind[] = [
   { name: "ERC-20 loop", call: "transfers(uint256)", argument: 500n },
 ];
 
-const callsPerRound = 200;
+const callsPerRound = 1_000;
 
 function callData(signature: string, ...words: readonly bigint[]): Uint8Array {
   const selector = keccak256(textToBytes(signature)).subarray(0, 4);

@@ -48,8 +48,72 @@ function readG2(bytes: Uint8Array): G2Point | null {
   return onCurve ? G2.Point.fromAffine({ x, y }) : null;
 }
 
+type Add = (a: Uint8Array, b: Uint8Array) => Uint8Array;
+
+type Native = { readonly addG1Natively: Add; readonly addG2Natively: Add };
+
+async function loadNative(): Promise<Native | null> {
+  if (!("process" in globalThis)) return null; // A browser.
+  try {
+    return await import("./blsPoints.node.ts");
+  } catch {
+    return null; // No prebuilt binding for this platform: `blsBackend` says so at start.
+  }
+}
+
+const native = await loadNative();
+
+/** Bytes of a coordinate that are not always zero. */
+const fieldBytes = 48;
+
+/** Order of the coordinates in blst's form: of G2's, the second part comes first. */
+const g1Order = [0, 1] as const;
+const g2Order = [1, 0, 3, 2] as const;
+
+/** blst's form, or `null` for what has another meaning in it: infinity, and numbers too large. */
+function toNative(bytes: Uint8Array, order: readonly number[]): Uint8Array | null {
+  const out = new Uint8Array(order.length * fieldBytes);
+  for (const [place, index] of order.entries()) {
+    const start = index * coordinateBytes;
+    const end = start + coordinateBytes;
+    out.set(bytes.subarray(end - fieldBytes, end), place * fieldBytes);
+    if (bytes.subarray(start, end - fieldBytes).some((byte) => byte !== 0)) return null;
+  }
+  const flags = (out[0] ?? 0) & 0xe0;
+  return flags !== 0 || out.every((byte) => byte === 0) ? null : out;
+}
+
+/** `null` for infinity. */
+function fromNative(bytes: Uint8Array, order: readonly number[]): Uint8Array | null {
+  if (((bytes[0] ?? 0) & 0x40) !== 0) return null;
+  const out = new Uint8Array(order.length * coordinateBytes);
+  for (const [place, index] of order.entries()) {
+    const part = bytes.subarray(place * fieldBytes, (place + 1) * fieldBytes);
+    out.set(part, (index + 1) * coordinateBytes - fieldBytes);
+  }
+  return out;
+}
+
+/** The sum where blst can tell it; what it refuses or has no bytes for is for the others. */
+function addNatively(
+  add: Add,
+  order: readonly number[],
+  summands: readonly [Uint8Array, Uint8Array],
+): Uint8Array | null {
+  const a = toNative(summands[0], order);
+  const b = toNative(summands[1], order);
+  if (a === null || b === null) return null;
+  try {
+    return fromNative(add(a, b), order);
+  } catch {
+    return null;
+  }
+}
+
 /** The sum of two points of G1, 128 bytes each; `null` if one of them is none. */
 export function addG1Points(a: Uint8Array, b: Uint8Array): Uint8Array | null {
+  const sum = native === null ? null : addNatively(native.addG1Natively, g1Order, [a, b]);
+  if (sum !== null) return sum;
   const first = readG1(a);
   const second = readG1(b);
   if (first === null || second === null) return null;
@@ -59,6 +123,8 @@ export function addG1Points(a: Uint8Array, b: Uint8Array): Uint8Array | null {
 
 /** The sum of two points of G2, 256 bytes each; `null` if one of them is none. */
 export function addG2Points(a: Uint8Array, b: Uint8Array): Uint8Array | null {
+  const sum = native === null ? null : addNatively(native.addG2Natively, g2Order, [a, b]);
+  if (sum !== null) return sum;
   const first = readG2(a);
   const second = readG2(b);
   if (first === null || second === null) return null;

@@ -154,12 +154,13 @@ export async function createEvm(config: EvmConfig): Promise<Evm> {
   common.updateParams(paramsEVM); // As the library does, but only while it makes the EVM.
   const manager = new StateManager();
   const scene: PrecompileScene = { message: null, host: null };
-  const history: History = { block: null };
+  const history: History = { block: null, last: null };
+  const precompiles = fastPrecompiles(common);
   const evm = await createEVM({
     common,
     stateManager: manager,
-    customPrecompiles: [...fastPrecompiles(common), ...customPrecompiles(config, scene)],
-    ...(config.traced ? {} : { customOpcodes: ownInterpreter(common, manager) }),
+    customPrecompiles: [...precompiles, ...customPrecompiles(config, scene)],
+    ...(config.traced ? {} : { customOpcodes: ownInterpreter({ common, manager, precompiles }) }),
     bls: new BlsCurve(),
     blockchain: blockchainOf(history),
   });
@@ -171,7 +172,13 @@ export async function createEvm(config: EvmConfig): Promise<Evm> {
   return new Evm({ config, evm, common, manager, scene, history });
 }
 
-type History = { block: EvmBlock | null };
+type LibraryBlock = NonNullable<EVMRunCallOpts["block"]>;
+
+/** The block of the message at work, and the last one in the library's form. */
+type History = {
+  block: EvmBlock | null;
+  last: { readonly key: string; readonly made: LibraryBlock } | null;
+};
 
 type Parts = {
   readonly config: EvmConfig;
@@ -274,7 +281,7 @@ export class Evm {
   #message(block: EvmBlock, message: EvmMessage): Promise<EVMResult> {
     const { caller, to, value, data, gasLimit, gasPrice } = message;
     return this.#evm.runCall({
-      block: blockOf(block),
+      block: this.#blockOf(block),
       caller: evmAddress(caller),
       ...(to === null ? {} : { to: evmAddress(to) }),
       value,
@@ -284,6 +291,16 @@ export class Evm {
       blobVersionedHashes: [],
       skipNonceIncrement: true,
     });
+  }
+
+  /** In the library's form: the same for all messages of a block. */
+  #blockOf(block: EvmBlock): LibraryBlock {
+    const { last } = this.#history;
+    const key = blockKey(block);
+    if (last?.key === key) return last.made;
+    const made = blockOf(block);
+    this.#history.last = { key, made };
+    return made;
   }
 
   /** Addresses and slots that a transaction has paid for already [EIP-2929, 2930, 3651]. */
@@ -379,7 +396,13 @@ function evmAddress(address: Address): EvmAddress {
 /** Blobs are off: their gas has its lowest price, of which nothing can be bought. */
 const blobGasPrice = 1n;
 
-function blockOf(block: EvmBlock): NonNullable<EVMRunCallOpts["block"]> {
+/** Equal for blocks in which contracts would see no difference, hashes of ancestors aside. */
+function blockKey(block: EvmBlock): string {
+  const { number, timestampSeconds, coinbase, gasLimit, baseFee, randomness } = block;
+  return `${number}/${timestampSeconds}/${coinbase}/${gasLimit}/${baseFee}/${randomness}`;
+}
+
+function blockOf(block: EvmBlock): LibraryBlock {
   const prevRandao = hexToBytes(block.randomness);
   return {
     header: {

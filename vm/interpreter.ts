@@ -1,5 +1,5 @@
 import type { Common } from "@ethereumjs/common";
-import { getOpcodesForHF, type EVMOpts } from "@ethereumjs/evm";
+import { getOpcodesForHF, type CustomPrecompile, type EVMOpts } from "@ethereumjs/evm";
 import { assert } from "../base/assert.ts";
 import { Frame, stackMax, type InstructionSet, type RunState } from "./frame.ts";
 import { plainInstructions } from "./instructions.ts";
@@ -70,12 +70,13 @@ function pushes(opcode: number): boolean {
   return operandsOf(opcode) === 0 && opcode !== 0x00 && opcode !== 0x5b;
 }
 
-function instructionSet(common: Common, manager: StateManager, library: OpcodeMap): InstructionSet {
+function instructionSet(parts: Parts, library: OpcodeMap): InstructionSet {
+  const { common, manager, precompiles } = parts;
   const own = new Array<InstructionSet["own"][number]>(256).fill(null);
   for (const [opcode, instruction] of [
     ...plainInstructions,
     ...storageInstructions(common, manager),
-    ...precompileCalls(common, manager),
+    ...precompileCalls(common, manager, precompiles),
   ]) {
     if (library[opcode]?.opcodeInfo.isInvalid === false) own[opcode] = instruction;
   }
@@ -88,10 +89,17 @@ function instructionSet(common: Common, manager: StateManager, library: OpcodeMa
   };
 }
 
+type Parts = {
+  readonly common: Common;
+  readonly manager: StateManager;
+  /** Ethereum's precompiles that are not the library's. */
+  readonly precompiles: CustomPrecompile[];
+};
+
 /** What to hand the library, so that frames on this state are run here. */
-export function ownInterpreter(common: Common, manager: StateManager): CustomOpcode[] {
-  const { opcodeMap } = getOpcodesForHF(common);
-  const set = instructionSet(common, manager, opcodeMap);
+export function ownInterpreter(parts: Parts): CustomOpcode[] {
+  const { opcodeMap } = getOpcodesForHF(parts.common);
+  const set = instructionSet(parts, opcodeMap);
   return Array.from({ length: 256 }, (_, opcode) => ({
     opcode,
     opcodeName: "FRAME",

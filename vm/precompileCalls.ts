@@ -1,4 +1,5 @@
 import type { Common } from "@ethereumjs/common";
+import { getActivePrecompiles, type CustomPrecompile, type PrecompileFunc } from "@ethereumjs/evm";
 import { assert } from "../base/assert.ts";
 import type { Address } from "../base/brand.ts";
 import { bigIntToFixedBytes, bytesToAddress, emptyBytes } from "../base/bytes.ts";
@@ -25,29 +26,39 @@ const direct: ReadonlyMap<bigint, Direct> = new Map(
   }),
 );
 
-type Parts = { readonly common: Common; readonly manager: StateManager };
+type Parts = {
+  readonly common: Common;
+  readonly manager: StateManager;
+  /** Those that answer at once; a message may have others at their addresses. */
+  readonly immediate: ReadonlySet<PrecompileFunc>;
+};
 
 /** CALL and STATICCALL; none where the fork has other prices than since Berlin [EIP-2929]. */
 export function precompileCalls(
   common: Common,
   manager: StateManager,
+  own: CustomPrecompile[],
 ): readonly InstructionEntry[] {
   if (!common.isActivatedEIP(2929)) return [];
+  const active = getActivePrecompiles(common, own);
+  const found = [...direct.values()].map(({ text }) => active.get(text.slice(2)));
+  const parts = { common, manager, immediate: new Set(found.filter((run) => run !== undefined)) };
   return [
-    [0xf1, (frame) => frame.peek(2) === 0n && call(frame, 3, { common, manager })],
-    [0xfa, (frame) => call(frame, 2, { common, manager })],
+    [0xf1, (frame) => frame.peek(2) === 0n && call(frame, 3, parts)],
+    [0xfa, (frame) => call(frame, 2, parts)],
   ];
 }
 
 /** `inputAt`: how far below the top the place of the input lies. */
-function call(frame: Frame, inputAt: number, { common, manager }: Parts): boolean {
+function call(frame: Frame, inputAt: number, parts: Parts): boolean {
+  const { common, manager, immediate } = parts;
   const target = direct.get(BigInt.asUintN(160, frame.peek(1)));
   if (target === undefined) return false;
   const { state } = frame;
   // An account that is there but empty goes when it is touched [EIP-161]: the library knows how.
   if (state.env.depth >= depthMax || manager.isEmptyAccount(target.address)) return false;
   const run = state.interpreter._evm.getPrecompile(target.text);
-  if (run === undefined || frame.isVast) return false;
+  if (run === undefined || !immediate.has(run) || frame.isVast) return false;
   const [from, size] = [frame.peek(inputAt), frame.peek(inputAt + 1)];
   const [to, room] = [frame.peek(inputAt + 2), frame.peek(inputAt + 3)];
   if (!payForCall(frame, { from, size, to, room }, Number(common.param("warmstoragereadGas")))) {

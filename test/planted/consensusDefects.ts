@@ -83,6 +83,31 @@ export const consensusDefects: readonly Defect[] = [
     test: "test/sim/idle.test.ts",
   },
   {
+    row: "K21",
+    about: "who sent what is not of this chain is asked again",
+    file: "consensus/catchUp.ts",
+    find: 'this.#effects.push({ type: "blame", peer: name });\n    this.#exclude(name);',
+    replace: 'this.#effects.push({ type: "blame", peer: name });',
+    test: "consensus/catchUp.test.ts",
+  },
+  {
+    row: "K22",
+    about: "a peer that gives nothing keeps its claim",
+    file: "consensus/catchUp.ts",
+    find: "if (peer.failures >= failuresMax) this.#exclude(name);",
+    replace: "if (peer.failures < 0) this.#exclude(name);",
+    test: "consensus/catchUp.test.ts",
+  },
+  {
+    row: "N12",
+    about: "who has not these blocks is blamed",
+    file: "consensus/catchUp.ts",
+    find: "if (peer === undefined) return;\n    peer.failures += 1;",
+    replace:
+      'if (peer === undefined) return;\n    this.#effects.push({ type: "blame", peer: name });\n    peer.failures += 1;',
+    test: "test/sim/rows.test.ts",
+  },
+  {
     row: "K14",
     about: "a member keeps its place in the committee of the next epoch",
     file: "consensus/replica.ts",

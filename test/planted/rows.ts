@@ -64,6 +64,8 @@ export const rows: Readonly<Record<string, string>> = {
   K15: "the head changes while a proposal is being built",
   K16: "votes for every fork are evidence",
   K18: "timestamps in the future, the past, equal, beyond 2^53",
+  K21: "a late joiner among liars reaches the tip, and only liars are blamed",
+  K22: "a height of 10^15 that nobody can show: the target is counted anew",
   K23: "stale votes in bulk: bounded, and they push nothing out",
   K24: "beyond a third of liars: the tool names them, and no honest one",
   X1: "Ethereum's own state tests: gas, logs, state, refusals",
@@ -76,6 +78,7 @@ export const rows: Readonly<Record<string, string>> = {
   X8: "precompiles answer inputs of every length",
   X10: "a transaction in two forks has the receipt of the committed one",
   N10: "a peer that is not who or where it says: not spoken to",
+  N12: "an honest peer that lags is not blamed",
   N11: "the whole chain asked for, blocks that are none: quotas, and the liar pays",
   K25: "views and heights at 2^53 and 2^64-1",
 };

@@ -1,13 +1,16 @@
+import { assert } from "../../base/assert.ts";
+import type { Digest } from "../../base/brand.ts";
 import type { Effect } from "../../consensus/types.ts";
+import { slowPayload } from "./fakeLedger.ts";
 import type { SimNode } from "./node.ts";
-import { blockIntervalMsIdle, blockIntervalMsMin } from "./pace.ts";
+import { blockIntervalMsIdle, blockIntervalMsMin, executionUsMax, slowFactor } from "./pace.ts";
 import type { Prng } from "./prng.ts";
 import { drawOperation } from "./register.ts";
 import type { World } from "./world.ts";
 
 type Order = Extract<Effect, { readonly type: "buildProposal" }>;
 
-/** Builds the blocks that a node's replica orders, at the pace of the chain. */
+/** Builds, executes and reviews the blocks that a node's replica orders, at the pace of the chain. */
 export class Builder {
   readonly #node: SimNode;
   readonly #world: World;
@@ -45,6 +48,31 @@ export class Builder {
   /** The process has died. */
   forget(): void {
     this.#idle = null;
+  }
+
+  /** Executes a held block, which takes its time. */
+  execute(hash: Digest): void {
+    const node = this.#node;
+    const { epoch } = node;
+    const factor = node.block(hash)?.payload === slowPayload ? slowFactor : 1;
+    node.later(this.#dice.below(executionUsMax) * factor, () => {
+      const block = node.block(hash);
+      if (node.epoch !== epoch || block === null) return;
+      const { parent } = block.summary;
+      const parentState = parent === epoch.root ? epoch.root : node.block(parent)?.state;
+      assert(parentState !== undefined, "a block is executed after its parent");
+      const result = node.judge(epoch, block, parentState);
+      node.deliver({ type: "blockExecuted", block: hash, result });
+    });
+  }
+
+  /** Reviewers take their time, and object now and then. */
+  review(block: Digest): void {
+    const { reviewMsMax, objectsOneIn } = this.#world.swarm;
+    this.#node.later(this.#dice.below(reviewMsMax * 1_000), () => {
+      const passed = objectsOneIn === 0 || !this.#dice.chance(1, objectsOneIn);
+      this.#node.deliver({ type: "blockReviewed", block, passed });
+    });
   }
 
   #build(order: Order): void {

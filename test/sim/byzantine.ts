@@ -350,6 +350,7 @@ export class Liar {
       }
       case "block":
         return { type: "block", block: { ...wire.block, payload: "other" } };
+      case "catchUp":
       case "fetch":
       case "ask":
         return null;

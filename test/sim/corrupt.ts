@@ -73,6 +73,8 @@ export function corrupted(wire: Wire, dice: Prng): Wire {
     }
     case "fetch":
       return { ...wire, hash: otherDigest(dice) };
+    case "catchUp":
+      return { type: "catchUp", wire: { type: "height", from: wire.wire.from, height: 0 } };
     case "ask":
       return { ...wire, epoch: nudged(wire.epoch, dice) };
   }

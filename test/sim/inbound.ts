@@ -7,6 +7,7 @@ import type {
   SignedTimeout,
   SignedVote,
 } from "../../consensus/types.ts";
+import { farBlocksMax } from "./follower.ts";
 import type { SimNode } from "./node.ts";
 import type { Verifier } from "./verifier.ts";
 import type { Wire } from "./wire.ts";
@@ -20,6 +21,8 @@ export class Inbound {
   readonly #node: SimNode;
   readonly #world: World;
   #askedUs = -askIntervalUs;
+  /** Height that somebody in a later epoch spoke of. */
+  #claimed = 0;
 
   constructor(node: SimNode, world: World) {
     this.#node = node;
@@ -49,6 +52,8 @@ export class Inbound {
       }
       case "proof":
         return this.#onProof(wire.proof);
+      case "catchUp":
+        return this.#node.onCatchUp(wire.wire);
       default:
         unreachable(wire);
     }
@@ -93,11 +98,13 @@ export class Inbound {
     if (summary.epoch === node.epoch.epoch + 1 && summary.epochProof !== null) {
       this.#onProof(summary.epochProof);
     }
+    if (summary.epoch > node.epoch.epoch) this.#onAhead(summary.height);
     if (summary.epoch !== node.epoch.epoch || !node.isUp) return;
     const { verifier } = this.#world;
     if (!isProposalRight(wire, node.epoch, this.#previousOf(node.epoch), verifier)) return;
     const { view, hash } = summary;
     this.#hear({ kind: "proposal", signer: wire.proposal.signer, view, value: hash, rests: 0 });
+    if (summary.height > node.disk.committed.length + farBlocksMax) this.askForProof();
     node.keep(wire.block);
     const proposal = wire.proposal as Verified<typeof wire.proposal>;
     node.deliver({ type: "proposalReceived", proposal, nowMs: node.nowMs });
@@ -126,10 +133,25 @@ export class Inbound {
     this.#world.send(id, "all", { type: "ask", epoch: epoch.epoch, from: id });
   }
 
+  /** Only a word: it counts once a proof shows that the own epoch has ended. */
+  #onAhead(height: number): void {
+    this.#claimed = Math.max(this.#claimed, height);
+    this.askForProof();
+  }
+
   #onProof(proof: CommitProofSummary): void {
-    if (!this.#world.verifier.isCertificate(proof.certificate, this.#node.epoch)) return;
+    const { epoch, disk } = this.#node;
+    const [first] = proof.links;
+    if (first === undefined) return;
+    if (proof.certificate.epoch > epoch.epoch) this.#onAhead(first.height);
+    const { rules, verifier } = this.#world;
+    if (!verifier.isCertificate(proof.certificate, epoch)) return;
     const verified = proof as Verified<typeof proof>;
     this.#node.deliver({ type: "commitProofReceived", proof: verified });
+    if (!rules.isCommitProof(epoch, proof)) return;
+    const height = first.height === epoch.lastHeight ? this.#claimed : first.height;
+    this.#claimed = 0;
+    if (height > disk.committed.length + farBlocksMax) this.#node.follow();
   }
 }
 

@@ -21,13 +21,17 @@ import type {
 } from "../../consensus/types.ts";
 import { Builder } from "./builder.ts";
 import { SimDisk, startPoint, writeUs, type Disk } from "./disk.ts";
-import { linkOf, slowPayload, type SimBlock } from "./fakeLedger.ts";
-import { clockDriftMsMax, executionUsMax, frailSkewFactor, slowFactor, timing } from "./pace.ts";
+import { Follower, RangeServer } from "./follower.ts";
+import { linkOf, type SimBlock } from "./fakeLedger.ts";
+import { clockDriftMsMax, frailSkewFactor, timing } from "./pace.ts";
 import type { Prng } from "./prng.ts";
 import { identityOf, stubAddress, stubAggregate, stubKey, stubSign } from "./stubs.ts";
 import { Inbound } from "./inbound.ts";
-import type { Wire } from "./wire.ts";
+import type { CatchUpWire, Wire } from "./wire.ts";
 import type { Plant, World } from "./world.ts";
+
+/** Least virtual time between two catch-ups. */
+const followIntervalUs = 2_000_000;
 
 /** Blocks in memory that are not on disk; the oldest go first. */
 const looseBlocksMax = 512;
@@ -57,6 +61,9 @@ export class SimNode {
   #steps = 0;
   readonly #inbound: Inbound;
   readonly #builder: Builder;
+  readonly #server: RangeServer;
+  #follower: Follower | null = null;
+  #followedUs = -followIntervalUs;
   /** Identities of whom it has evidence against and did not put into a block yet. */
   readonly accused = new Set<number>();
   /** Cleared by the liveness phase. */
@@ -77,10 +84,11 @@ export class SimNode {
     this.#guard = this.#newGuard();
     this.#inbound = new Inbound(this, world);
     this.#builder = new Builder(this, world, dice);
+    this.#server = new RangeServer(this, dice, roles[identity]?.type === "liar");
   }
 
   get isUp(): boolean {
-    return this.#replica !== null;
+    return this.#replica !== null || this.#follower !== null;
   }
 
   /** Inputs that wait for a slow disk. */
@@ -111,6 +119,24 @@ export class SimNode {
   /** Starts with what the disk holds. */
   start(): void {
     if (this.isUp) return;
+    this.#begin();
+  }
+
+  /** Leaves consensus and follows the chain in ranges; what was signed is on disk. */
+  follow(): void {
+    const nowUs = this.#world.nowUs();
+    if (this.#follower !== null || nowUs < this.#followedUs + followIntervalUs) return;
+    this.#followedUs = nowUs;
+    this.#lose();
+    this.#follower = new Follower(this, this.#world, () => {
+      this.#follower = null;
+      this.#begin();
+    });
+    this.#world.observe({ node: this, type: "followed" });
+    this.#follower.start();
+  }
+
+  #begin(): void {
     this.#incarnation += 1;
     const { disk } = this;
     const epoch = [...disk.epochs.values()].at(-1);
@@ -151,9 +177,15 @@ export class SimNode {
     if (this.#writing !== null && this.#plant.forgets !== true) {
       this.disk.tear(this.#writing, this.#dice);
     }
-    this.#writing = null;
-    this.#replica = null;
+    this.#lose();
+  }
+
+  /** Whatever is not on disk. */
+  #lose(): void {
     this.#incarnation += 1;
+    this.#writing = null;
+    this.#follower = null;
+    this.#replica = null;
     this.#loose = new Map();
     this.#builder.forget();
     this.#inputs = [];
@@ -183,13 +215,13 @@ export class SimNode {
   addWork(): void {
     this.#isWorkPending = true;
     this.#builder.onWork();
-    if (this.isUp) this.deliver({ type: "workChanged", pending: true });
+    this.deliver({ type: "workChanged", pending: true });
   }
 
   // The host: one input at a time, its effects in order.
 
   deliver(input: Input): void {
-    if (!this.isUp) return; // It died of the input before.
+    if (this.#replica === null) return; // It died of the input before.
     this.#inputs.push(input);
     if (this.#isDraining) return;
     this.#isDraining = true;
@@ -286,9 +318,9 @@ export class SimNode {
       case "buildProposal":
         return this.#builder.request(effect);
       case "executeBlock":
-        return this.#execute(effect.block);
+        return this.#builder.execute(effect.block);
       case "reviewBlock":
-        return this.#review(effect.block);
+        return this.#builder.review(effect.block);
       case "tellCommit":
         return this.#world.send(this.id, "all", {
           type: "proof",
@@ -370,32 +402,9 @@ export class SimNode {
     });
   }
 
-  #execute(hash: Digest): void {
-    const epoch = this.#epoch;
-    const factor = this.block(hash)?.payload === slowPayload ? slowFactor : 1;
-    this.later(this.#dice.below(executionUsMax) * factor, () => {
-      const block = this.block(hash);
-      if (this.#epoch !== epoch || block === null) return;
-      const { parent } = block.summary;
-      const parentState = parent === epoch.root ? epoch.root : this.block(parent)?.state;
-      assert(parentState !== undefined, "a block is executed after its parent");
-      const result = this.judge(epoch, block, parentState);
-      this.deliver({ type: "blockExecuted", block: hash, result });
-    });
-  }
-
   /** Executes a block on the state after its parent. */
   judge(epoch: EpochInfo, block: SimBlock, state: Digest): ExecutionResult {
     return this.#world.ledger.execute(epoch, block, { state, blockOf: (hash) => this.#held(hash) });
-  }
-
-  /** Reviewers take their time, and object now and then. */
-  #review(block: Digest): void {
-    const { reviewMsMax, objectsOneIn } = this.#world.swarm;
-    this.later(this.#dice.below(reviewMsMax * 1_000), () => {
-      const passed = objectsOneIn === 0 || !this.#dice.chance(1, objectsOneIn);
-      this.deliver({ type: "blockReviewed", block, passed });
-    });
   }
 
   #commit({ blocks, proof }: Extract<Effect, { readonly type: "commit" }>): void {
@@ -403,20 +412,30 @@ export class SimNode {
     const summary = this.#proofOf(proof);
     const last = committed.at(-1);
     assert(last !== undefined, "a commit has blocks");
+    this.commitBlocks(committed, last, summary);
+    if (!committed.some((block) => block.payload !== "")) return;
+    this.#inputs.push({ type: "workChanged", pending: false });
+  }
+
+  /** Commits held blocks; gives the epoch that begins with them, or `null`. */
+  commitBlocks(
+    blocks: readonly SimBlock[],
+    last: SimBlock,
+    proof: CommitProofSummary,
+  ): EpochInfo | null {
     const endsEpoch = last.summary.nextCommitteeHash !== null;
     const next = endsEpoch ? this.#nextEpoch(last) : null;
-    this.disk.commit(committed, summary, next);
+    this.disk.commit(blocks, proof, next);
+    if (blocks.some((block) => block.payload !== "")) this.#isWorkPending = false;
     const epoch = this.#epoch;
-    this.#world.observe({
-      node: this,
-      type: "committed",
-      blocks: committed,
-      proof: summary,
-      epoch,
-    });
-    if (!committed.some((block) => block.payload !== "")) return;
-    this.#isWorkPending = false;
-    this.#inputs.push({ type: "workChanged", pending: false });
+    this.#world.observe({ node: this, type: "committed", blocks, proof, epoch });
+    return next;
+  }
+
+  /** Goes on in the next epoch, without a replica. */
+  enterEpoch(epoch: EpochInfo): void {
+    this.#epoch = epoch;
+    this.#world.observe({ node: this, type: "epochStarted", epoch });
   }
 
   #proofOf({ chain, certificate }: CommitGrounds): CommitProofSummary {
@@ -458,7 +477,15 @@ export class SimNode {
   // Messages from outside.
 
   receive(wire: Wire): void {
-    if (this.isUp) this.#inbound.receive(wire);
+    if (!this.isUp || (this.#follower !== null && wire.type !== "catchUp")) return;
+    this.#inbound.receive(wire);
+  }
+
+  /** A question or an answer of a catch-up. */
+  onCatchUp(wire: CatchUpWire): void {
+    const answer = this.#server.answer(wire);
+    if (answer === null) return this.#follower?.receive(wire);
+    this.#world.send(this.id, [wire.from], { type: "catchUp", wire: answer });
   }
 
   /** Whether the replica asked for this block. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { calm } from "./calm.ts";
 import { runSeed, type RunResult } from "./cluster.ts";
 import { describeRun } from "./report.ts";
 import type { Role, Strategy, Swarm } from "./swarm.ts";
@@ -69,6 +70,32 @@ describe("rows of the fault matrix", () => {
 
   it("K20: blocks that take longer than a view to execute cost their leader its views only", () => {
     runAll({ roles: cast(["slowBlocks"], 2, 7), isTight: true }, 3);
+  });
+
+  it("K21, K22, N12: a late joiner follows in ranges among liars, blames no honest one", () => {
+    const blamed = new Set<number>();
+    for (const strategies of [["garbage"], ["lowTimeouts"]] as const) {
+      const followed = new Set<number>();
+      const roles = cast(strategies, 2, 7);
+      const swarm = { ...calm, roles, epochBlocks: 50, lossPercent: 5 };
+      for (let seed = 0; seed < 2; seed += 1) {
+        const result = runSeed({
+          seed,
+          viewsMin: 450,
+          swarm,
+          outage: { identity: 6, fromView: 1, toView: 350 },
+          watch: (event) => {
+            if (event.type === "followed") followed.add(event.node.identity);
+            if (event.type === "blamed" && event.node.identity >= 2) blamed.add(event.peer);
+          },
+        });
+        expect(result.failure, describeRun(result)).toBeNull();
+        expect(result.commits).toBeGreaterThan(60);
+      }
+      expect(followed).toContain(6);
+    }
+    expect([...blamed].filter((peer) => peer >= 2)).toEqual([]);
+    expect(blamed.size).toBeGreaterThan(0);
   });
 
   it("a review that takes its time, and objects now and then, does not stop the chain", () => {
