@@ -192,7 +192,7 @@ export class RpcServer {
         connectionsCheckingInterval: 1_000,
       },
       (request, response) => {
-        if (isCall(request)) void this.#calls.serve(request, response);
+        if (isCall(request)) this.#calls.serve(request, response);
         else this.#app.routing(request, response);
       },
     );
@@ -218,7 +218,7 @@ export class RpcServer {
     // Calls with a query in their URL, and those of tests without a socket; others come directly.
     const call = (request: FastifyRequest, reply: FastifyReply): void => {
       reply.hijack();
-      void this.#calls.serve(request.raw, reply.raw);
+      this.#calls.serve(request.raw, reply.raw);
     };
     app.post("/rpc", call);
     app.post("/", call);
