@@ -79,6 +79,9 @@ export class RpcServer {
   readonly #app: FastifyInstance;
   #servers: Server[] = [];
 
+  /** What can be called. */
+  readonly methodNames: readonly string[];
+
   constructor(node: NodeApi, options: RpcServerOptions) {
     this.#node = node;
     this.#options = options;
@@ -95,7 +98,9 @@ export class RpcServer {
       subscriptions: new Subscriptions(node, limits, options.log),
     };
     this.#host = host;
-    this.#dispatcher = new Dispatcher([...createMethods(host), ...(options.methods ?? [])], {
+    const methods = [...createMethods(host), ...(options.methods ?? [])];
+    this.methodNames = methods.map(({ name }) => name);
+    this.#dispatcher = new Dispatcher(methods, {
       limits,
       metrics,
       log: options.log,
