@@ -408,6 +408,7 @@ function worldFacts(
     review: reviewers.length === 0 ? null : new ReviewStage(reviewers, stage),
     pace: {
       intervalMsMin: config.consensus.blockIntervalMsMin,
+      intervalMsBusy: config.consensus.blockIntervalMsBusy,
       intervalMsIdle: config.consensus.blockIntervalMsIdle,
     },
     transactionsMax: blockTransactionsMax,

@@ -78,8 +78,8 @@ export const nodeDefects: readonly Defect[] = [
     row: "A8",
     about: "what was committed is refused like any used sequence",
     file: "node/transactionPool.ts",
-    find: 'if (origin !== "remote" && this.#view.isCommitted(hash)) {',
-    replace: "if (hash.length === 0) {",
+    find: "return this.#view.isCommitted(hash) ?",
+    replace: "return hash.length === 0 ?",
     test: "integration/lifeCycle.test.ts",
   },
   {
