@@ -22,11 +22,11 @@ import {
 } from "../base/bytes.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { recoverAnyPublicKey } from "../crypto/secp256k1.ts";
-import { BlsCurve } from "./blsCurve.ts";
 import { delegationTo, isDelegation } from "./delegation.ts";
 import { fastPrecompiles } from "./fastPrecompiles.ts";
 import { isFrom, type ForkName } from "./forks.ts";
 import { ownInterpreter } from "./interpreter.ts";
+import { bls12381, bn254 } from "./pairingCurves.ts";
 import {
   customPrecompiles,
   type PrecompileHost,
@@ -161,7 +161,8 @@ export async function createEvm(config: EvmConfig): Promise<Evm> {
     stateManager: manager,
     customPrecompiles: [...precompiles, ...customPrecompiles(config, scene)],
     ...(config.traced ? {} : { customOpcodes: ownInterpreter({ common, manager, precompiles }) }),
-    bls: new BlsCurve(),
+    bls: bls12381,
+    bn254,
     blockchain: blockchainOf(history),
   });
   evm.events.on("beforeMessage", (message) => {

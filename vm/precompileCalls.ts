@@ -5,6 +5,7 @@ import type { Address } from "../base/brand.ts";
 import { bigIntToFixedBytes, bytesToAddress, emptyBytes } from "../base/bytes.ts";
 import type { Frame } from "./frame.ts";
 import type { InstructionEntry } from "./instructions.ts";
+import { isReady } from "./pairingCurves.ts";
 import type { StateManager } from "./stateManager.ts";
 
 /*
@@ -58,7 +59,7 @@ function call(frame: Frame, inputAt: number, parts: Parts): boolean {
   // An account that is there but empty goes when it is touched [EIP-161]: the library knows how.
   if (state.env.depth >= depthMax || manager.isEmptyAccount(target.address)) return false;
   const run = state.interpreter._evm.getPrecompile(target.text);
-  if (run === undefined || !immediate.has(run) || frame.isVast) return false;
+  if (run === undefined || !immediate.has(run) || !isReady(run) || frame.isVast) return false;
   const [from, size] = [frame.peek(inputAt), frame.peek(inputAt + 1)];
   const [to, room] = [frame.peek(inputAt + 2), frame.peek(inputAt + 3)];
   if (!payForCall(frame, { from, size, to, room }, Number(common.param("warmstoragereadGas")))) {
