@@ -1,11 +1,5 @@
 import { createCustomCommon, Mainnet, type Common } from "@ethereumjs/common";
-import {
-  createEVM,
-  paramsEVM,
-  type EVM,
-  type EVMResult,
-  type EVMRunCallOpts,
-} from "@ethereumjs/evm";
+import { EVM, paramsEVM, type EVMResult, type EVMRunCallOpts } from "@ethereumjs/evm";
 import { Account, Address as EvmAddress } from "@ethereumjs/util";
 import { assert } from "../base/assert.ts";
 import type { Address, Digest } from "../base/brand.ts";
@@ -156,7 +150,8 @@ export async function createEvm(config: EvmConfig): Promise<Evm> {
   const scene: PrecompileScene = { message: null, host: null };
   const history: History = { block: null, last: null };
   const precompiles = fastPrecompiles(common);
-  const evm = await createEVM({
+  // The library's own function for it takes no other bn254 than its own.
+  const evm = new EVM({
     common,
     stateManager: manager,
     customPrecompiles: [...precompiles, ...customPrecompiles(config, scene)],

@@ -48,7 +48,7 @@ export function fastPrecompiles(common: Common): CustomPrecompile[] {
     const slow = libraryAt(address);
     return slow === undefined ? [] : [[address, either(fast, slow)] as const];
   });
-  return [...ours, ...onCurves(libraryAt)].map(([address, run]) => {
+  return [...ours, ...onCurves(common, libraryAt)].map(([address, run]) => {
     return { address: `0x${digits(address)}`, function: run };
   });
 }

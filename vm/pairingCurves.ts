@@ -1,9 +1,16 @@
-import type { EVMBLSInterface, EVMBN254Interface, PrecompileFunc } from "@ethereumjs/evm";
+import type { Common } from "@ethereumjs/common";
+import {
+  EVMError,
+  type EVMBLSInterface,
+  type EVMBN254Interface,
+  type PrecompileFunc,
+} from "@ethereumjs/evm";
 import { assert } from "../base/assert.ts";
-import { bigIntToFixedBytes } from "../base/bytes.ts";
+import { bigIntToFixedBytes, emptyBytes } from "../base/bytes.ts";
 import {
   bls12381Curve,
   bn254Curve,
+  type Group,
   type LazyCurve,
   type PairingCurve,
 } from "../crypto/pairingCurve.ts";
@@ -27,18 +34,49 @@ export function isReady(run: PrecompileFunc): boolean {
   return awaited.get(run)?.loaded !== null;
 }
 
-/** The library's precompiles that need a curve, which is loaded by the first call. */
+/** The precompiles that need a curve, which is loaded by the first call of one in this thread. */
 export function onCurves(
-  precompileAt: (address: number) => PrecompileFunc | undefined,
+  common: Common,
+  libraryAt: (address: number) => PrecompileFunc | undefined,
 ): readonly (readonly [address: number, run: PrecompileFunc])[] {
   return [...curveOf].flatMap(([address, curve]) => {
-    const run = precompileAt(address);
-    if (run === undefined) return [];
+    const library = libraryAt(address);
+    if (library === undefined) return [];
+    const sum = sums.get(address);
+    const run = sum === undefined ? library : summing(common, sum);
     const whenLoaded: PrecompileFunc = (call) =>
       curve.loaded === null ? curve.load().then(() => run(call)) : run(call);
     awaited.set(whenLoaded, curve);
     return [[address, whenLoaded] as const];
   });
+}
+
+/** A sum in BLS12-381 without the library around it, which awaits: that costs far more than the sum. */
+type Sum = { readonly group: Group; readonly gas: string };
+
+const sums: ReadonlyMap<number, Sum> = new Map([
+  [0xb, { group: "G1", gas: "bls12381G1AddGas" }],
+  [0xd, { group: "G2", gas: "bls12381G2AddGas" }],
+]);
+
+function summing(common: Common, { group, gas: name }: Sum): PrecompileFunc {
+  const gas = common.param(name);
+  return ({ data, gasLimit }) => {
+    const isPaid = gas <= gasLimit;
+    const curve = loaded(bls12381Curve);
+    const sum =
+      isPaid && isPairOfPoints(data, curve.pointBytes(group)) ? curve.sum(group, data) : null;
+    if (sum !== null) return { executionGasUsed: gas, returnValue: sum };
+    const { OUT_OF_GAS, BLS_12_381_POINT_NOT_ON_CURVE } = EVMError.errorMessages;
+    const error = new EVMError(isPaid ? BLS_12_381_POINT_NOT_ON_CURVE : OUT_OF_GAS);
+    return { executionGasUsed: gasLimit, returnValue: emptyBytes, exceptionError: error };
+  };
+}
+
+/** Whether it has the length of two points, and zeros where a coordinate needs no bytes [EIP-2537]. */
+function isPairOfPoints(data: Uint8Array, pointBytes: number): boolean {
+  if (data.length !== 2 * pointBytes) return false;
+  return data.every((byte, index) => byte === 0 || index % 64 >= 16);
 }
 
 /** alt_bn128 [EIP-196, EIP-197]. */

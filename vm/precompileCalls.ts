@@ -21,7 +21,7 @@ type Direct = { readonly address: Address; readonly text: `0x${string}` };
 
 /** Ethereum's precompiles that answer at once. */
 const direct: ReadonlyMap<bigint, Direct> = new Map(
-  [1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n, 9n, 0x100n].map((number) => {
+  [1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n, 9n, 0xbn, 0xdn, 0x100n].map((number) => {
     const address = bytesToAddress(bigIntToFixedBytes(number, 20));
     return [number, { address, text: `0x${address.slice(2)}` }];
   }),
