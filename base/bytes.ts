@@ -9,25 +9,52 @@ const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 /** The empty byte string. */
 export const emptyBytes: Uint8Array = new Uint8Array(0);
 
-const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+/** The digits of each byte, two character codes after one another. */
+const digitsOfByte = textBytes(
+  Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0")).join(""),
+);
+
+/** Where texts of usual size are put together; what is longer gets a buffer of its own. */
+const hexScratch = new Uint8Array(1_024);
+
+/** What each character below 128 stands for as a hex digit, -1 where it is none. */
+const digitValues = Int8Array.from({ length: 128 }, (_, code) => {
+  const digit = String.fromCharCode(code);
+  return /[0-9a-fA-F]/.test(digit) ? Number.parseInt(digit, 16) : -1;
+});
+
+function textBytes(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** Decoded from one buffer: joined piece by piece, a text costs several times as much. */
+function hexText(bytes: Uint8Array, prefixSize: 0 | 2): string {
+  const size = prefixSize + 2 * bytes.length;
+  const text = size <= hexScratch.length ? hexScratch : new Uint8Array(size);
+  text[0] = 48; // "0", overwritten where there is no prefix.
+  text[1] = 120; // "x"
+  let at: number = prefixSize;
+  for (let i = 0; i < bytes.length; i += 1) {
+    const digits = 2 * (bytes[i] ?? 0);
+    text[at] = digitsOfByte[digits] ?? 0;
+    text[at + 1] = digitsOfByte[digits + 1] ?? 0;
+    at += 2;
+  }
+  return strictDecoder.decode(text.subarray(0, size));
+}
 
 /** Lowercase hex digits without a prefix. */
 export function bytesToHexDigits(bytes: Uint8Array): string {
-  let digits = "";
-  for (let i = 0; i < bytes.length; i += 1) digits += hexOfByte[bytes[i] ?? 0];
-  return digits;
+  return hexText(bytes, 0);
 }
 
 /** `0x` and lowercase hex digits. */
 export function bytesToHex(bytes: Uint8Array): string {
-  return `0x${bytesToHexDigits(bytes)}`;
+  return hexText(bytes, 2);
 }
 
 function nibble(code: number): number {
-  if (code >= 48 && code <= 57) return code - 48;
-  if (code >= 97 && code <= 102) return code - 87;
-  if (code >= 65 && code <= 70) return code - 55;
-  return -1;
+  return digitValues[code] ?? -1;
 }
 
 /** Reads hex digits, `0x` optional, of even count; `null` if the text is anything else. */
@@ -35,11 +62,13 @@ export function hexToBytesOrNull(text: string): Uint8Array | null {
   const start = text.startsWith("0x") || text.startsWith("0X") ? 2 : 0;
   if ((text.length - start) % 2 !== 0) return null;
   const bytes = new Uint8Array((text.length - start) / 2);
+  let at = start;
   for (let i = 0; i < bytes.length; i += 1) {
-    const high = nibble(text.charCodeAt(start + 2 * i));
-    const low = nibble(text.charCodeAt(start + 2 * i + 1));
-    if (high < 0 || low < 0) return null;
-    bytes[i] = high * 16 + low;
+    // Of -1 all bits are set, so the two are negative together if one is.
+    const byte = (nibble(text.charCodeAt(at)) << 4) | nibble(text.charCodeAt(at + 1));
+    if (byte < 0) return null;
+    bytes[i] = byte;
+    at += 2;
   }
   return bytes;
 }

@@ -17,6 +17,7 @@ const benchmarks: Readonly<
   certificate: () => import("./certificate.ts"),
   catchup: () => import("./catchUp.ts"),
   pay: () => import("./pay.ts"),
+  calls: () => import("./calls.ts"),
   logs: () => import("./logs.ts"),
 };
 

@@ -20,9 +20,9 @@ import { openSource, type Chunk, type Source } from "../sdk/pay/source.ts";
 import { paymentHeader, poolScheme, tfuelAsset } from "../sdk/pay/x402.ts";
 import { FakePayChain } from "../test/fakes/payChain.ts";
 import { testAddress, testSigner } from "../test/fakes/payWorld.ts";
-import { benchIncrements } from "./payIncrements.ts";
 import { calibrate, printCalibration, processUsage } from "./measure.ts";
 import { printSettlementCost } from "./payCost.ts";
+import { benchIncrements } from "./payIncrements.ts";
 import { benchPeer } from "./payPeer.ts";
 import { benchJournals, openBenchReceiver } from "./payServer.ts";
 import { alternate, inParallel, measured, printRates, type Rate } from "./rates.ts";
@@ -206,10 +206,14 @@ const sizeOf = (flags: readonly string[], name: string, otherwise: number): numb
   return given === undefined ? otherwise : Number(given.split("=")[1]);
 };
 
-/** `npm run bench -- pay [--only=vouchers|peer|cost|http|stream|relay] [--vouchers=20000] [--megabytes=1024]`. */
+/**
+ * `npm run bench -- pay [--only=vouchers|peer|cost|http|stream|relay] [--vouchers=20000]
+ * [--megabytes=1024] [--credit-kb=4096]`.
+ */
 export async function run(flags: readonly string[]): Promise<void> {
   const vouchers = sizeOf(flags, "vouchers", 20_000);
   const megabytes = sizeOf(flags, "megabytes", 1_024);
+  const creditKib = sizeOf(flags, "credit-kb", 4_096);
   const folder = mkdtempSync(join(tmpdir(), "ledger-bench-pay-"));
   try {
     const before = calibrate();
@@ -220,7 +224,7 @@ export async function run(flags: readonly string[]): Promise<void> {
       peer: () => benchPeer(folder, Math.ceil(vouchers / 4), Math.ceil(vouchers / 40)),
       cost: () => Promise.resolve(printSettlementCost()),
       http: () => benchHttp(folder, vouchers),
-      stream: () => benchStream(folder, megabytes),
+      stream: () => benchStream(folder, megabytes, creditKib),
       relay: () => benchRelay(folder, Math.min(megabytes, 128)),
     };
     for (const [name, part] of Object.entries(parts))
@@ -272,7 +276,7 @@ async function benchHttp(folder: string, count: number): Promise<void> {
   server.child.kill("SIGKILL");
 }
 
-async function benchStream(folder: string, megabytes: number): Promise<void> {
+async function benchStream(folder: string, megabytes: number, creditKib: number): Promise<void> {
   const chunkBytes = 64 * 1_024;
   const sub = mkdtempSync(join(folder, "stream-"));
   writeFile(join(sub, "file.bin"), megabytes * 1_024 * 1_024);
@@ -284,7 +288,7 @@ async function benchStream(folder: string, megabytes: number): Promise<void> {
   const sourceOf = (increments: number): Promise<Source> => {
     const streaming = { open: openNodeStream, sha256: sha256InPlace, increments };
     const url = `http://127.0.0.1:${paid.port}/file.bin`;
-    const limits = { weiPerByteMax: 1n, creditBytes: 4 * 1_024 * 1_024, timeoutMs: 30_000 };
+    const limits = { weiPerByteMax: 1n, creditBytes: creditKib * 1_024, timeoutMs: 30_000 };
     const chain = new FakePayChain().names;
     return openSource({ url, payer, chain, streaming, ...limits }, { id: null, signal });
   };

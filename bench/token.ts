@@ -11,7 +11,7 @@ import { keccak256 } from "../crypto/keccak.ts";
 import { chainIdOf } from "../node/init.ts";
 import { keySigner, signEthereumCall, type SignedTransaction, type Signer } from "../sdk/wallet.ts";
 import { compileSolidity } from "../test/fakes/solidity.ts";
-import { callBatch, callRpc, quantity } from "./rpcClient.ts";
+import { callBatch, callRpc, quantity, type Call } from "./rpcClient.ts";
 import { benchChainName, idleAddress } from "./senders.ts";
 import { pause, type Server } from "./server.ts";
 
@@ -128,6 +128,12 @@ export async function deployToken(server: Server, owners: readonly Address[]): P
   if (supply !== expected) throw new Error(`${supply} tokens were minted, not ${expected}`);
 }
 
+/** An `eth_call` for an owner's tokens. */
+export function balanceCall(owner: Address): Call {
+  const data = bytesToHex(callData("balanceOf(address)", addressWord(owner)));
+  return { method: "eth_call", params: [{ to: token, data }, "latest"] };
+}
+
 function read(server: Server, data: Uint8Array): Promise<unknown> {
   const params = [{ to: token, data: bytesToHex(data) }, "latest"];
   return callRpc(server.url, { method: "eth_call", params });
@@ -138,10 +144,7 @@ export async function proveTransfers(
   server: Server,
   done: { readonly accepted: number; readonly committed: number },
 ): Promise<string> {
-  const calls = Array.from({ length: receiverCount }, (_, i) => {
-    const data = bytesToHex(callData("balanceOf(address)", addressWord(idleAddress(i))));
-    return { method: "eth_call", params: [{ to: token, data }, "latest"] };
-  });
+  const calls = Array.from({ length: receiverCount }, (_, i) => balanceCall(idleAddress(i)));
   let received = 0n;
   for (let at = 0; at < calls.length; at += 100) {
     const results = await callBatch(server.url, calls.slice(at, at + 100));

@@ -5,7 +5,8 @@ import type { EpochInfo } from "./types.ts";
  * Which leaders let their views pass, as a chain of blocks shows it: views without a block between
  * a block and its parent were left by timeout. The leader of a view follows from the block that it
  * builds on, the views since that block being missed ones: all who hold the block compute the same,
- * and a leader that just let a view pass is not drawn again in the next (docs/adr/015).
+ * and a leader that just let a view pass is not drawn again in the next
+ * (docs/adr/015-leaders-passed-over.md).
  */
 
 /** What a chain says of one validator: heights, 0 for never. */

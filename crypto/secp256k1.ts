@@ -130,8 +130,14 @@ export function recoverAnyPublicKey(digest: Uint8Array, signature: Uint8Array): 
  * The address whose key made a canonical signature over a 32-byte digest; `null` if there is none.
  */
 export function recoverAddress(digest: Uint8Array, signature: Uint8Array): Address | null {
+  const address = recoverAddressBytes(digest, signature);
+  return address === null ? null : bytesToAddress(address);
+}
+
+/** The same as 20 bytes. */
+export function recoverAddressBytes(digest: Uint8Array, signature: Uint8Array): Uint8Array | null {
   const publicKey = recoverPublicKey(digest, signature);
-  return publicKey === null ? null : addressOfPublicKey(publicKey);
+  return publicKey === null ? null : addressBytesOf(publicKey);
 }
 
 /** The public key of a private key: 65 bytes, `04 || x || y`. */
@@ -142,8 +148,12 @@ export function publicKeyOf(privateKey: Uint8Array): Uint8Array {
 
 /** The address of a public key (65 bytes): the last 20 bytes of the keccak of x and y. */
 export function addressOfPublicKey(publicKey: Uint8Array): Address {
+  return bytesToAddress(addressBytesOf(publicKey));
+}
+
+function addressBytesOf(publicKey: Uint8Array): Uint8Array {
   assert(publicKey.length === 65, `a public key has 65 bytes, not ${publicKey.length}`);
-  return bytesToAddress(keccak256(publicKey.subarray(1)).subarray(12));
+  return keccak256(publicKey.subarray(1)).subarray(12);
 }
 
 /** The address of a private key. */

@@ -1,6 +1,6 @@
 import type { Address, Verified } from "../base/brand.ts";
-import { bytesToAddress, hexToBytes } from "../base/bytes.ts";
-import { recoverAddress } from "./secp256k1.ts";
+import { bytesToAddress } from "../base/bytes.ts";
+import { recoverAddress, recoverAddressBytes } from "./secp256k1.ts";
 
 /*
  * The only maker of `Verified<T>`: past this file the type says that signatures were checked, and
@@ -9,10 +9,12 @@ import { recoverAddress } from "./secp256k1.ts";
 
 export type { Verified } from "../base/brand.ts";
 
-/** One secp256k1 signature to check: it must recover `address` from one of `digests`. */
+/** One secp256k1 signature to check: it must recover `address` from one of the digests. */
 export type SignatureClaim = {
   /** 32-byte digests that count, in order of trial. */
   readonly digests: readonly Uint8Array[];
+  /** Further ones, made only where those settle nothing. */
+  readonly otherDigests?: () => readonly Uint8Array[];
   /** `r || s || v`, 65 bytes. */
   readonly signature: Uint8Array;
   /** `null`: whoever it recovers is the signer. */
@@ -27,7 +29,13 @@ export function signerOf(claim: SignatureClaim): Address | null {
 }
 
 function signerFrom(claim: SignatureClaim, firstDigest: number): Address | null {
-  for (const digest of claim.digests.slice(firstDigest)) {
+  const signer = signerOfAny(claim, claim.digests.slice(firstDigest));
+  if (signer !== null || claim.otherDigests === undefined) return signer;
+  return signerOfAny(claim, claim.otherDigests());
+}
+
+function signerOfAny(claim: SignatureClaim, digests: readonly Uint8Array[]): Address | null {
+  for (const digest of digests) {
     const address = recoverAddress(digest, claim.signature);
     if (address !== null && (claim.address === null || address === claim.address)) return address;
   }
@@ -119,10 +127,15 @@ export function recoverRecords(records: Uint8Array): Uint8Array<ArrayBuffer> {
   const answers = new Uint8Array(count * answerSizeBytes);
   for (let i = 0; i < count; i += 1) {
     const record = records.subarray(i * recordSizeBytes, (i + 1) * recordSizeBytes);
-    const address = recoverAddress(record.subarray(0, 32), record.subarray(32));
-    if (address !== null) answers.set(hexToBytes(address), i * answerSizeBytes);
+    const address = recoverAddressBytes(record.subarray(0, 32), record.subarray(32));
+    if (address !== null) answers.set(address, i * answerSizeBytes);
   }
   return answers;
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i += 1) if (bytes[i] !== 0) return false;
+  return true;
 }
 
 /**
@@ -135,7 +148,7 @@ export function unpackSigners(
 ): (Address | null)[] {
   return claims.map((claim, i) => {
     const answer = answers.subarray(i * answerSizeBytes, (i + 1) * answerSizeBytes);
-    if (answer.length === answerSizeBytes && answer.some((byte) => byte !== 0)) {
+    if (answer.length === answerSizeBytes && !isZero(answer)) {
       const address = bytesToAddress(answer);
       if (claim.address === null || claim.address === address) return address;
     }

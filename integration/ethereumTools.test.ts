@@ -1,3 +1,6 @@
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { ContractFactory, getBytes, JsonRpcProvider, Wallet, WebSocketProvider } from "ethers";
 import {
   BaseError,
@@ -9,6 +12,7 @@ import {
   encodeDeployData,
   hexToBytes,
   http,
+  isHex,
   keccak256,
   parseAbi,
   toHex,
@@ -94,7 +98,75 @@ async function deploy({ reader, writer }: ReturnType<typeof clients>): Promise<A
   return created;
 }
 
+/** Multicall3 as viem has it: the published contract's creation code. */
+async function multicallCode(): Promise<Hex> {
+  const viem = dirname(createRequire(import.meta.url).resolve("viem/package.json"));
+  const text = await readFile(join(viem, "_esm/constants/contracts.js"), "utf8");
+  const code = /multicall3Bytecode = '(0x[0-9a-f]+)'/.exec(text)?.[1] ?? "";
+  if (!isHex(code)) throw new Error("viem has no Multicall3");
+  return code;
+}
+
 describe("viem", () => {
+  test("asks many contracts at once through Multicall3, deployed like any other", async () => {
+    const { reader, writer, socket } = clients();
+    const box = { address: await deploy({ reader, writer, socket }), abi } as const;
+    const hash = await writer.deployContract({ abi: [], bytecode: await multicallCode() });
+    const { contractAddress } = await reader.waitForTransactionReceipt({ hash });
+    if (contractAddress === null || contractAddress === undefined) throw new Error("no contract");
+    const chain = defineChain({
+      ...reader.chain,
+      contracts: { multicall3: { address: contractAddress } },
+    });
+    const many = createPublicClient({
+      chain,
+      transport: http(node.url),
+      batch: { multicall: true },
+    });
+    const contracts = [
+      { ...box, functionName: "value" },
+      { ...box, functionName: "ping" },
+      { ...box, functionName: "store", args: [101n, "refused"] },
+    ] as const;
+    const results = await many.multicall({ contracts });
+    expect(results.map(({ status }) => status)).toEqual(["success", "success", "failure"]);
+    expect(results.slice(0, 2).map(({ result }) => result)).toEqual([5n, 7n]);
+    // Reads of one moment become one call.
+    const reads = [1, 2, 3].map(() => many.readContract({ ...box, functionName: "ping" }));
+    expect(await Promise.all(reads)).toEqual([7n, 7n, 7n]);
+    const deployless = await reader.multicall({
+      contracts: contracts.slice(0, 2),
+      deployless: true,
+    });
+    expect(deployless.map(({ result }) => result)).toEqual([5n, 7n]);
+  });
+
+  test("simulates blocks and calls, with what moves", async () => {
+    const { reader, writer, socket } = clients();
+    const address = await deploy({ reader, writer, socket });
+    const box = { to: address, abi } as const;
+    const store = { ...box, functionName: "store", args: [42n, "dry"] } as const;
+    const [first, second] = await reader.simulateBlocks({
+      blocks: [
+        { calls: [{ ...store, account: account.address }] },
+        { calls: [{ ...box, functionName: "value" }] },
+      ],
+    });
+    expect(first?.calls[0]).toMatchObject({ status: "success", logs: [{ address }] });
+    expect(second?.calls[0]).toMatchObject({ status: "success", result: 42n });
+    const { results, assetChanges } = await reader.simulateCalls({
+      account: account.address,
+      calls: [
+        { to: address, data: "0x5c36b186" },
+        { to: `0x${"77".repeat(20)}`, value: 5n },
+      ],
+      traceAssetChanges: true,
+    });
+    expect(results.map(({ status }) => status)).toEqual(["success", "success"]);
+    expect(assetChanges[0]?.value.diff).toBe(-5n);
+    expect(await reader.readContract({ address, abi, functionName: "value" })).toBe(5n);
+  });
+
   test("deploys, calls, sends, and reads events by range, filter and subscription", async () => {
     const { reader, writer, socket } = clients();
     const address = await deploy({ reader, writer, socket });
@@ -301,4 +373,76 @@ describe("ethers", () => {
     await socket.destroy();
     provider.destroy();
   });
+});
+
+/** What MetaMask's controllers ask, in their order; over HTTP, from an extension's page. */
+test("MetaMask adds the network, tracks blocks, estimates, sends and finds it", async () => {
+  const origin = `chrome-extension://${"a".repeat(32)}`;
+  const ask = async (method: string, params: readonly unknown[] = []): Promise<unknown> => {
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
+    const headers = { "content-type": "application/json", origin };
+    const response = await fetch(node.url, { method: "POST", headers, body });
+    expect(response.status, method).toBe(200);
+    const { result, error } = (await response.json()) as { result?: unknown; error?: unknown };
+    expect(error, method).toBeUndefined();
+    return result;
+  };
+  expect(await ask("eth_chainId")).toBe("0x16e");
+  expect(await ask("net_version")).toBe("366");
+  const height = String(await ask("eth_blockNumber"));
+  const block = await ask("eth_getBlockByNumber", [height, false]);
+  // By this it knows that fees are EIP-1559's.
+  expect(block).toMatchObject({ baseFeePerGas: expect.stringMatching(/^0x[1-9a-f]/) });
+  const from = account.address;
+  expect(BigInt(String(await ask("eth_getBalance", [from, height])))).toBeGreaterThan(0n);
+  const nonce = Number(await ask("eth_getTransactionCount", [from, "pending"]));
+  const to: Address = `0x${"78".repeat(20)}`;
+  expect(await ask("eth_getCode", [to, "latest"])).toBe("0x");
+  expect(await ask("eth_estimateGas", [{ from, to, value: "0x1" }])).toBe("0x5208");
+  expect(await ask("eth_feeHistory", ["0x5", "latest", [10, 50, 95]])).toMatchObject({
+    baseFeePerGas: expect.arrayContaining([expect.stringMatching(/^0x/)]),
+  });
+  const fee = 2n * BigInt(String(await ask("eth_gasPrice")));
+  const fees = { maxFeePerGas: fee, maxPriorityFeePerGas: 1n };
+  const raw = await account.signTransaction({
+    ...fees,
+    type: "eip1559",
+    chainId: 366,
+    nonce,
+    to,
+    value: 1n,
+    gas: 21_000n,
+  });
+  const hash = await ask("eth_sendRawTransaction", [raw]);
+  await waitFor(
+    "a receipt",
+    async () => (await ask("eth_getTransactionReceipt", [hash])) !== null,
+    20_000,
+  );
+  expect(await ask("eth_getTransactionByHash", [hash])).toMatchObject({
+    from: from.toLowerCase(),
+    to,
+  });
+  expect(await ask("eth_getTransactionCount", [from, "pending"])).toBe(toHex(nonce + 1));
+});
+
+test("ethers sends what names its accesses, and code for an account", async () => {
+  const provider = new JsonRpcProvider(node.url, undefined, { pollingInterval: 50 });
+  const wallet = new Wallet(`0x${"11".repeat(32)}`, provider);
+  const to = `0x${"79".repeat(20)}`;
+  const accessList = [{ address: to, storageKeys: [] }];
+  const first = await wallet.sendTransaction({ type: 1, to, value: 1n, accessList });
+  expect(await first.wait()).toMatchObject({ status: 1, type: 1 });
+  const nonce = await wallet.getNonce();
+  const authorization = await wallet.authorize({ address: to, nonce: nonce + 1, chainId: 366 });
+  const second = await wallet.sendTransaction({
+    type: 4,
+    to: wallet.address,
+    nonce,
+    gasLimit: 100_000n,
+    authorizationList: [authorization],
+  });
+  expect(await second.wait()).toMatchObject({ status: 1, type: 4 });
+  expect(await provider.getCode(wallet.address)).toBe(`0xef0100${to.slice(2)}`);
+  provider.destroy();
 });

@@ -250,7 +250,12 @@ rareSuite("a committee that changes", () => {
 });
 
 rareSuite("one key on two hosts", () => {
-  const settings = ["consensus.blockIntervalMsIdle=50", "log.level=info", "log.format=text"];
+  const settings = [
+    "consensus.blockIntervalMsIdle=50",
+    "consensus.clockDriftMsMax=1000",
+    "log.level=info",
+    "log.format=text",
+  ];
   const lab = useCluster({ validators: 4, settings });
 
   test("N13 both sign: that is evidence and costs the stake, and there is no fork", async () => {

@@ -119,3 +119,32 @@ test("a voucher by hand: signed by one, settled by the other from a file", async
   const listed = await wallet(["pay", "receive", "list", `--address=${seller}`]);
   expect(JSON.parse(listed)).toMatchObject({ accounts: [{ unsettled: "0", state: "open" }] });
 });
+
+type Voucher = {
+  readonly amount: string;
+  readonly paymentSequence: string;
+  readonly reserveSequence: string;
+  readonly signature: string;
+};
+
+test("other commands for pools: service_payment, watch, a release too early", async () => {
+  const to = ["--to", seller, "--tfuel=0.1", "--resource=films"];
+  const sent = await wallet(["pay", "send", "--offchain", `--from=${payer}`, ...to]);
+  const { amount, paymentSequence, reserveSequence, signature } = JSON.parse(sent) as Voucher;
+  const pool = [`--payment_seq=${paymentSequence}`, `--reserve_seq=${reserveSequence}`];
+  const terms = [`--amount=${amount}wei`, "--resource_id=films", `--source_signature=${signature}`];
+  const parties = [`--from=${payer}`, `--to=${seller}`];
+  await wallet(["tx", "service_payment", ...parties, ...terms, ...pool]);
+  const { pools } = JSON.parse(await wallet(["pay", "list", `--from=${payer}`])) as Pools;
+  expect(pools[0]?.settled).toBe(pools[0]?.signed);
+
+  await wallet(["pay", "watch", `--from=${payer}`, `--address=${seller}`, "--once"]);
+
+  const close = ["pay", "close", `--from=${payer}`, `--reserve_seq=${reserveSequence}`];
+  const release = ["tx", "release", `--from=${payer}`, `--reserve_seq=${reserveSequence}`];
+  for (const argv of [close, release]) {
+    const refused = await ledgercli(argv, { folder, environment: environment() });
+    expect(refused.exit).not.toBe(0);
+    expect(refused.err).toMatch(/releaseTooEarly|too early|freeze/i);
+  }
+});

@@ -13,7 +13,7 @@ import { operationFromFields, operationSignBytes, operationTypeCode } from "./op
 import { decodeOverspendingProof } from "./overspendingProof.ts";
 import { decodeTyped, thetaFromFields } from "./thetaCodec.ts";
 import { ethereumOperation, thetaOperations } from "./thetaOperations.ts";
-import { signDigests, sourceSignBytes } from "./thetaSignBytes.ts";
+import { signBytesDigest, sourceSignBytes, takesV2, type SignWrapper } from "./thetaSignBytes.ts";
 import type {
   EthereumTransaction,
   ModuleOperation,
@@ -177,8 +177,11 @@ function thetaSender(
   chain: Chain,
 ): Outcome<Sender, TransactionRefusal> {
   const inputs = thetaInputs(tx);
-  const digests = signDigests(tx, fields, chain.name);
-  const claims = inputs.map((input) => claimOf(input, digests));
+  const digestOf = (wrapper: SignWrapper): Uint8Array =>
+    signBytesDigest(tx, fields, { chainName: chain.name, wrapper });
+  const digests = [digestOf("v1")];
+  const others = takesV2(tx.type) ? { otherDigests: () => [digestOf("v2")] } : {};
+  const claims = inputs.map((input) => ({ ...claimOf(input, digests), ...others }));
   // Replay of payments and slashes is excluded by the pool, not by account sequences (theta.md
   // 3.4).
   const sequenced = tx.type !== "servicePayment" && tx.type !== "slash";

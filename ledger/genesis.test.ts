@@ -72,6 +72,11 @@ test("a genesis file that is wrong is refused with the place", () => {
     ["{", /^file: not JSON/],
     ["[]", /^file: expected an object, got a list/],
     [edited((json) => (json["extra"] = 1)), /^file: unknown key "extra", expected chainName/],
+    [file.replace("{", '{"kind":"private",'), /^file: the key "kind" occurs twice/],
+    [
+      file.replace('"tfuelWei"', '"thetaWei":"1","tfuelWei"'),
+      /^balances\[0\]: the key "thetaWei" occurs twice/,
+    ],
     [edited((json) => delete json["stakes"]), /^file: the key "stakes" is missing/],
     [edited((json) => (json["kind"] = "secret")), /^kind: expected public, private, development/],
     [edited((json) => (json["timestampMs"] = 1.5)), /^timestampMs: expected a whole number/],

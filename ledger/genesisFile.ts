@@ -1,6 +1,7 @@
 import type { Address } from "../base/brand.ts";
 import { hexToBytesOrNull, textToAddressOrNull } from "../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../base/outcome.ts";
+import { repeatedKey } from "../base/repeatedKey.ts";
 import type { GenesisContent, GenesisKey, GenesisStake } from "./genesisTypes.ts";
 import { parameterFault, type ParameterValue } from "./parameters.ts";
 import type { Registry } from "./registry.ts";
@@ -48,11 +49,16 @@ export function readGenesisFile(
 }
 
 function parse(text: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (error) {
     throw new Fault("file", `not JSON: ${error instanceof Error ? error.message : ""}`);
   }
+  const repeated = repeatedKey(text);
+  if (repeated === null) return value;
+  const place = repeated.place === "" ? "file" : repeated.place;
+  throw new Fault(place, `the key "${repeated.key}" occurs twice`);
 }
 
 type Entries = ReadonlyMap<string, unknown>;

@@ -54,24 +54,21 @@ export function sourceSignBytes(payment: ServicePayment, chainName: string): Uin
 }
 
 /**
- * The digests that count for a transaction, V1 first. `fields` are those it was decoded from, so
- * that nothing is encoded again but what changes.
+ * Keccak of `signBytes`. `fields` are those the transaction was decoded from, so that nothing is
+ * encoded again but what changes.
  */
-export function signDigests(
+export function signBytesDigest(
   tx: ThetaTransaction,
   fields: readonly RlpItem[],
-  chainName: string,
-): readonly Uint8Array[] {
-  const { prefix, covered } = innerParts(tx, fields, chainName);
+  signed: { readonly chainName: string; readonly wrapper: SignWrapper },
+): Uint8Array {
+  const { prefix, covered } = innerParts(tx, fields, signed.chainName);
   const inner = writeScratch(prefix, covered);
-  if (inner === null) return slowDigests(tx.type, concatBytes(prefix, encodeRlp(covered)));
-  const first = keccak256(wrapScratch(inner.length, "v1"));
-  return takesV2(tx.type) ? [first, keccak256(wrapScratch(inner.length, "v2"))] : [first];
-}
-
-function slowDigests(type: ThetaTransaction["type"], inner: Uint8Array): readonly Uint8Array[] {
-  const first = keccak256(wrap(inner, "v1"));
-  return takesV2(type) ? [first, keccak256(wrap(inner, "v2"))] : [first];
+  return keccak256(
+    inner === null
+      ? wrap(concatBytes(prefix, encodeRlp(covered)), signed.wrapper)
+      : wrapScratch(inner.length, signed.wrapper),
+  );
 }
 
 /** Whether the V2 wrapper counts: not for Coinbase, Slash and ServicePayment (theta.md 2.4). */

@@ -51,10 +51,12 @@ export type Transaction = {
   readonly op: Operation;
 };
 
-/** One signature to check: it must recover `address` from one of `digests`. */
+/** One signature to check: it must recover `address` from one of the digests. */
 export type SignatureClaim = {
-  /** Digests that count, in order of trial (Theta: V1 wrapper, then V2). */
+  /** Digests that count, in order of trial. */
   readonly digests: readonly Uint8Array[];
+  /** Further ones, made only where those settle nothing (Theta: the V2 wrapper). */
+  readonly otherDigests?: () => readonly Uint8Array[];
   /** `r || s || v`, 65 bytes, v 0 or 1, s low: checked by the decoder. */
   readonly signature: Uint8Array;
   /** `null`: whoever it recovers is the sender (Ethereum). */

@@ -7,6 +7,7 @@ import type { KeyHolder } from "../consensus/committee.ts";
 import type { ReplicaStatus } from "../consensus/replicaOptions.ts";
 import { emptyAccount } from "../ledger/accounts.ts";
 import { blockContextOf, type Executor } from "../ledger/execute.ts";
+import type { ReadContext } from "../ledger/module.ts";
 import type { Registry } from "../ledger/registry.ts";
 import type { Json } from "../ledger/schema.ts";
 import type { StateReader } from "../ledger/state.ts";
@@ -262,29 +263,39 @@ function stateReads(
         return accept<AccountInfo | null>({ ...(account ?? emptyAccount), thetaWei });
       });
     },
-    queryModule: ({ module, query, parameters, height }) => {
-      if (registry.module(module) === null) {
-        return refuse<QueryRefusal>({ code: "unknownModule", detail: `no module ${module}` });
-      }
-      const definition = registry.query(module, query);
-      if (definition === null) {
-        const detail = `module ${module} has no query ${query}`;
-        return refuse<QueryRefusal>({ code: "unknownQuery", detail });
-      }
+    queryModule: (request) => {
+      const { height } = request;
       const state = at(height);
       if (!state.ok) return state;
-      if (definition.parameters.fromJson(parameters) === null) {
-        const detail = `expected ${definition.parameters.description}`;
-        return refuse<QueryRefusal>({ code: "parametersInvalid", detail });
-      }
       return readOrPruned<Json, QueryRefusal>(parts, height, () => {
         const block = height === null ? chain.head : reads.headAtHeight(height);
-        const context = executor.open(state.value, headContext(block ?? chain.head));
-        const answer = definition.answer(context, parameters);
-        return answer.ok ? answer : refuse({ code: "refused", detail: answer.refusal });
+        const open = (): ReadContext =>
+          executor.open(state.value, headContext(block ?? chain.head));
+        return answerQuery(registry, request, open);
       });
     },
   };
+}
+
+/** A module's answer; its parameters are the caller's JSON, which the query itself decodes. */
+export function answerQuery(
+  registry: Registry,
+  { module, query, parameters }: Omit<Parameters<NodeApi["queryModule"]>[0], "height">,
+  open: () => ReadContext,
+): Outcome<Json, QueryRefusal> {
+  if (registry.module(module) === null) {
+    return refuse({ code: "unknownModule", detail: `no module ${module}` });
+  }
+  const definition = registry.query(module, query);
+  if (definition === null) {
+    return refuse({ code: "unknownQuery", detail: `module ${module} has no query ${query}` });
+  }
+  if (definition.parameters.fromJson(parameters) === null) {
+    const detail = `expected ${definition.parameters.description}`;
+    return refuse({ code: "parametersInvalid", detail });
+  }
+  const answer = definition.answer(open(), parameters);
+  return answer.ok ? answer : refuse({ code: "refused", detail: answer.refusal });
 }
 
 /** Hands a task to the threads; of a state that is being pruned nothing half is told. */

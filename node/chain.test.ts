@@ -18,6 +18,7 @@ import type { Block } from "../ledger/blockTypes.ts";
 import { decodeEncoded, decodeNative } from "../ledger/decode.ts";
 import { createExecutor } from "../ledger/execute.ts";
 import type { Genesis } from "../ledger/genesis.ts";
+import { blockHash } from "../ledger/header.ts";
 import { signThetaTransaction } from "../ledger/sign.ts";
 import { coreRegistry } from "../ledger/runtime.ts";
 import type { Transaction } from "../ledger/transaction.ts";
@@ -365,6 +366,27 @@ describe("chain", () => {
     await advance(node, 1, []);
     const made = randomnessOf(randomness, signRandomness(1)(randomness));
     expect(node.chain.head.header.randomness).toBe(made);
+  });
+
+  it("X10: a transaction in two forks has the receipt of the committed one", async () => {
+    const node = await open("a");
+    const { epoch } = node.chain;
+    const root = { hash: node.chain.head.hash, certificate: rootCertificate(epoch) };
+    const [first, second] = [transfer(1n), transfer(2n)];
+    // A leader's block that is held, certified even, and then left behind.
+    const rival = await built(node, root, 1, [first, second]);
+    const reads = new Reads(node.store, genesis.chain);
+    expect(reads.transaction(first.hash)).toBeNull();
+    expect(reads.blockByHash(rival.hash)).toBeNull();
+    const { block } = await advance(node, 2, [first]);
+    const hash = blockHash(block.header);
+    expect(hash).not.toBe(rival.hash);
+    const found = reads.transaction(first.hash);
+    expect(found).toMatchObject({ block: { hash }, index: 0, receipt: { status: 1 } });
+    expect(found?.receipt.cumulativeGasUsed).toBe(block.header.gasUsed);
+    expect(reads.transaction(second.hash)).toBeNull();
+    expect(reads.blockByHash(rival.hash)).toBeNull();
+    expect(reads.blockAtHeight(1)?.transactions.map((one) => one.hash)).toEqual([first.hash]);
   });
 
   it("forgets blocks beside the committed one, with their state", async () => {

@@ -71,6 +71,7 @@ export type BuiltProposal = {
   readonly summary: BlockSummary;
   readonly result: ConsensusResult;
   readonly dropped: BuiltBlock["dropped"];
+  readonly transactionCount: number;
 };
 
 /** Most blocks beyond the head that are held; an honest chain has a few. */
@@ -327,6 +328,7 @@ export class Chain {
       summary: blockSummary(hash, block),
       result: this.#consensusResult(pending, result),
       dropped: built.dropped,
+      transactionCount: built.included.length,
     };
   }
 

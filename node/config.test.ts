@@ -47,7 +47,8 @@ describe("config", () => {
     ["A17 wrong type", "rpc:\n  port: high\n", /rpc\.port/],
     ["A17 out of range", "rpc:\n  port: 70000\n", /rpc\.port/],
     ["A17 duplicate port", "rpc:\n  port: 5\n  secondPort: 5\n", /both 5/],
-    ["A17 duplicate key", "rpc:\n  port: 5\n  port: 6\n", /not valid YAML/],
+    ["A17 duplicate key", "rpc:\n  port: 5\n  port: 6\n", /the key "port" twice, in line 3/],
+    ["A17 duplicate section", "rpc: {}\nlog: {}\nrpc: {}\n", /the key "rpc" twice, in line 3/],
     ["A17 broken file", "rpc: [\n", /not valid YAML/],
     ["E10 prototype key", "__proto__:\n  port: 1\n", /unknown setting __proto__/],
   ])("%s is refused with a clear word", (_, text, message) => {

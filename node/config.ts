@@ -64,6 +64,8 @@ const schema = z.strictObject({
        * Least time between blocks while transactions are pending or uncommitted, in milliseconds.
        */
       blockIntervalMsMin: z.number().int().min(0).max(60_000).default(100),
+      /** What that grows to with the number of transactions in a block, in milliseconds. */
+      blockIntervalMsBusy: z.number().int().min(0).max(60_000).default(250),
       /** Time between blocks when nothing is pending, in milliseconds. */
       blockIntervalMsIdle: z.number().int().min(0).max(600_000).default(5_000),
       /**
@@ -125,6 +127,12 @@ function readSettings(path: string): unknown {
   if (text.length > configBytesMax)
     throw new NodeError("E_CONFIG", `${path} is larger than ${configBytesMax} bytes`);
   const document = parseDocument(text, { uniqueKeys: true });
+  const repeated = document.errors.find(({ code }) => code === "DUPLICATE_KEY");
+  if (repeated !== undefined) {
+    const [key = ""] = /^[^:\n]*/.exec(text.slice(repeated.pos[0])) ?? [];
+    const line = repeated.linePos?.[0].line ?? 0;
+    throw new NodeError("E_CONFIG", `${path} has the key "${key.trim()}" twice, in line ${line}`);
+  }
   const problem = document.errors[0];
   if (problem !== undefined)
     throw new NodeError("E_CONFIG", `${path} is not valid YAML: ${problem.message.split("\n")[0]}`);

@@ -90,7 +90,7 @@ export class Engine {
   }
 
   /** A block of another leader came in. */
-  onBlock(isEmpty: boolean): void {
-    this.#running?.world.onBlock(isEmpty);
+  onBlock(transactionCount: number): void {
+    this.#running?.world.onBlock(transactionCount);
   }
 }

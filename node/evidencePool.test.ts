@@ -1,4 +1,7 @@
-import { expect, test } from "vitest";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import type { Address } from "../base/brand.ts";
 import { bytesToAddress, zeroAddress } from "../base/bytes.ts";
 import { accept, refuse } from "../base/outcome.ts";
@@ -8,7 +11,8 @@ import { blockEvidenceMax } from "../ledger/block.ts";
 import { encodeReport, evidenceHash } from "../ledger/blockEvidence.ts";
 import { createFakeCommittee } from "../test/fakes/committee.ts";
 import { stubDigest } from "../test/sim/stubs.ts";
-import { EvidencePool, evidencePoolMax, type Judge } from "./evidencePool.ts";
+import { EvidenceFile, evidenceFileName } from "./evidenceFile.ts";
+import { EvidencePool, evidencePoolMax, type EvidenceRecords, type Judge } from "./evidencePool.ts";
 
 const committee = createFakeCommittee([1n, 1n]);
 
@@ -24,13 +28,20 @@ function holder(signer: number): Address {
   return bytesToAddress(new Uint8Array(20).fill(signer + 1));
 }
 
+const noRecords: EvidenceRecords = { read: () => [], write: () => {} };
+const logged: string[] = [];
+const note = (message: string): void => void logged.push(message);
+const log = { warn: note, info: note };
+
 /** Believes everything, but of epochs that are settled. */
-function createPool(): {
+function createPool(
+  records = noRecords,
+  settled = new Set<number>(),
+): {
   readonly pool: EvidencePool;
   readonly settled: Set<number>;
   readonly added: Uint8Array[];
 } {
-  const settled = new Set<number>();
   const added: Uint8Array[] = [];
   const judge: Judge = ({ evidence, reporter }) => {
     const { epoch, view } = evidenceSlot(evidence);
@@ -41,7 +52,7 @@ function createPool(): {
     const hash = evidenceHash(evidence);
     return accept([{ offender: holder(signer), epoch, view, reporter, evidence: hash }]);
   };
-  const pool = new EvidencePool(judge);
+  const pool = EvidencePool.open(judge, records, log);
   pool.watch((encoded) => added.push(encoded));
   return { pool, settled, added };
 }
@@ -96,4 +107,60 @@ test("the pool is bounded, and so is what goes into a block", () => {
   const more = pool.add(doubleVote(0, evidencePoolMax + 1), zeroAddress);
   expect(more.ok ? null : more.refusal.code).toBe("evidenceFull");
   expect(pool.forBlock().length).toBe(blockEvidenceMax);
+});
+
+describe("over restarts", () => {
+  const base = mkdtempSync(join(tmpdir(), "ledger-evidence-"));
+  let folder = "";
+  const file = (): EvidenceFile => new EvidenceFile(folder, log);
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(base, "data-"));
+    logged.length = 0;
+  });
+  afterAll(() => {
+    rmSync(base, { recursive: true });
+  });
+
+  test("K2: what waits is there after a kill at any moment, until a block has settled it", () => {
+    const first = createPool(file());
+    first.pool.add(doubleVote(0, 1), holder(5));
+    first.pool.addEncoded(encodeReport({ evidence: doubleVote(1, 2), reporter: holder(6) }));
+    // Nothing is closed: the process is gone.
+    const second = createPool(file());
+    expect(second.pool.pending()).toEqual(first.pool.pending());
+    expect(logged).toEqual(["pending evidence restored"]);
+    second.settled.add(1);
+    second.pool.onCommitted({ epoch: 0, holdsEvidence: true });
+    const third = createPool(file());
+    expect(third.pool.pending().map(({ epoch }) => epoch)).toEqual([2]);
+  });
+
+  test("what was settled while the node was away is not taken up", () => {
+    createPool(file()).pool.add(doubleVote(0, 1), holder(5));
+    expect(createPool(file(), new Set([1])).pool.size).toBe(0);
+  });
+
+  test("what waits longer than its epoch is told again, once in each", () => {
+    createPool(file()).pool.add(doubleVote(0, 1), holder(5));
+    const { pool, added } = createPool(file());
+    expect(added).toEqual([]); // Nobody is connected yet.
+    for (const epoch of [1, 1, 2]) pool.onCommitted({ epoch, holdsEvidence: false });
+    expect(added).toEqual([...pool.forBlock(), ...pool.forBlock()]);
+  });
+
+  test.each([
+    ["cut short", (bytes: Uint8Array) => bytes.subarray(0, -1)],
+    ["with a flipped bit", (bytes: Uint8Array) => bytes.map((byte, i) => (i === 40 ? 0 : byte))],
+    ["empty", () => new Uint8Array(0)],
+  ])("D5: a file that is %s is dropped, and a new one is written", (_, damage) => {
+    createPool(file()).pool.add(doubleVote(0, 1), holder(5));
+    const path = join(folder, evidenceFileName);
+    writeFileSync(path, damage(new Uint8Array(readFileSync(path))));
+    const { pool } = createPool(file());
+    expect(pool.size).toBe(0);
+    expect(logged).toEqual([expect.stringContaining("damaged")]);
+    expect(pool.add(doubleVote(0, 3), holder(5)).ok).toBe(true);
+    expect(file().read()).toHaveLength(1);
+  });
 });

@@ -1,6 +1,8 @@
 import type { CommitProof } from "../ledger/blockTypes.ts";
+import type { Network } from "../p2p/network.ts";
 import type { PeerId } from "../p2p/peerId.ts";
 import type { Protocol } from "../p2p/protocols.ts";
+import type { DiskStore } from "./diskStore.ts";
 import type { Engine } from "./engine.ts";
 import type { Inbound } from "./inbound.ts";
 import { Joining, type JoiningParts } from "./joining.ts";
@@ -32,10 +34,12 @@ const idleLooksMax = 3;
 const joinIntervalMs = 10_000;
 
 /** What following the others needs. */
-export type FollowerParts = Omit<JoiningParts, "askHeight"> & {
-  readonly outbound: PeerOutbound;
-  readonly inbound: () => Inbound;
-  readonly engine: () => Engine;
+export type FollowerParts = Omit<JoiningParts, "askHeight" | "network" | "store"> & {
+  readonly network: Pick<Network, "peers" | "watch" | "report" | "protocol">;
+  readonly store: Pick<DiskStore, "epoch" | "head" | "headProof">;
+  readonly outbound: Pick<PeerOutbound, "epochProof">;
+  readonly inbound: () => Pick<Inbound, "onProof">;
+  readonly engine: () => Pick<Engine, "isRunning" | "stop">;
   /** Begins consensus where the chain is. */
   readonly begin: () => Promise<void>;
   /** Whether this node alone makes the chain, and need not hear of others. */

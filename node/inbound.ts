@@ -31,12 +31,15 @@ export type Unused = "notRunning" | "epochPast" | "epochAhead" | "viewFar" | "bu
 /** What the border needs of the node behind it. */
 export type InboundParts = {
   readonly genesis: Digest;
-  readonly chain: Chain;
+  readonly chain: Pick<Chain, "epoch" | "add" | "heldHeader">;
   readonly store: Pick<DiskStore, "epochInfo">;
-  readonly engine: Engine;
-  readonly pool: TransactionPool;
-  readonly verifier: Verifier;
-  readonly fetcher: BlockFetcher;
+  readonly engine: Pick<
+    Engine,
+    "isRunning" | "status" | "leader" | "deliver" | "settled" | "onBlock"
+  >;
+  readonly pool: Pick<TransactionPool, "get">;
+  readonly verifier: Pick<Verifier, "vote" | "timeout" | "certificate" | "proof" | "proposal">;
+  readonly fetcher: Pick<BlockFetcher, "transactionsOf" | "blockFrom">;
   /** Someone speaks of a later epoch than ours: we may be behind. */
   readonly onAhead: () => void;
   /** Told of what was not used, e.g. to look for contradictions in it; its signatures are open. */
@@ -180,7 +183,7 @@ export class Inbound {
     const whole = await this.#complete(proposal, hash, from);
     if (whole === null || chain.epoch !== epoch || chain.add(whole, both !== null) === null)
       return "ignore";
-    engine.onBlock(block.isEmpty);
+    engine.onBlock(proposal.transactions.length);
     const nowMs = this.#parts.nowMs();
     engine.deliver({ type: "proposalReceived", proposal: verified, nowMs });
     return "accept";

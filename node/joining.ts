@@ -31,17 +31,17 @@ const silentBlocksMax = 16;
 
 /** What following the chain from afar needs. */
 export type JoiningParts = {
-  readonly genesis: GenesisNames;
-  readonly network: Network;
-  readonly chain: Chain;
-  readonly store: DiskStore;
-  readonly pool: TransactionPool;
-  readonly verifier: Verifier;
-  readonly ranges: Ranges;
+  readonly genesis: Pick<GenesisNames, "hash">;
+  readonly network: Pick<Network, "peers" | "watch" | "report">;
+  readonly chain: Pick<Chain, "epoch" | "head" | "add" | "execute" | "commitProved" | "startEpoch">;
+  readonly store: Pick<DiskStore, "epoch">;
+  readonly pool: Pick<TransactionPool, "prepare">;
+  readonly verifier: Pick<Verifier, "proof">;
+  readonly ranges: Pick<Ranges, "request">;
   /** A peer's newest height by its own word; `null` if it does not answer. */
   readonly askHeight: (peer: PeerId) => Promise<number | null>;
   readonly onCommitted: (blocks: readonly CommittedBlock[]) => void;
-  readonly log: Log;
+  readonly log: Pick<Log, "info" | "status">;
 };
 
 /**

@@ -19,6 +19,7 @@ import type { Config } from "./config.ts";
 import { openDevelopment } from "./development.ts";
 import type { DevnetAccount } from "./devnet.ts";
 import { DiskStore, storeFolder } from "./diskStore.ts";
+import { EvidenceFile } from "./evidenceFile.ts";
 import { EvidencePool, type Judge } from "./evidencePool.ts";
 import type { GenesisNames, GenesisSource } from "./genesis.ts";
 import { Engine } from "./engine.ts";
@@ -326,7 +327,7 @@ function createBase(
     executor,
     chain,
     headState: new HeadState(chain, executor),
-    evidence: new EvidencePool(judge),
+    evidence: EvidencePool.open(judge, new EvidenceFile(config.dataFolder, log), log),
     reads: new Reads(store, genesis.chain),
     waiters: new Waiters(),
     clock: new BlockClock(() => Date.now()),
@@ -407,6 +408,7 @@ function worldFacts(
     review: reviewers.length === 0 ? null : new ReviewStage(reviewers, stage),
     pace: {
       intervalMsMin: config.consensus.blockIntervalMsMin,
+      intervalMsBusy: config.consensus.blockIntervalMsBusy,
       intervalMsIdle: config.consensus.blockIntervalMsIdle,
     },
     transactionsMax: blockTransactionsMax,

@@ -27,19 +27,19 @@ const proofsKeptMax = 256;
 
 /** What sending needs. */
 export type OutboundParts = {
-  readonly network: Network;
-  readonly chain: Chain;
-  readonly store: DiskStore;
-  readonly reads: Reads;
+  readonly network: Pick<Network, "peers">;
+  readonly chain: Pick<Chain, "epoch" | "pendingBlock" | "pendingTransactions" | "add" | "proofOf">;
+  readonly store: Pick<DiskStore, "epochInfo">;
+  readonly reads: Pick<Reads, "commitProof">;
   readonly validators: ValidatorPeers;
-  readonly verifier: Verifier;
-  readonly fetcher: BlockFetcher;
+  readonly verifier: Pick<Verifier, "block">;
+  readonly fetcher: Pick<BlockFetcher, "fetch">;
   /** This node's BLS key; `null` if it only follows. */
   readonly self: Uint8Array | null;
   /** Votes and timeouts: small, never behind a block. */
-  readonly statements: Protocol<PeerMessage, null>;
-  readonly proposals: Protocol<PeerMessage, null>;
-  readonly gossip: Topic;
+  readonly statements: Pick<Protocol<PeerMessage, null>, "broadcast">;
+  readonly proposals: Pick<Protocol<PeerMessage, null>, "broadcast">;
+  readonly gossip: Pick<Topic, "publish" | "listeners">;
 };
 
 /**
@@ -49,14 +49,14 @@ export type OutboundParts = {
 export class PeerOutbound implements Outbound {
   readonly #parts: OutboundParts;
   readonly #proofAtMs = new Map<string, number>();
-  #engine: Engine | null = null;
+  #engine: Pick<Engine, "deliver" | "wants"> | null = null;
 
   constructor(parts: OutboundParts) {
     this.#parts = parts;
   }
 
   /** Who wants the blocks that are fetched; set once, before the first order. */
-  attach(engine: Engine): void {
+  attach(engine: Pick<Engine, "deliver" | "wants">): void {
     this.#engine = engine;
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { zeroDigest } from "../base/bytes.ts";
-import { Proposer, type BuildOrder } from "./proposer.ts";
+import { Proposer, type BuildOrder, type Pace } from "./proposer.ts";
 
 const order: BuildOrder = {
   type: "buildProposal",
@@ -22,7 +22,7 @@ const order: BuildOrder = {
 };
 
 /** A proposer with a clock turned by hand; `built` says when what was built. */
-function setUp(pace: { intervalMsMin: number; intervalMsIdle: number }): {
+function setUp(pace: Pace): {
   proposer: Proposer;
   built: string[];
   world: { nowMs: number; pending: boolean };
@@ -54,7 +54,7 @@ function setUp(pace: { intervalMsMin: number; intervalMsIdle: number }): {
 }
 
 describe("proposer", () => {
-  const pace = { intervalMsMin: 100, intervalMsIdle: 5_000 };
+  const pace = { intervalMsMin: 100, intervalMsBusy: 250, intervalMsIdle: 5_000 };
 
   it("builds two blocks at once after the start, the next after the idle interval", () => {
     const { proposer, built, advance } = setUp(pace);
@@ -76,6 +76,38 @@ describe("proposer", () => {
     expect(built).toEqual(["1000 empty", "1000 empty", "1050 filled", "1150 filled"]);
   });
 
+  it.each([
+    [8, 101],
+    [400, 150],
+    [100_000, 250],
+  ])("keeps a longer distance after a block with %i transactions: %i ms", (count, distanceMs) => {
+    for (const isOwn of [true, false]) {
+      const { proposer, built, world, advance } = setUp(pace);
+      world.pending = true;
+      if (isOwn) {
+        proposer.request(order);
+        proposer.onBuilt(count);
+        built.length = 0;
+      } else proposer.onBlock(count);
+      proposer.request(order);
+      advance(distanceMs - 1);
+      expect(built).toEqual([]);
+      advance(1);
+      expect(built).toEqual([`${1_000 + distanceMs} filled`]);
+    }
+  });
+
+  it("never comes closer than the least distance", () => {
+    const { proposer, built, world, advance } = setUp({ ...pace, intervalMsBusy: 20 });
+    world.pending = true;
+    proposer.request(order);
+    proposer.onBuilt(10_000);
+    proposer.request(order);
+    advance(99);
+    advance(1);
+    expect(built).toEqual(["1000 filled", "1100 filled"]);
+  });
+
   it("follows at once with an empty block where one waits to be committed", () => {
     const { proposer, built, world } = setUp(pace);
     world.pending = true;
@@ -85,7 +117,11 @@ describe("proposer", () => {
   });
 
   it("carries nothing where the epoch's end forbids it", () => {
-    const { proposer, built, world } = setUp({ intervalMsMin: 0, intervalMsIdle: 0 });
+    const { proposer, built, world } = setUp({
+      intervalMsMin: 0,
+      intervalMsBusy: 0,
+      intervalMsIdle: 0,
+    });
     world.pending = true;
     proposer.request({ ...order, isUrgent: true, emptyRequired: true });
     expect(built).toEqual(["1000 empty"]);

@@ -182,11 +182,14 @@ export class TransactionPool {
     const unverified = decoded.value;
     const { hash } = unverified;
     if (this.#mempool.has(hash)) return { unverified, verdict: this.#twin(unverified, origin) };
-    // What was fetched from a peer was asked for because nothing was known of it.
-    if (origin !== "remote" && this.#view.isCommitted(hash)) {
-      return { unverified, verdict: accept({ hash, state: "committed" }) };
-    }
-    return { unverified, verdict: null };
+    // Of others it is asked later, and seldom: what clients send is new, and what was fetched from a
+    // peer was asked for because nothing was known of it.
+    return { unverified, verdict: origin === "journalled" ? this.#committed(hash) : null };
+  }
+
+  /** The verdict on what is in a block already; `null` for all else. */
+  #committed(hash: Digest): Verdict | null {
+    return this.#view.isCommitted(hash) ? accept({ hash, state: "committed" }) : null;
   }
 
   async #verifyAndAdd(candidates: readonly Candidate[], origin: Origin): Promise<void> {
@@ -228,14 +231,20 @@ export class TransactionPool {
     }
     // A twin of the same group may have come first.
     if (this.#mempool.has(hash)) return this.#twin(unverified, origin);
+    // Whatever has sequences is refused the second time, and looked for then.
+    const isSequenced = transaction.signers.every(({ sequence }) => sequence !== null);
+    const committed = isSequenced ? null : this.#committed(hash);
+    if (committed !== null) return committed;
     const again = origin === "journalled";
     const admitted = again ? admission.checkAgain(transaction) : admission.check(transaction);
-    if (!admitted.ok) return this.#refusedOf(hash, admitted.refusal, origin);
+    if (!admitted.ok) {
+      return this.#committed(hash) ?? this.#refusedOf(hash, admitted.refusal, origin);
+    }
     const accounts = this.#view.accounts();
     const mempoolOrigin = origin === "remote" ? "remote" : "local";
     const candidate = { ...admitted.value, transaction, origin: mempoolOrigin, again } as const;
     const added = this.#mempool.add(candidate, accounts);
-    if (!added.ok) return this.#refusedOf(hash, added.refusal, origin);
+    if (!added.ok) return this.#committed(hash) ?? this.#refusedOf(hash, added.refusal, origin);
     this.#abandoned.delete(hash);
     this.#known.set(transaction.encoded, transaction);
     this.#onRemovals(added.value);

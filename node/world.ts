@@ -85,8 +85,8 @@ export class NodeWorld implements World {
   }
 
   /** A block of another came in. */
-  onBlock(isEmpty: boolean): void {
-    this.#proposer.onBlock(isEmpty);
+  onBlock(transactionCount: number): void {
+    this.#proposer.onBlock(transactionCount);
   }
 
   /** Starts nothing any more; resolves when blocks under way are built and executed. */
@@ -179,6 +179,7 @@ export class NodeWorld implements World {
       });
       if (built === null) return;
       pool.onDropped(built.dropped);
+      this.#proposer.onBuilt(built.transactionCount);
       if (!(await this.#passesReview(built.summary.hash))) return;
       this.#host?.deliver({
         type: "proposalBuilt",

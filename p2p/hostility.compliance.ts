@@ -254,7 +254,7 @@ export function describeHostility(maker: TransportMaker): void {
       await maker.reach(() => heard > 0, "answered");
     });
 
-    test("floods from 50 peers are served at their rates, and an honest peer at once", async () => {
+    test("N9: floods of 50 peers are served at their rates, an honest peer at once", async () => {
       const burst = 20;
       let served = 0;
       const a = await victim({

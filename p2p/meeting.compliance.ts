@@ -144,6 +144,28 @@ export function describeMeeting(maker: TransportMaker): void {
       await maker.reach(() => again.count("peerJoined") === 1, "joined by its anchor");
     });
 
+    test("N7: thirty who come do not keep the one away that this node chose before", async () => {
+      const honest = await make(1);
+      const before = await make(2, { bootstrap: honest.network.addresses() });
+      const join = async (node: TestNode, first: number): Promise<void> => {
+        const bootstrap = node.network.addresses();
+        for (let i = 0; i < 30; i += 1) await make(first + i, { bootstrap });
+        await maker.reach(() => node.network.peers().length === 31, "all are here");
+      };
+      await join(before, 10);
+      const anchors = before.network.anchors();
+      expect(anchors).toHaveLength(1);
+      expect(before.network.peers().filter(({ direction }) => direction === "outbound")).toEqual([
+        expect.objectContaining({ peer: honest.network.self }),
+      ]);
+      await before.network.stop();
+      const again = await make(3, { anchors });
+      await join(again, 50);
+      const chosen = again.network.peers().filter(({ direction }) => direction === "outbound");
+      expect(chosen.map(({ peer }) => peer)).toEqual([honest.network.self]);
+      expect(again.network.anchors()).toEqual(anchors);
+    });
+
     test("a ban cuts off, keeps out, survives a restart and can be lifted", async () => {
       const a = await make(1);
       const b = await make(2, { bootstrap: a.network.addresses() });

@@ -3,19 +3,29 @@ import { errorAnswerText } from "./dispatch.ts";
 import { errorCodes } from "./errors.ts";
 import type { Subscriber } from "./subscriptions.ts";
 
+/** What is told of one request; nothing here may throw. */
+type Listener = {
+  /** Gets what ends it early when the client goes away. */
+  readonly opened: (abort: () => void) => void;
+  /** Its answer, `null` where it wants none; the last that is told, unless it failed. */
+  readonly answered: (text: string | null) => void;
+  /** A bug: methods do not throw. */
+  readonly failed: (error: unknown) => void;
+};
+
 /** One request that is being answered. */
 class Answering implements CallContext {
   readonly startedMs: number;
   readonly subscriber: Subscriber | null;
-  readonly #resolve: (text: string | null) => void;
+  readonly answered: Listener["answered"];
   /** Made when a method asks for it: most never do. */
   #controller: AbortController | null = null;
   #aborted = false;
 
-  constructor(subscriber: Subscriber | null, resolve: (text: string | null) => void) {
+  constructor(subscriber: Subscriber | null, answered: Listener["answered"]) {
     this.startedMs = performance.now();
     this.subscriber = subscriber;
-    this.#resolve = resolve;
+    this.answered = answered;
   }
 
   get signal(): AbortSignal {
@@ -29,10 +39,6 @@ class Answering implements CallContext {
   abort(): void {
     this.#aborted = true;
     this.#controller?.abort();
-  }
-
-  resolve(text: string | null): void {
-    this.#resolve(text);
   }
 }
 
@@ -66,27 +72,32 @@ export class Answers {
     for (const answering of this.#open) answering.abort();
   }
 
-  /** Runs `work`; `onOpen` gets what ends it early when the client goes away. */
+  /**
+   * Runs `work`. What it answers at once goes on at once: under load each promise on the way of a
+   * request costs as much as its method.
+   */
   run(
-    work: (context: CallContext) => Promise<string | null>,
-    onOpen: (abort: () => void) => void,
+    work: (context: CallContext) => Promise<string | null> | string | null,
+    on: Listener,
     subscriber: Subscriber | null = null,
-  ): Promise<string | null> {
-    return new Promise((resolve, reject) => {
-      const answering = new Answering(subscriber, resolve);
-      this.#open.add(answering);
-      onOpen(() => answering.abort());
-      work(answering).then(
-        (text) => {
-          this.#open.delete(answering);
-          resolve(text);
-        },
-        (error: unknown) => {
-          this.#open.delete(answering);
-          reject(error instanceof Error ? error : new Error(String(error)));
-        },
+  ): void {
+    const answering = new Answering(subscriber, on.answered);
+    this.#open.add(answering);
+    on.opened(() => answering.abort());
+    const ended = (): boolean => !this.#open.delete(answering);
+    let answer: Promise<string | null> | string | null;
+    try {
+      answer = work(answering);
+    } catch (error) {
+      if (!ended()) on.failed(error);
+      return;
+    }
+    if (answer instanceof Promise) {
+      answer.then(
+        (text) => void (ended() || on.answered(text)),
+        (error: unknown) => void (ended() || on.failed(error)),
       );
-    });
+    } else if (!ended()) on.answered(answer);
   }
 
   #endExpired(nowMs: number): void {
@@ -94,7 +105,7 @@ export class Answers {
     for (const answering of this.#open) {
       if (nowMs - answering.startedMs < this.#timeoutMs) break; // In order of their start.
       this.#open.delete(answering);
-      answering.resolve(errorAnswerText({ code: errorCodes.server, message }));
+      answering.answered(errorAnswerText({ code: errorCodes.server, message }));
       answering.abort();
     }
   }

@@ -9,6 +9,9 @@ import type { RpcLimits } from "./limits.ts";
 /** Why a body was not read; `status` is HTTP's. */
 export type BodyRefusal = { readonly status: 400 | 413 | 503; readonly error: RpcError };
 
+/** A body as text, or why it was not read. */
+export type ReadBody = Outcome<string, BodyRefusal>;
+
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
@@ -33,47 +36,45 @@ export class BodyReader {
   }
 
   /**
-   * The body as text; `null` if the client went away before its end. A refused body is read to its
-   * end all the same, so that its sender sees the answer and may use the connection again.
+   * Gives the body as text; `null` if the client went away before its end. A refused body is read
+   * to its end all the same, so that its sender sees the answer and may use the connection again.
    */
-  read(request: IncomingMessage): Promise<Outcome<string, BodyRefusal> | null> {
+  read(request: IncomingMessage, onRead: (body: ReadBody | null) => void): void {
     const declared = Number(request.headers["content-length"] ?? 0);
     if (declared > this.#limits.bodyBytesMax) {
-      return this.drain(request).then(() => refuse(this.#tooLarge(declared)));
-    }
-    return new Promise((resolve) => this.#collect(request, resolve));
+      void this.drain(request).then(() => onRead(refuse(this.#tooLarge(declared))));
+    } else this.#collect(request, onRead);
   }
 
-  #collect(
-    request: IncomingMessage,
-    resolve: (outcome: Outcome<string, BodyRefusal> | null) => void,
-  ): void {
+  #collect(request: IncomingMessage, onRead: (body: ReadBody | null) => void): void {
     const chunks: Uint8Array[] = [];
     let size = 0;
-    const stop = (): void => {
-      request.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
-      // Without a listener the stream would throw what its socket still reports.
-      request.on("error", () => undefined);
+    let isOver = false;
+    const end = (): void => {
+      isOver = true;
       this.#inFlight -= size;
     };
-    const finish = (outcome: Outcome<string, BodyRefusal> | null): void => {
-      stop();
-      resolve(outcome);
+    const finish = (body: ReadBody | null): void => {
+      if (isOver) return;
+      end();
+      onRead(body);
     };
     const onData = (chunk: Uint8Array): void => {
+      if (isOver) return;
       size += chunk.length;
       this.#inFlight += chunk.length;
       if (size > this.#limits.bodyBytesMax || this.#inFlight > this.#limits.bodyBytesInFlightMax) {
         const own = size > this.#limits.bodyBytesMax;
         const refusal = own ? this.#tooLarge(null) : this.#busy();
-        stop();
-        void this.drain(request).then(() => resolve(refuse(refusal)));
+        end();
+        void this.drain(request).then(() => onRead(refuse(refusal)));
         return;
       }
       chunks.push(chunk);
     };
     const onEnd = (): void => finish(decoded(joined(chunks, size)));
     const onClose = (): void => finish(null);
+    // They stay: without a listener the stream would throw what its socket still reports.
     request.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
   }
 
@@ -108,7 +109,7 @@ export class BodyReader {
   }
 }
 
-function decoded(bytes: Uint8Array): Outcome<string, BodyRefusal> {
+function decoded(bytes: Uint8Array): ReadBody {
   try {
     return accept(decoder.decode(bytes));
   } catch {

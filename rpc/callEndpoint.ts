@@ -2,9 +2,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 
 import { printValue } from "../base/print.ts";
 import { Answers } from "./answering.ts";
-import { BodyReader } from "./body.ts";
+import { BodyReader, type ReadBody } from "./body.ts";
 import type { Connections } from "./connections.ts";
-import type { Dispatcher, RpcLog } from "./dispatch.ts";
+import type { CallContext, Dispatcher, RpcLog } from "./dispatch.ts";
 import { errorAnswerText } from "./dispatch.ts";
 import type { RpcError } from "./errors.ts";
 import { errorCodes, limitExceeded, serverError } from "./errors.ts";
@@ -66,14 +66,23 @@ export class CallEndpoint {
   }
 
   /** Answers one request, whatever it is. Never throws. */
-  async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  serve(request: IncomingMessage, response: ServerResponse): void {
+    this.#guarded(response, () => this.#serve(request, response));
+  }
+
+  /** Nothing that is thrown on the way of one request may end the node. */
+  #guarded(response: ServerResponse, work: () => void): void {
     try {
-      await this.#serve(request, response);
+      work();
     } catch (error) {
-      this.#parts.log.error("the RPC server failed to answer", { error: printValue(error) });
-      const message = "the server failed: see its log";
-      send(response, 500, errorAnswerText({ code: errorCodes.internal, message }));
+      this.#fail(error, response);
     }
+  }
+
+  #fail(error: unknown, response: ServerResponse): void {
+    this.#parts.log.error("the RPC server failed to answer", { error: printValue(error) });
+    const message = "the server failed: see its log";
+    send(response, 500, errorAnswerText({ code: errorCodes.internal, message }));
   }
 
   /** The answer to a message of a WebSocket; `null` if it wants none. */
@@ -90,11 +99,11 @@ export class CallEndpoint {
     }
     metrics.inFlight(1);
     try {
-      return await this.#answers.run(
-        (context) => dispatcher.answer(body, context),
-        onOpen,
-        subscriber,
-      );
+      return await new Promise((answered, failed) => {
+        const work = (context: CallContext): ReturnType<Dispatcher["answer"]> =>
+          dispatcher.answer(body, context);
+        this.#answers.run(work, { opened: onOpen, answered, failed }, subscriber);
+      });
     } finally {
       metrics.inFlight(-1);
     }
@@ -111,11 +120,12 @@ export class CallEndpoint {
     send(response, why.status, errorAnswerText(why.error));
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  #serve(request: IncomingMessage, response: ServerResponse): void {
     const refusal = guardHeaders("POST", request.headers, this.#parts.guard);
     if (refusal !== null) {
       const error = { code: errorCodes.invalidRequest, message: refusal.message };
-      return this.turnAway(request, response, { ...refusal, error });
+      void this.turnAway(request, response, { ...refusal, error });
+      return;
     }
     const { origin } = request.headers;
     if (origin !== undefined) {
@@ -125,41 +135,49 @@ export class CallEndpoint {
     const busy = this.#busy();
     if (busy !== null) {
       response.setHeader("retry-after", "1");
-      return this.turnAway(request, response, { status: 503, ...busy });
+      void this.turnAway(request, response, { status: 503, ...busy });
+      return;
     }
-    const body = await this.#bodies.read(request);
-    if (body === null) return; // The client is gone.
-    if (body.ok) return this.#answer(body.value, request, response);
-    this.#parts.metrics.shed(body.refusal.status === 503 ? "busy" : "bodyTooLarge");
-    send(response, body.refusal.status, errorAnswerText(body.refusal.error));
+    this.#bodies.read(request, (body) => {
+      if (body === null) return; // The client is gone.
+      this.#guarded(response, () => this.#answer(body, request, response));
+    });
   }
 
-  async #answer(body: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  #answer(body: ReadBody, request: IncomingMessage, response: ServerResponse): void {
     const { connections, dispatcher, metrics } = this.#parts;
+    if (!body.ok) {
+      metrics.shed(body.refusal.status === 503 ? "busy" : "bodyTooLarge");
+      send(response, body.refusal.status, errorAnswerText(body.refusal.error));
+      return;
+    }
     const { socket } = request;
     let size = 0;
     connections.beginAnswer(socket);
     metrics.inFlight(1);
-    const text = await this.#answers.run(
-      (context) => dispatcher.answer(body, context),
-      (abort) =>
+    this.#answers.run((context) => dispatcher.answer(body.value, context), {
+      opened: (abort) =>
         response.once("close", () => {
           abort();
           connections.endAnswer(socket);
           metrics.inFlight(-1);
           this.#responseSizeInFlight -= size;
         }),
-    );
-    if (response.closed) return;
+      answered: (text) => {
+        if (response.closed) return;
+        size = text?.length ?? 0;
+        this.#responseSizeInFlight += size;
+        this.#guarded(response, () => this.#finish(text, response));
+      },
+      failed: (error) => this.#fail(error, response),
+    });
+  }
+
+  #finish(text: string | null, response: ServerResponse): void {
     if (this.#isStopping) response.setHeader("connection", "close");
-    if (text === null) {
-      response.statusCode = 204;
-      response.end();
-      return;
-    }
-    size = text.length;
-    this.#responseSizeInFlight += size;
-    send(response, 200, text);
+    if (text !== null) return send(response, 200, text);
+    response.statusCode = 204;
+    response.end();
   }
 
   #busy(): TurnedAway | null {
@@ -181,9 +199,20 @@ export class CallEndpoint {
   }
 }
 
-/** Headers and body go out in one write, with the length that Node counts. */
+/** Above this size in UTF-16 units a text is not looked through: Node counts its bytes faster. */
+const scannedSizeMax = 1_024;
+
+const asciiText = /^[ -~]*$/;
+
+/** Headers and body go out in one write. */
 function send(response: ServerResponse, status: number, text: string): void {
   if (response.closed || response.headersSent) return;
+  if (text.length <= scannedSizeMax && asciiText.test(text)) {
+    // Headers as a list are taken as they stand, and ASCII is one byte a character.
+    response.writeHead(status, ["content-type", jsonType, "content-length", `${text.length}`]);
+    response.end(text, "latin1");
+    return;
+  }
   response.statusCode = status;
   response.setHeader("content-type", jsonType);
   response.end(text);

@@ -144,8 +144,11 @@ export class Dispatcher {
     return [...this.#methods.values()];
   }
 
-  /** The answer's text; `null` if the body holds notifications only. */
-  async answer(body: string, context: CallContext): Promise<string | null> {
+  /**
+   * The answer's text; `null` if the body holds notifications only. Most answers are there at once,
+   * and pay for no promise then.
+   */
+  answer(body: string, context: CallContext): string | null | Promise<string | null> {
     const { nestingMax } = this.#limits;
     if (isNestedDeeper(body, nestingMax)) {
       return this.#refuseBody(limitExceeded("nestingMax", nestingMax, null));
@@ -159,12 +162,13 @@ export class Dispatcher {
     const startedMs = performance.now();
     const batch: readonly unknown[] | null = Array.isArray(request) ? request : null;
     const answer =
-      batch === null
-        ? await this.#answerOne(request, context)
-        : await this.#answerBatch(batch, context);
-    const name = batch === null ? this.#nameOf(request) : "batch";
-    this.#metrics.took(name, performance.now() - startedMs);
-    return answer;
+      batch === null ? this.#answerOne(request, context) : this.#answerBatch(batch, context);
+    const measured = (text: string | null): string | null => {
+      const name = batch === null ? this.#nameOf(request) : "batch";
+      this.#metrics.took(name, performance.now() - startedMs);
+      return text;
+    };
+    return answer instanceof Promise ? answer.then(measured) : measured(answer);
   }
 
   /** Only names of the table become labels. */

@@ -50,6 +50,16 @@ function isHostAllowed(host: string, hosts: readonly string[]): boolean {
   return hosts.includes("*") || hosts.includes(name);
 }
 
+/**
+ * Of browsers' extensions, such as wallets: their users installed them, with the right to reach any
+ * site, and no page can claim to be one.
+ */
+const extensionProtocols: ReadonlySet<string> = new Set([
+  "chrome-extension:",
+  "moz-extension:",
+  "safari-web-extension:",
+]);
+
 /** Whether a page of that origin may read answers. */
 export function isOriginAllowed(
   origin: string,
@@ -58,6 +68,7 @@ export function isOriginAllowed(
 ): boolean {
   if (origins.includes("*") || origins.includes(origin)) return true;
   const url = URL.parse(origin);
+  if (url !== null && extensionProtocols.has(url.protocol)) return true;
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) return false;
   if (isLoopbackName(url.hostname.replace(/^\[|\]$/g, ""))) return true;
   return host !== undefined && url.host === host.toLowerCase(); // This server's own pages.

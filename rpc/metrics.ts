@@ -68,6 +68,20 @@ function requests(registry: Registry): RpcMetrics["answered"] {
   };
 }
 
+/** A number that goes up and down, told to the registry when it is read. */
+function level(registry: Registry, name: string, help: string): (change: 1 | -1) => void {
+  let count = 0;
+  const gauge: Gauge = new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect: () => gauge.set(count),
+  });
+  return (change) => {
+    count += change;
+  };
+}
+
 /** Registers the server's metrics. */
 export function createRpcMetrics(registry: Registry): RpcMetrics {
   const registers = [registry];
@@ -83,16 +97,6 @@ export function createRpcMetrics(registry: Registry): RpcMetrics {
     labelNames: ["reason"],
     registers,
   });
-  const inFlight = new Gauge({
-    name: "ledger_rpc_requests_in_flight",
-    help: "HTTP requests being answered.",
-    registers,
-  });
-  const connections = new Gauge({
-    name: "ledger_rpc_connections",
-    help: "Open HTTP connections.",
-    registers,
-  });
   const answered = requests(registry);
   return {
     answered,
@@ -100,7 +104,7 @@ export function createRpcMetrics(registry: Registry): RpcMetrics {
     refused: (code) => answered("none", code),
     threw: (method) => throws.inc({ method }),
     shed: (reason) => shed.inc({ reason }),
-    inFlight: (change) => inFlight.inc(change),
-    connection: (change) => connections.inc(change),
+    inFlight: level(registry, "ledger_rpc_requests_in_flight", "HTTP requests being answered."),
+    connection: level(registry, "ledger_rpc_connections", "Open HTTP connections."),
   };
 }

@@ -47,6 +47,18 @@ test("JSON-RPC is answered on /rpc and on /, health and metrics on their paths",
   );
 });
 
+test("/openrpc.json describes every method that is served, and no other", async () => {
+  const { server } = createFakeServer();
+  type Described = { readonly name: string; readonly summary: string; readonly params: unknown };
+  const { methods } = (await server.app.inject("/openrpc.json")).json<{ methods: Described[] }>();
+  expect(methods.map(({ name }) => name)).toEqual(server.methodNames.toSorted());
+  expect(new Set(server.methodNames).size).toBe(methods.length);
+  for (const { name, summary, params } of methods) {
+    expect(summary.length, name).toBeGreaterThan(10);
+    expect(Array.isArray(params), name).toBe(true);
+  }
+});
+
 test("every metric's name ends in its unit", async () => {
   const { node } = createFakeServer();
   const names = (await node.metrics.getMetricsAsJSON()).map(({ name }) => name);

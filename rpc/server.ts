@@ -79,6 +79,9 @@ export class RpcServer {
   readonly #app: FastifyInstance;
   #servers: Server[] = [];
 
+  /** What can be called. */
+  readonly methodNames: readonly string[];
+
   constructor(node: NodeApi, options: RpcServerOptions) {
     this.#node = node;
     this.#options = options;
@@ -95,7 +98,9 @@ export class RpcServer {
       subscriptions: new Subscriptions(node, limits, options.log),
     };
     this.#host = host;
-    this.#dispatcher = new Dispatcher([...createMethods(host), ...(options.methods ?? [])], {
+    const methods = [...createMethods(host), ...(options.methods ?? [])];
+    this.methodNames = methods.map(({ name }) => name);
+    this.#dispatcher = new Dispatcher(methods, {
       limits,
       metrics,
       log: options.log,
@@ -187,7 +192,7 @@ export class RpcServer {
         connectionsCheckingInterval: 1_000,
       },
       (request, response) => {
-        if (isCall(request)) void this.#calls.serve(request, response);
+        if (isCall(request)) this.#calls.serve(request, response);
         else this.#app.routing(request, response);
       },
     );
@@ -213,7 +218,7 @@ export class RpcServer {
     // Calls with a query in their URL, and those of tests without a socket; others come directly.
     const call = (request: FastifyRequest, reply: FastifyReply): void => {
       reply.hijack();
-      void this.#calls.serve(request.raw, reply.raw);
+      this.#calls.serve(request.raw, reply.raw);
     };
     app.post("/rpc", call);
     app.post("/", call);

@@ -91,6 +91,7 @@ export class Subscriptions {
   }
 
   #onPending(hash: Digest): void {
+    if (this.#pending.size === 0) return;
     const result = JSON.stringify(hash);
     for (const name of this.#pending) this.#send(name, result);
   }

@@ -128,6 +128,11 @@ export class NodeCache {
     return this.#young.usedBytes + this.#old.usedBytes;
   }
 
+  /** Whether one more node makes none go. */
+  get hasRoom(): boolean {
+    return this.#young.usedBytes < this.#generationBytesMax;
+  }
+
   get(hash: Uint8Array): Uint8Array | null {
     const young = this.#young.get(hash);
     if (young !== null) return young;

@@ -193,17 +193,22 @@ export class StateTree {
 
   /**
    * Reads the store through once, beside everything else, to learn which nodes it holds: commits
-   * and pruning then ask it for none that it has not. Without this they are right all the same.
+   * and pruning then ask it for none that it has not. Without this they are right all the same. It
+   * fills the cache meanwhile, because LevelDB merges tables after every few reads.
    * Ends early after `stop`, which comes before the store is closed.
    */
   async learn(): Promise<void> {
     const { nodes, counts } = this.#known;
     if (nodes.isComplete) return;
     // One range, so that both tables are of one moment; the tables go on with later batches.
-    for await (const [key] of this.#keyValue.range(referencesRange)) {
+    for await (const [key, value] of this.#keyValue.range(referencesRange)) {
       if (this.#isStopped) return;
-      const table = readTable(key);
-      (table.isCount ? counts : nodes).add(table.kind, key.subarray(1));
+      const { isCount, kind } = readTable(key);
+      const hash = key.subarray(1);
+      (isCount ? counts : nodes).add(kind, hash);
+      // A damaged node is left to whoever asks for it, and says so.
+      const isWanted = !isCount && this.#cache.hasRoom && equalBytes(keccak256(value), hash);
+      if (isWanted) this.#cache.set(hash, value);
     }
     nodes.complete();
     counts.complete();

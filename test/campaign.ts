@@ -61,6 +61,32 @@ const campaigns: ReadonlyMap<string, Campaign> = new Map<string, Campaign>([
     },
   ],
   [
+    "attacks",
+    {
+      about: "the pace of blocks under each kind of hostile client, 10 s each",
+      program: [vitest, "run", "integration/attacks.test.ts"],
+      environment: { ATTACK_SECONDS: "10" },
+    },
+  ],
+  [
+    "tools",
+    {
+      about: "Ethereum's tools, whole: viem, ethers, Hardhat, Foundry, traces and random calls",
+      program: [
+        vitest,
+        "run",
+        "integration/ethereumTools.test.ts",
+        "integration/ethersTransfer.test.ts",
+        "integration/hardhat.test.ts",
+        "integration/foundry.test.ts",
+        "integration/development.test.ts",
+        "integration/traces.test.ts",
+        "integration/differential.test.ts",
+      ],
+      environment: { DIFFERENTIAL_TRANSACTIONS: "2000" },
+    },
+  ],
+  [
     "soak",
     {
       about: "200,000 blocks under constant trouble: memory and disk plotted [--blocks N]",

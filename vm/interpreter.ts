@@ -8,7 +8,7 @@ import type { StateManager } from "./stateManager.ts";
 import { storageInstructions } from "./storageInstructions.ts";
 
 /*
- * Our own interpreter inside the library's frames (`docs/adr/015-own-interpreter.md`). The library
+ * Our own interpreter inside the library's frames (`docs/adr/016-own-interpreter.md`). The library
  * awaits every instruction; here a frame runs without suspension from one instruction that only the
  * library has (calls, creations, what is rare) to the next. It is put in as the library's custom
  * instructions: whichever comes first in a frame runs the frame to its end.

@@ -1,5 +1,5 @@
 import { assert } from "../../base/assert.ts";
-import type { Address } from "../../base/brand.ts";
+import type { Address, Digest } from "../../base/brand.ts";
 import { moduleAddress } from "../../base/moduleAddress.ts";
 import type {
   Evm,
@@ -166,6 +166,7 @@ async function withEvm(
 
 function sceneOf(context: ModuleContext, state: StateAccess, host: PrecompileHost): EvmScene {
   const { block } = context;
+  const hashes = new Map<number, Digest | null>(); // Only the block's beginning writes them.
   return {
     state,
     precompiles: host,
@@ -176,7 +177,13 @@ function sceneOf(context: ModuleContext, state: StateAccess, host: PrecompileHos
       gasLimit: block.gasLimit,
       baseFee: block.baseFee,
       randomness: block.randomness,
-      hashOf: (height) => ancestorHash(state, block, height),
+      hashOf: (height) => {
+        const known = hashes.get(height);
+        if (known !== undefined) return known;
+        const hash = ancestorHash(state, block, height);
+        hashes.set(height, hash);
+        return hash;
+      },
     },
   };
 }

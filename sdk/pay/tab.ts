@@ -21,6 +21,9 @@ type Chain = {
   count: number;
 };
 
+/** What no amount reaches: it has 256 bits. */
+const amountEnd = 1n << 256n;
+
 /** Top-ups that may come together: more is a payer who does not wait for what he is served. */
 export const topUpsMax = 4_096;
 
@@ -97,6 +100,7 @@ export class Tab {
     const { signature, step } = chain;
     const proof = encodeIncrement({ signature, token, step, count });
     const amount = chain.start + step * BigInt(count);
+    if (amount >= amountEnd) return { code: "voucherMalformed", detail: "above 256 bits" };
     // Its chain's start was checked when it was signed for, and the hashes have been just now.
     const voucher = verifiedWhen(steps !== null, { ...this.#first, amount, signature: proof });
     if (voucher === null) return { code: "signatureInvalid" };

@@ -84,6 +84,22 @@ export const apiDefects: readonly Defect[] = [
     test: "integration/rpcHostile.test.ts",
   },
   {
+    row: "A2",
+    about: "calls wait for a thread without bound",
+    file: "node/stateThreads.ts",
+    find: "if (this.#isStopped || this.#queue.length >= this.#queuedMax) {",
+    replace: "if (this.#isStopped) {",
+    test: "node/stateThreads.test.ts",
+  },
+  {
+    row: "A5",
+    about: "what a client does not read is kept for it",
+    file: "rpc/webSockets.ts",
+    find: "if (this.#socket.bufferedAmount <= this.#parts.limits.socketUnreadBytesMax) return;",
+    replace: "if (this.#socket.bufferedAmount >= 0) return;",
+    test: "rpc/webSockets.test.ts",
+  },
+  {
     row: "A4",
     about: "the host of a request is not looked at",
     file: "rpc/guard.ts",

@@ -1,6 +1,7 @@
 import { apiDefects } from "./apiDefects.ts";
 import { consensusDefects } from "./consensusDefects.ts";
 import type { Defect } from "./defect.ts";
+import { evmDefects } from "./evmDefects.ts";
 import { encodingDefects } from "./encodingDefects.ts";
 import { formatDefects } from "./formatDefects.ts";
 import { ledgerDefects } from "./ledgerDefects.ts";
@@ -15,6 +16,7 @@ export const defects: readonly Defect[] = [
   ...encodingDefects,
   ...formatDefects,
   ...ledgerDefects,
+  ...evmDefects,
   ...poolDefects,
   ...payDefects,
   ...storageDefects,

@@ -51,6 +51,14 @@ export const nodeDefects: readonly Defect[] = [
     test: "node/safety.test.ts",
   },
   {
+    row: "K2",
+    about: "evidence is forgotten at a restart",
+    file: "node/evidencePool.ts",
+    find: "if (taken.ok && taken.value.isNew) this.#records.write(this.#encoded());",
+    replace: "",
+    test: "node/evidencePool.test.ts",
+  },
+  {
     row: "D7",
     about: "a key in doubt speaks in the next epoch that it is shown",
     file: "consensus/voter.ts",
@@ -70,8 +78,8 @@ export const nodeDefects: readonly Defect[] = [
     row: "A8",
     about: "what was committed is refused like any used sequence",
     file: "node/transactionPool.ts",
-    find: 'if (origin !== "remote" && this.#view.isCommitted(hash)) {',
-    replace: "if (hash.length === 0) {",
+    find: "return this.#view.isCommitted(hash) ?",
+    replace: "return hash.length === 0 ?",
     test: "integration/lifeCycle.test.ts",
   },
   {

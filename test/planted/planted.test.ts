@@ -17,7 +17,7 @@ const root = join(import.meta.dirname, "..", "..");
 const titles = readTree(root)
   .filter(({ path }) => isTest(path))
   .flatMap(({ uncommented }) =>
-    [...uncommented.matchAll(/["'`]((?:rows? )?[ADEKMN]\d+\b[^"'`\n]*)["'`]/g)].map(
+    [...uncommented.matchAll(/["'`]((?:rows? )?[ADEKMNX]\d+\b[^"'`\n]*)["'`]/g)].map(
       (match) => match[1] ?? "",
     ),
   );

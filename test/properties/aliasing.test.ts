@@ -47,7 +47,11 @@ const signedSends = thetaTransactions
 function seen(decoded: Decoded): unknown {
   if (!decoded.ok) return decoded;
   const recovered = decoded.value.claims.map(() => signer.address);
-  const { encoded, hash, claims } = decoded.value;
+  const { encoded, hash } = decoded.value;
+  const claims = decoded.value.claims.map((claim) => ({
+    ...claim,
+    otherDigests: claim.otherDigests?.(),
+  }));
   return structuredClone({ encoded, hash, claims, tx: decoded.value.complete(recovered) });
 }
 

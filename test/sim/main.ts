@@ -122,9 +122,25 @@ function numberOption(text: string | undefined, fallback: number): number {
   return value;
 }
 
+const usage = `usage: npm run sim -- [flags]
+  --seed N      replay the run of one seed, show its outcome and digest
+  --verbose     with --seed: show every event
+  --from A      first seed of a campaign (0)
+  --seeds N     how many seeds (100); exit 1 and the failing seed last if one fails
+  --views N     least views of each run's safety phase (${viewsMinDefault})
+  --jobs N      threads (one per core)
+  --help        show this
+`;
+
+function showUsage(): number {
+  process.stdout.write(usage);
+  return 0;
+}
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
+      help: { type: "boolean", default: false },
       seed: { type: "string" },
       verbose: { type: "boolean", default: false },
       from: { type: "string" },
@@ -133,6 +149,7 @@ async function main(): Promise<number> {
       jobs: { type: "string" },
     },
   });
+  if (values.help) return showUsage();
   const views = numberOption(values.views, viewsMinDefault);
   if (values.seed !== undefined) return replay(numberOption(values.seed, 0), views, values.verbose);
   const from = numberOption(values.from, 0);

@@ -10,7 +10,7 @@ const files = ["state/istanbul.ndjson.gz", "state/cancun.ndjson.gz"];
 for (const file of files) {
   // Skipped only where the data is not beside the project, and never under CI.
   test.skipIf(!vectorsPresent && process.env["CI"] !== "true")(
-    file,
+    `X1: ${file}`,
     { timeout: 300_000 },
     async () => {
       const faults: string[] = [];

@@ -1,0 +1,87 @@
+import { expect, test } from "vitest";
+
+import { assert } from "../../base/assert.ts";
+import { emptyBytes, hexToBytes } from "../../base/bytes.ts";
+import { bombs, recursion } from "../../test/fakes/bombs.ts";
+import { addressOf, LedgerNetwork } from "../../test/fakes/ledgerNetwork.ts";
+import { simulate, type SimulatedMessage, type TaskScene } from "../simulate.ts";
+
+/*
+ * Goal: gas bounds time. Method: each bomb's processor time per gas, beside that of additions in
+ * the same process; the shortest of some runs, as what disturbs only makes it longer.
+ */
+
+/** Times the additions' time that gas may take. */
+const ratioMax = 10;
+
+/**
+ * What takes longer, and how much: frames and curve arithmetic that are the library's. A block's
+ * gas bounds them.
+ */
+const slower: ReadonlyMap<string, number> = new Map([
+  ["bn254 products", 80],
+  ["bn254 pairings", 60],
+  ["calls of itself", 80],
+]);
+
+const gas = 2_000_000n;
+const runs = 3;
+
+function sceneOf(): TaskScene {
+  const funded = { thetaWei: 0n, tfuelWei: 10n ** 18n };
+  const network = new LedgerNetwork({ balances: [["alice", funded]] });
+  return {
+    registry: network.registry,
+    chain: network.genesis.chain,
+    parameters: network.executor.parameters(network.state),
+    reader: network.state,
+    block: network.next(),
+  };
+}
+
+/** Nanoseconds of the processor per gas. */
+async function costOf(scene: TaskScene, code: string): Promise<number> {
+  const message: SimulatedMessage = {
+    caller: addressOf("alice"),
+    to: addressOf("bomb"),
+    value: 0n,
+    data: emptyBytes,
+    gasLimit: gas,
+    maxFeePerGas: 0n,
+    maxPriorityFeePerGas: 0n,
+    accessList: [],
+    authorizations: [],
+  };
+  const state = new Map([[addressOf("bomb"), { code: hexToBytes(code), balance: 10n ** 18n }]]);
+  let shortest = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < runs; i += 1) {
+    const before = process.cpuUsage();
+    const outcome = await simulate(scene, { message, state, block: {}, gasMax: gas });
+    const { user, system } = process.cpuUsage(before);
+    assert(outcome.ok, "the bomb runs");
+    const { gasUsed, failure } = outcome.value;
+    // Or it would not be a bomb.
+    expect([failure, gasUsed], code.slice(0, 60)).toEqual(["out of gas", gas]);
+    shortest = Math.min(shortest, ((user + system) * 1_000) / Number(gasUsed));
+  }
+  return shortest;
+}
+
+test("X2: a gas bomb takes at most ten times as long as additions for its gas", async () => {
+  const scene = sceneOf();
+  const costs = new Map<string, number>();
+  for (const [name, code] of [...bombs, ["calls of itself", recursion] as const]) {
+    costs.set(name, await costOf(scene, code));
+  }
+  const addition = costs.get("additions") ?? 0;
+  expect(addition).toBeGreaterThan(0);
+  const lines = [...costs].map(([name, cost]) => {
+    const ratio = (cost / addition).toFixed(1);
+    return `${name.padEnd(32)}${cost.toFixed(1).padStart(7)} ns per gas, ${ratio} times`;
+  });
+  console.log(lines.join("\n"));
+  const slow = [...costs].filter(([name, cost]) => {
+    return cost > (slower.get(name) ?? ratioMax) * addition;
+  });
+  expect(slow.map(([name]) => name)).toEqual([]);
+}, 120_000);
