@@ -1,11 +1,5 @@
 import { createCustomCommon, Mainnet, type Common } from "@ethereumjs/common";
-import {
-  createEVM,
-  paramsEVM,
-  type EVM,
-  type EVMResult,
-  type EVMRunCallOpts,
-} from "@ethereumjs/evm";
+import { EVM, paramsEVM, type EVMResult, type EVMRunCallOpts } from "@ethereumjs/evm";
 import { Account, Address as EvmAddress } from "@ethereumjs/util";
 import { assert } from "../base/assert.ts";
 import type { Address, Digest } from "../base/brand.ts";
@@ -22,11 +16,11 @@ import {
 } from "../base/bytes.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { recoverAnyPublicKey } from "../crypto/secp256k1.ts";
-import { BlsCurve } from "./blsCurve.ts";
 import { delegationTo, isDelegation } from "./delegation.ts";
 import { fastPrecompiles } from "./fastPrecompiles.ts";
 import { isFrom, type ForkName } from "./forks.ts";
 import { ownInterpreter } from "./interpreter.ts";
+import { bls12381, bn254 } from "./pairingCurves.ts";
 import {
   customPrecompiles,
   type PrecompileHost,
@@ -156,12 +150,14 @@ export async function createEvm(config: EvmConfig): Promise<Evm> {
   const scene: PrecompileScene = { message: null, host: null };
   const history: History = { block: null, last: null };
   const precompiles = fastPrecompiles(common);
-  const evm = await createEVM({
+  // The library's own function for it takes no other bn254 than its own.
+  const evm = new EVM({
     common,
     stateManager: manager,
     customPrecompiles: [...precompiles, ...customPrecompiles(config, scene)],
     ...(config.traced ? {} : { customOpcodes: ownInterpreter({ common, manager, precompiles }) }),
-    bls: new BlsCurve(),
+    bls: bls12381,
+    bn254,
     blockchain: blockchainOf(history),
   });
   evm.events.on("beforeMessage", (message) => {

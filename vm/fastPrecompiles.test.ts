@@ -1,6 +1,5 @@
 import { createCustomCommon, Mainnet } from "@ethereumjs/common";
 import { createEVM, getActivePrecompiles, type ExecResult } from "@ethereumjs/evm";
-import { bn254 } from "@noble/curves/bn254.js";
 import { p256 } from "@noble/curves/nist.js";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -83,41 +82,6 @@ test("blake2f is the library's on random words, malformed and unpaid too", async
       await same(9, concatBytes(head, body, Uint8Array.of(last)), gas);
     }),
     { numRuns: 300 },
-  );
-});
-
-const modulus = bn254.fields.Fp.ORDER;
-
-function pointOf(times: bigint): Uint8Array {
-  if (times === 0n) return new Uint8Array(64);
-  const { x, y } = bn254.G1.Point.BASE.multiply(times).toAffine();
-  return concatBytes(word(x), word(y));
-}
-
-/** Points that meet in every case of a sum: equal, opposite, infinite, and none at all. */
-const points = fc.constantFrom(
-  ...[0n, 1n, 2n, 3n, bn254.fields.Fr.ORDER - 1n, bn254.fields.Fr.ORDER - 2n].map(pointOf),
-  concatBytes(word(1n), word(1n)),
-  concatBytes(word(modulus), word(0n)),
-  concatBytes(word(modulus + 1n), word(2n)),
-);
-
-const scalars = fc.oneof(
-  fc.bigInt({ min: 0n, max: (1n << 256n) - 1n }),
-  fc.constantFrom(0n, 1n, bn254.fields.Fr.ORDER, bn254.fields.Fr.ORDER + 1n, (1n << 256n) - 1n),
-);
-
-test("sums and multiples on bn254 are the library's", async () => {
-  const inputs = fc.record({ a: points, b: points, scalar: scalars, cut: fc.nat(128) });
-  await fc.assert(
-    fc.asyncProperty(inputs, async ({ a, b, scalar, cut }) => {
-      await same(6, concatBytes(a, b));
-      await same(6, concatBytes(a, b).subarray(0, cut));
-      await same(6, concatBytes(a, b, a), 149n);
-      await same(7, concatBytes(a, word(scalar)));
-      await same(7, concatBytes(a, word(scalar), b).subarray(0, cut));
-    }),
-    { numRuns: 150 },
   );
 });
 

@@ -1,9 +1,9 @@
 import type { Common } from "@ethereumjs/common";
 import { getActivePrecompiles, type CustomPrecompile, type PrecompileFunc } from "@ethereumjs/evm";
 import { bigIntToFixedBytes, emptyBytes } from "../base/bytes.ts";
-import { addBn254Points, multiplyBn254Point } from "../crypto/bn254.ts";
 import { blake2f } from "../crypto/blake2f.ts";
 import { verifyP256 } from "../crypto/p256.ts";
+import { onCurves } from "./pairingCurves.ts";
 
 /*
  * Ethereum's precompiles whose gas is priced for faster code than the library's: the same results
@@ -24,27 +24,6 @@ const blake: Fast = (input) => {
   return { gas: BigInt(rounds), run: () => blake2f(rounds, state, { isLast: last === 1 }) };
 };
 
-/** What is missing at the end is zero; what is too much does not count. */
-function padded(input: Uint8Array, size: number): Uint8Array {
-  const bytes = new Uint8Array(size);
-  bytes.set(input.subarray(0, size));
-  return bytes;
-}
-
-function adding(gas: bigint): Fast {
-  return (input) => {
-    const points = padded(input, 128);
-    return { gas, run: () => addBn254Points(points.subarray(0, 64), points.subarray(64)) };
-  };
-}
-
-function multiplying(gas: bigint): Fast {
-  return (input) => {
-    const parts = padded(input, 96);
-    return { gas, run: () => multiplyBn254Point(parts.subarray(0, 64), parts.subarray(64)) };
-  };
-}
-
 /** Gas of a verification [EIP-7951]. */
 const verificationGas = 6_900n;
 
@@ -60,17 +39,22 @@ const verifying: Fast = (input) => {
 /** Ours, in the library's form; only where the fork has the precompile. */
 export function fastPrecompiles(common: Common): CustomPrecompile[] {
   const library = getActivePrecompiles(common);
+  const libraryAt = (address: number): PrecompileFunc | undefined => library.get(digits(address));
   const all: readonly (readonly [address: number, fast: Fast])[] = [
-    [0x6, adding(common.param("bn254AddGas"))],
-    [0x7, multiplying(common.param("bn254MulGas"))],
     [0x9, blake],
     [0x100, verifying],
   ];
-  return all.flatMap(([address, fast]) => {
-    const digits = address.toString(16).padStart(40, "0");
-    const slow = library.get(digits);
-    return slow === undefined ? [] : [{ address: `0x${digits}`, function: either(fast, slow) }];
+  const ours = all.flatMap(([address, fast]) => {
+    const slow = libraryAt(address);
+    return slow === undefined ? [] : [[address, either(fast, slow)] as const];
   });
+  return [...ours, ...onCurves(common, libraryAt)].map(([address, run]) => {
+    return { address: `0x${digits(address)}`, function: run };
+  });
+}
+
+function digits(address: number): string {
+  return address.toString(16).padStart(40, "0");
 }
 
 function either(fast: Fast, slow: PrecompileFunc): PrecompileFunc {

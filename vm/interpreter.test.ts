@@ -196,7 +196,7 @@ test.each(["istanbul", "cancun", "osaka"] as const)(
     const [own, library] = await pairOf(fork);
     const calls = fc.record({
       opcode: fc.constantFrom(0xf1, 0xf2, 0xf4, 0xfa),
-      address: fc.constantFrom(1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 0x100, 0x101),
+      address: fc.constantFrom(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 0x100, 0x101),
       value: fc.constantFrom(0n, 0n, 0n, 1n),
       gas: fc.constantFrom(0n, 60n, 100n, 3_000n, 7_000n, 1n << 200n),
       outAt: fc.nat(200),

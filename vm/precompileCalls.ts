@@ -5,6 +5,7 @@ import type { Address } from "../base/brand.ts";
 import { bigIntToFixedBytes, bytesToAddress, emptyBytes } from "../base/bytes.ts";
 import type { Frame } from "./frame.ts";
 import type { InstructionEntry } from "./instructions.ts";
+import { isReady } from "./pairingCurves.ts";
 import type { StateManager } from "./stateManager.ts";
 
 /*
@@ -20,7 +21,7 @@ type Direct = { readonly address: Address; readonly text: `0x${string}` };
 
 /** Ethereum's precompiles that answer at once. */
 const direct: ReadonlyMap<bigint, Direct> = new Map(
-  [1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n, 9n, 0x100n].map((number) => {
+  [1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n, 9n, 0xbn, 0xdn, 0x100n].map((number) => {
     const address = bytesToAddress(bigIntToFixedBytes(number, 20));
     return [number, { address, text: `0x${address.slice(2)}` }];
   }),
@@ -58,7 +59,7 @@ function call(frame: Frame, inputAt: number, parts: Parts): boolean {
   // An account that is there but empty goes when it is touched [EIP-161]: the library knows how.
   if (state.env.depth >= depthMax || manager.isEmptyAccount(target.address)) return false;
   const run = state.interpreter._evm.getPrecompile(target.text);
-  if (run === undefined || !immediate.has(run) || frame.isVast) return false;
+  if (run === undefined || !immediate.has(run) || !isReady(run) || frame.isVast) return false;
   const [from, size] = [frame.peek(inputAt), frame.peek(inputAt + 1)];
   const [to, room] = [frame.peek(inputAt + 2), frame.peek(inputAt + 3)];
   if (!payForCall(frame, { from, size, to, room }, Number(common.param("warmstoragereadGas")))) {

@@ -30,7 +30,7 @@ export const table: Readonly<Record<string, Row>> = {
   base: { arrows: [], packages: [] },
   crypto: {
     arrows: all("base"),
-    packages: [...cryptography, "@chainsafe/blst", "secp256k1", "node:*"],
+    packages: [...cryptography, "@chainsafe/blst", "mcl-wasm", "secp256k1", "node:*"],
     browserSafe: true,
   },
   consensus: { arrows: [...all("base"), { to: "crypto", typesOnly: true }], packages: [] },
