@@ -157,7 +157,8 @@ describe("viem", () => {
     const { results, assetChanges } = await reader.simulateCalls({
       account: account.address,
       calls: [
-        { to: address, data: "0x5c36b186" },
+        // A contract with storage: without one, viem creates two contracts at one address.
+        { ...box, functionName: "value" },
         { to: `0x${"77".repeat(20)}`, value: 5n },
       ],
       traceAssetChanges: true,

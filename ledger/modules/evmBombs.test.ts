@@ -14,15 +14,8 @@ import { simulate, type SimulatedMessage, type TaskScene } from "../simulate.ts"
 /** Times the additions' time that gas may take. */
 const ratioMax = 10;
 
-/**
- * What takes longer, and how much: frames and curve arithmetic that are the library's. A block's
- * gas bounds them.
- */
-const slower: ReadonlyMap<string, number> = new Map([
-  ["bn254 products", 80],
-  ["bn254 pairings", 60],
-  ["calls of itself", 80],
-]);
+/** What takes longer, and how much: frames, which are the library's. A block's gas bounds them. */
+const slower: ReadonlyMap<string, number> = new Map([["calls of itself", 80]]);
 
 const gas = 2_000_000n;
 const runs = 3;
