@@ -136,7 +136,7 @@ function report(made: Made, samples: readonly Sample[], lines: number): void {
   const mib = ({ residentBytes }: Sample): string => (residentBytes / 2 ** 20).toFixed(0);
   console.log("\n   seconds    height   resident MiB");
   for (let line = 1; line <= lines; line += 1) {
-    const sample = samples[Math.ceil((samples.length * line) / lines) - 1] ?? last;
+    const sample = samples.find(({ height }) => height * lines >= last.height * line) ?? last;
     const seconds = (sample.atMs / 1_000).toFixed(1);
     console.log(
       `${seconds.padStart(10)}${`${sample.height}`.padStart(10)}${mib(sample).padStart(15)}`,

@@ -216,6 +216,32 @@ export const consensusDefects: readonly Defect[] = [
     test: "consensus/replica.test.ts",
   },
   {
+    row: "A12",
+    about: "a block may come from whatever time",
+    file: "consensus/rules.ts",
+    find:
+      "time.timestampMs > time.parentTimestampMs &&\n" +
+      "    time.timestampMs <= time.nowMs + time.clockDriftMsMax",
+    replace: "time.timestampMs > time.parentTimestampMs",
+    test: "test/sim/rows.test.ts",
+  },
+  {
+    row: "A13",
+    about: "a vote is given to a block although its view is over",
+    file: "consensus/replica.ts",
+    find: "if (node.view !== this.#pacemaker.view || !this.#voter.mayVote(node.block)) continue;",
+    replace: "if (!this.#voter.mayVote(node.block)) continue;",
+    test: "test/sim/rows.test.ts",
+  },
+  {
+    row: "K19",
+    about: "an epoch has one leader",
+    file: "consensus/committee.ts",
+    find: "bigIntToFixedBytes(BigInt(draw.view), 8)",
+    replace: "bigIntToFixedBytes(BigInt(draw.view - draw.view), 8)",
+    test: "test/sim/clients.test.ts",
+  },
+  {
     row: "K9",
     about: "integers may have leading zeros",
     file: "base/rlp.ts",

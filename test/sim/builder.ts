@@ -1,7 +1,7 @@
 import { assert } from "../../base/assert.ts";
 import type { Digest } from "../../base/brand.ts";
 import type { Effect } from "../../consensus/types.ts";
-import { slowPayload } from "./fakeLedger.ts";
+import { slowPayload, type SimBlock } from "./fakeLedger.ts";
 import type { SimNode } from "./node.ts";
 import { blockIntervalMsIdle, blockIntervalMsMin, executionUsMax, slowFactor } from "./pace.ts";
 import type { Prng } from "./prng.ts";
@@ -98,12 +98,26 @@ export class Builder {
         : null,
       timestampMs: Math.max(parentMs + 1, node.nowMs),
       proposer: identity,
-      payload: isEmpty ? "" : `work ${id}/${this.#world.nowUs()}${this.#drawOrder()}`,
+      payload: isEmpty ? "" : `work ${id}/${this.#world.nowUs()}${this.#orders(parent)}${this.#drawOrder()}`,
     });
     node.keep(block);
     const result = node.judge(epoch, block, parentState);
     const nowMs = node.nowMs;
     node.deliver({ type: "proposalBuilt", block: block.summary, result, nowMs });
+  }
+
+  /** What clients wait for, unless this node keeps it out. */
+  #orders(parent: SimBlock | null): string {
+    const node = this.#node;
+    const role = this.#world.swarm.roles[node.identity];
+    if (role?.type === "liar" && role.strategies.includes("censor")) return "";
+    const uncommitted: SimBlock[] = [];
+    const { length } = node.disk.committed;
+    for (let at = parent; at !== null && at.summary.height > length;) {
+      uncommitted.push(at);
+      at = node.block(at.summary.parent);
+    }
+    return node.orders.select(uncommitted);
   }
 
   #drawOrder(): string {

@@ -270,7 +270,7 @@ export class Liar {
       parentCertificate: certificate,
       timeoutCertificate,
       epochProof: isRoot && epoch.epoch > 0 ? proof : null,
-      timestampMs: Math.floor(this.#world.nowUs() / 1_000) + 1,
+      timestampMs: Math.max(this.#node.nowMs, (parent?.summary.timestampMs ?? 0) + 1),
       proposer: this.#node.identity,
       payload,
     });
