@@ -234,6 +234,22 @@ export const consensusDefects: readonly Defect[] = [
     test: "test/sim/rows.test.ts",
   },
   {
+    row: "K4",
+    about: "those who leave a view pass on the lowest of their certificates",
+    file: "consensus/tally.ts",
+    find: "certificates.reduce((a, b) => (b.view > a.view ? b : a))",
+    replace: "certificates.reduce((a, b) => (b.view < a.view ? b : a))",
+    test: "test/sim/rows.test.ts",
+  },
+  {
+    row: "K20",
+    about: "a view does not end while its block is executed",
+    file: "consensus/replica.ts",
+    find: "if (this.#voter.isActive) this.#leaveView();",
+    replace: "if (this.#voter.isActive && this.#candidates.blocks.length === 0) this.#leaveView();",
+    test: "test/sim/rows.test.ts",
+  },
+  {
     row: "K19",
     about: "an epoch has one leader",
     file: "consensus/committee.ts",
