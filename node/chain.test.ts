@@ -389,7 +389,7 @@ describe("chain", () => {
     expect(reads.blockAtHeight(1)?.transactions.map((one) => one.hash)).toEqual([first.hash]);
   });
 
-  it("A7, A9: what is shown never goes back, and all of it is found, whenever one asks", async () => {
+  it("A7, A9: what is shown never goes back, and all of it is found at any moment", async () => {
     let node = await open("a");
     let reads = new Reads(node.store, genesis.chain);
     const sent = [1n, 2n, 3n].map((sequence) => transfer(sequence));
@@ -403,13 +403,13 @@ describe("chain", () => {
       const found = sent.map((each) => reads.transaction(each.hash)?.receipt.status ?? null);
       expect(found).toEqual(sent.map((_, i) => (i < shown ? 1 : null)));
       expect(tfuelOf(node, recipient)).toBe(BigInt(shown) * coin);
-      if (shown > 0) expect(reads.blockByHash(hash)?.receipts).toHaveLength(1);
+      expect(reads.blockByHash(hash)?.receipts).toHaveLength(Math.min(shown, 1));
       expect(node.chain.headState().root).toBe(header.stateRoot);
     };
     for (const [i, each] of sent.entries()) {
       const root = { hash: node.chain.head.hash, certificate: rootCertificate(node.chain.epoch) };
       // Another leader's block of the same height, executed and left behind.
-      await built(node, root, 2 * i + 1, [...sent.slice(i)]);
+      await built(node, root, 2 * i + 1, sent.slice(i));
       look();
       let isDone = false;
       const advanced = advance(node, 2 * i + 2, [each]).finally(() => (isDone = true));

@@ -227,10 +227,10 @@ export const consensusDefects: readonly Defect[] = [
   },
   {
     row: "A13",
-    about: "a vote is given to a block although its view is over",
-    file: "consensus/replica.ts",
-    find: "if (node.view !== this.#pacemaker.view || !this.#voter.mayVote(node.block)) continue;",
-    replace: "if (!this.#voter.mayVote(node.block)) continue;",
+    about: "a timer that comes late ends whatever view it is now",
+    file: "consensus/pacemaker.ts",
+    find: "return view === this.#view && round === this.#round;",
+    replace: "return view <= this.#view && round > 0;",
     test: "test/sim/rows.test.ts",
   },
   {

@@ -59,6 +59,14 @@ export const networkDefects: readonly Defect[] = [
     test: "ledger/mempool.test.ts",
   },
   {
+    row: "N2",
+    about: "a proposer tries whatever waits before it gives up",
+    file: "ledger/execute.ts",
+    find: "|| isFull(execution) || misfits > misfitsMax) break;",
+    replace: "|| isFull(execution)) break;",
+    test: "ledger/drainedSenders.test.ts",
+  },
+  {
     row: "N3",
     about: "a frame of any announced length is waited for",
     file: "p2p/frames.ts",

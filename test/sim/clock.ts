@@ -38,3 +38,28 @@ export class SimClock {
     if (dice.chance(1, 4)) this.#standsAtMs = this.nowMs;
   }
 }
+
+/** A process that stands still for a while: what comes, and what was to be done, waits. */
+export class Standstill {
+  readonly #world: Pick<World, "nowUs" | "schedule">;
+  #endUs = 0;
+
+  constructor(world: Pick<World, "nowUs" | "schedule">) {
+    this.#world = world;
+  }
+
+  begin(forUs: number): void {
+    this.#endUs = this.#world.nowUs() + forUs;
+  }
+
+  end(): void {
+    this.#endUs = 0;
+  }
+
+  /** Does something as soon as the process goes on. */
+  awake(run: () => void): void {
+    const waitUs = this.#endUs - this.#world.nowUs();
+    if (waitUs <= 0) return run();
+    this.#world.schedule(waitUs, () => this.awake(run));
+  }
+}

@@ -231,7 +231,7 @@ export class Cluster {
     if (stallMsMax > 0) {
       this.#untilHealed(`stalls ${node.id}`, stallUsMean, (dice) => {
         this.#trace(`stall ${node.id}`);
-        node.stall(dice.below(stallMsMax * 1_000));
+        node.standstill.begin(dice.below(stallMsMax * 1_000));
       });
     }
     if (!clocksJump || roles[node.identity]?.type !== "frail") return;

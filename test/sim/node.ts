@@ -19,7 +19,7 @@ import type {
   Timer,
 } from "../../consensus/types.ts";
 import { Builder } from "./builder.ts";
-import { SimClock } from "./clock.ts";
+import { SimClock, Standstill } from "./clock.ts";
 import { SimDisk, startPoint, writeUs, type Disk } from "./disk.ts";
 import { Follower, RangeServer } from "./follower.ts";
 import type { SimBlock } from "./fakeLedger.ts";
@@ -44,13 +44,14 @@ export class SimNode {
   readonly #plant: Plant;
   readonly disk: Disk;
   readonly clock: SimClock;
+  readonly standstill: Standstill;
   /** What clients want done. */
   readonly orders = new Orders();
   #replica: Replica | null = null;
   #guard: Guard;
   #incarnation = 0;
   #epoch: EpochInfo;
-  readonly #blocks: HeldBlocks;
+  readonly blocks: HeldBlocks;
   #isWorkPending = false;
   #inputs: Input[] = [];
   #isDraining = false;
@@ -60,7 +61,6 @@ export class SimNode {
   /** Views entered in its life. */
   views = 0;
   #steps = 0;
-  #stallEndUs = 0;
   readonly #inbound: Inbound;
   readonly #builder: Builder;
   readonly #server: RangeServer;
@@ -79,8 +79,9 @@ export class SimNode {
     this.#plant = plant;
     this.#epoch = world.ledger.firstEpoch();
     this.disk = new SimDisk(this.#epoch, emptySafetyRecord(this.#epoch));
-    this.#blocks = new HeldBlocks(this.disk);
+    this.blocks = new HeldBlocks(this.disk);
     this.clock = new SimClock(world, identity, dice);
+    this.standstill = new Standstill(world);
     this.#guard = this.#newGuard();
     this.#inbound = new Inbound(this, world);
     this.#builder = new Builder(this, world, dice);
@@ -103,11 +104,6 @@ export class SimNode {
 
   get isWorkPending(): boolean {
     return this.#isWorkPending;
-  }
-
-  /** A block in memory or on disk. */
-  block(hash: Digest): SimBlock | null {
-    return this.#blocks.get(hash);
   }
 
   #newGuard(): Guard {
@@ -184,11 +180,11 @@ export class SimNode {
   /** Whatever is not on disk. */
   #lose(): void {
     this.#incarnation += 1;
-    this.#stallEndUs = 0;
+    this.standstill.end();
     this.#writing = null;
     this.#follower = null;
     this.#replica = null;
-    this.#blocks.forget();
+    this.blocks.forget();
     this.#builder.forget();
     this.#inputs = [];
     this.#isDraining = false;
@@ -204,21 +200,10 @@ export class SimNode {
   later(delayUs: number, run: () => void): void {
     const incarnation = this.#incarnation;
     this.#world.schedule(delayUs, () =>
-      this.#awake(() => {
+      this.standstill.awake(() => {
         if (this.#incarnation === incarnation) run();
       }),
     );
-  }
-
-  /** Stands still from now on: what comes, and what was to be done, waits for that long. */
-  stall(forUs: number): void {
-    this.#stallEndUs = this.#world.nowUs() + forUs;
-  }
-
-  #awake(run: () => void): void {
-    const waitUs = this.#stallEndUs - this.#world.nowUs();
-    if (waitUs <= 0) return run();
-    this.#world.schedule(waitUs, () => this.#awake(run));
   }
 
   /** Its own clock. */
@@ -228,7 +213,7 @@ export class SimNode {
 
   /** Work arrives: transactions wait until a block with transactions is committed. */
   addWork(): void {
-    this.#awake(() => {
+    this.standstill.awake(() => {
       this.#isWorkPending = true;
       this.#builder.onWork();
       this.deliver({ type: "workChanged", pending: true });
@@ -319,7 +304,7 @@ export class SimNode {
   #perform(effect: Effect): void {
     switch (effect.type) {
       case "storeBlock": {
-        const block = this.block(effect.block);
+        const block = this.blocks.get(effect.block);
         assert(block !== null, "only a held block is stored");
         return this.disk.storeBlock(block);
       }
@@ -341,7 +326,7 @@ export class SimNode {
       case "tellCommit":
         return this.#world.send(this.id, "all", {
           type: "proof",
-          proof: this.#blocks.proofOf(effect.proof),
+          proof: this.blocks.proofOf(effect.proof),
         });
       case "commit":
         return this.#commit(effect);
@@ -394,7 +379,7 @@ export class SimNode {
         ? "all"
         : this.#world.nodesOf(this.#epoch.committee.validators[to.index]?.address ?? "");
     if (message.type !== "proposal") return this.#world.send(this.id, targets, message);
-    const block = this.block(message.proposal.statement.block);
+    const block = this.blocks.get(message.proposal.statement.block);
     if (block === null) return;
     const { signer, signature } = message.proposal;
     const proposal = { block: block.summary, signer, signature };
@@ -421,12 +406,15 @@ export class SimNode {
 
   /** Executes a block on the state after its parent. */
   judge(epoch: EpochInfo, block: SimBlock, state: Digest): ExecutionResult {
-    return this.#world.ledger.execute(epoch, block, { state, blockOf: (hash) => this.#blocks.held(hash) });
+    return this.#world.ledger.execute(epoch, block, {
+      state,
+      blockOf: (hash) => this.blocks.held(hash),
+    });
   }
 
   #commit({ blocks, proof }: Extract<Effect, { readonly type: "commit" }>): void {
-    const committed = blocks.map((hash) => this.#blocks.held(hash));
-    const summary = this.#blocks.proofOf(proof);
+    const committed = blocks.map((hash) => this.blocks.held(hash));
+    const summary = this.blocks.proofOf(proof);
     const last = committed.at(-1);
     assert(last !== undefined, "a commit has blocks");
     this.commitBlocks(committed, last, summary);
@@ -457,16 +445,11 @@ export class SimNode {
   }
 
   #nextEpoch(last: SimBlock): EpochInfo {
-    return this.#world.ledger.nextEpoch(this.#epoch, last, (hash) => this.#blocks.held(hash));
-  }
-
-  /** Keeps a block in memory. */
-  keep(block: SimBlock): void {
-    this.#blocks.keep(block);
+    return this.#world.ledger.nextEpoch(this.#epoch, last, (hash) => this.blocks.held(hash));
   }
 
   #fetch(hash: Digest): void {
-    const held = this.block(hash);
+    const held = this.blocks.get(hash);
     if (held !== null && held.summary.epoch === this.#epoch.epoch) {
       // Known from a proposal that the replica has dropped since.
       this.#inputs.push({
@@ -481,7 +464,7 @@ export class SimNode {
   // Messages from outside.
 
   receive(wire: Wire): void {
-    this.#awake(() => this.#take(wire));
+    this.standstill.awake(() => this.#take(wire));
   }
 
   #take(wire: Wire): void {

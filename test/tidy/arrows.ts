@@ -98,7 +98,10 @@ export const table: Readonly<Record<string, Row>> = {
     arrows: [
       ...all("base", "sdk"),
       // The fixture's keys, genesis and evidence are made by the program's own code.
-      ...["consensus", "crypto", "ledger"].map((to) => ({ to, from: /^integration\/privatenet\/make\.ts$/ })),
+      ...["consensus", "crypto", "ledger"].map((to) => ({
+        to,
+        from: /^integration\/privatenet\/make\.ts$/,
+      })),
       // Hosts on real sockets, in one process: no node is needed to see them fail.
       { to: "p2p", from: /^integration\/p2p[\w.]*\.ts$/ },
     ],
