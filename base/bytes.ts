@@ -182,7 +182,7 @@ export function bytesToDigest(bytes: Uint8Array): Digest {
 /** A number below 2^256 as the digest whose bytes it is. */
 export function bigIntToDigest(value: bigint): Digest {
   const digits = value.toString(16).padStart(64, "0");
-  assert(digits.length === 64, `a digest has 32 bytes: ${value}`);
+  assert(value >= 0n && digits.length === 64, `a digest has 32 bytes: ${value}`);
   return `0x${digits}` as Digest;
 }
 
