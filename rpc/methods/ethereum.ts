@@ -1,9 +1,5 @@
 import type { Address } from "../../base/brand.ts";
-import {
-  bigIntToDigest,
-  bytesToHex,
-  hexToBytesOrNull,
-} from "../../base/bytes.ts";
+import { bigIntToDigest, bytesToHex, hexToBytesOrNull } from "../../base/bytes.ts";
 import { accept, refuse } from "../../base/outcome.ts";
 import { keccak256 } from "../../crypto/keccak.ts";
 import type { StateReader } from "../../ledger/state.ts";
