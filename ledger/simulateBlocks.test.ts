@@ -2,13 +2,10 @@ import { describe, expect, test } from "vitest";
 
 import { assert } from "../base/assert.ts";
 import { bytesToBigInt, emptyBytes, hexToBytes, zeroAddress, zeroDigest } from "../base/bytes.ts";
-import { rootCertificate } from "../consensus/rules.ts";
 import { contractAddress } from "../crypto/address.ts";
 import { addressOf, LedgerNetwork } from "../test/fakes/ledgerNetwork.ts";
 import { messageOf, sceneOf } from "../test/fakes/simulation.ts";
 import type { Header } from "./blockTypes.ts";
-import { headerVersion } from "./header.ts";
-import { emptyRoot } from "./orderedRoot.ts";
 import { emptyBloom } from "./receipt.ts";
 import type { TaskScene } from "./simulate.ts";
 import {
@@ -26,28 +23,13 @@ import { transferLogAddress } from "./tracing/transferTracer.ts";
 /* Equality with go-ethereum is shown by `test/vectors/rpcExchanges.test.ts`; here is our own. */
 
 const header: Header = {
-  version: headerVersion,
-  genesisHash: zeroDigest,
+  ...new LedgerNetwork({ balances: [] }).head,
   height: 7,
-  epoch: 0,
   view: 7,
-  parentHash: zeroDigest,
-  parentCertificate: rootCertificate({ epoch: 0, root: zeroDigest }),
-  timeoutCertificateHash: null,
   timestampMs: 1_700_000_000_500,
   proposer: addressOf("proposer"),
-  transactionsRoot: emptyRoot,
-  receiptsRoot: emptyRoot,
-  logsBloom: emptyBloom,
-  stateRoot: emptyRoot,
-  gasUsed: 0n,
   gasLimit: 30_000_000n,
   baseFee: 1_000_000_000n,
-  runtimeHash: zeroDigest,
-  randomness: zeroDigest,
-  nextCommitteeHash: null,
-  evidenceRoot: emptyRoot,
-  checkpointCertificateHash: null,
 };
 
 const funded = { thetaWei: 0n, tfuelWei: 10n ** 18n };
