@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import type { Address } from "../../base/brand.ts";
 import { bytesToAddress, bytesToDigest, emptyBytes } from "../../base/bytes.ts";
+import { rootCertificate } from "../../consensus/rules.ts";
 import type { Certificate, TimeoutCertificate } from "../../consensus/types.ts";
 import type { Block, Body, CommitProof, Header } from "../../ledger/blockTypes.ts";
 import type {
@@ -194,14 +195,7 @@ export const ethereumTransactions: fc.Arbitrary<EthereumTransaction> = fc.oneof(
 
 /** Certificates, those of view 0 bare. */
 export const certificates: fc.Arbitrary<Certificate> = fc.oneof(
-  fc.record({ epoch: safe, block: digests }).map(({ epoch, block }) => ({
-    epoch,
-    view: 0,
-    block,
-    parentView: 0,
-    signers: emptyBytes,
-    signature: emptyBytes,
-  })),
+  fc.record({ epoch: safe, root: digests }).map(rootCertificate),
   fc
     .record({
       epoch: safe,
