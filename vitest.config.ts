@@ -49,7 +49,6 @@ export default defineConfig({
           include: ["integration/**/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
         },
       },
     ],

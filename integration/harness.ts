@@ -240,16 +240,25 @@ export function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise
 
 /**
  * A folder that looks like a checkout to the commands of the documentation: `bin/` and a copy of
- * `integration/privatenet`, so that they run as they are printed and write only here.
+ * `integration/privatenet`, so that they run as they are printed and write only here. Its keys are
+ * opened in a tenth of the time unless they are to be those of the fixture: each of a test's many
+ * commands opens one.
  */
-export function checkoutFolder(): string {
+export function checkoutFolder(keys: "light" | "standard" = "light"): string {
   const folder = temporaryFolder();
   mkdirSync(join(folder, "bin"));
   for (const name of ["ledger", "ledgercli"])
     symlinkSync(join(root, "bin", name), join(folder, "bin", name));
-  cpSync(join(root, "integration", "privatenet"), join(folder, "integration", "privatenet"), {
+  const privatenet = join(folder, "integration", "privatenet");
+  cpSync(join(root, "integration", "privatenet"), privatenet, {
     recursive: true,
     filter: (source) => !/(^|\/)(data|make\.ts)$/.test(source),
+  });
+  if (keys === "standard") return folder;
+  const light = join(privatenet, "light");
+  cpSync(light, join(privatenet, "node", "key"), { recursive: true });
+  cpSync(join(light, "encrypted"), join(privatenet, "ledgercli", "keys", "encrypted"), {
+    recursive: true,
   });
   return folder;
 }
