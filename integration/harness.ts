@@ -61,12 +61,27 @@ export async function waitFor(
   }
 }
 
-/** A port that nothing listened on a moment ago. */
-export function freePort(): Promise<number> {
+/** The first of some ports in a row that nothing listened on a moment ago. */
+export async function freePorts(count: number): Promise<number> {
+  // Below those that systems give to connections, of which other tests have thousands.
+  let first = 20_000 + ((process.pid * 16) % 10_000);
+  for (let found = 0; found < count;) {
+    const isFree = await freePort(first + found).then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) first += found + 1;
+    found = isFree ? found + 1 : 0;
+  }
+  return first;
+}
+
+/** A port that nothing listened on a moment ago; fails if it is a wanted one, and taken. */
+export function freePort(wanted = 0): Promise<number> {
   return new Promise((done, fail) => {
     const server = createServer();
     server.once("error", fail);
-    server.listen(0, "127.0.0.1", () => {
+    server.listen(wanted, "127.0.0.1", () => {
       const address = server.address();
       server.close(() => done(typeof address === "object" && address !== null ? address.port : 0));
     });

@@ -128,7 +128,10 @@ export function genesisFault(content: GenesisContent, registry: Registry): Genes
   );
 }
 
-function parametersFault({ parameters }: GenesisContent, registry: Registry): GenesisRefusal | null {
+function parametersFault(
+  { parameters }: GenesisContent,
+  registry: Registry,
+): GenesisRefusal | null {
   for (const [name, value] of parameters) {
     const definition = registry.parameter(name);
     const detail =

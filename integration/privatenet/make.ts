@@ -104,9 +104,14 @@ const account = await writeKeystore(validatorKey, password, keyFileOptions("acco
 const blsName = bytesToHexDigits(blsPublicKeyOf(blsSecretKey()));
 const bls = await writeBlsKeystore(blsSecretKey(), password, keyFileOptions("BLS"));
 // The same keys for tests that open them again and again.
-const light = { cost: scryptLight };
-const lightAccount = { ...keyFileOptions("light account"), ...light };
-const lightBls = { ...keyFileOptions("light BLS"), ...light };
+const lightAccount = await writeKeystore(validatorKey, password, {
+  ...keyFileOptions("light account"),
+  cost: scryptLight,
+});
+const lightBls = await writeBlsKeystore(blsSecretKey(), password, {
+  ...keyFileOptions("light BLS"),
+  cost: scryptLight,
+});
 
 write("node/genesis.json", genesisToJson(genesis.content), 0o644);
 write(
@@ -135,10 +140,6 @@ remoteRPCEndpoint: http://localhost:16888/rpc
   0o644,
 );
 write(`ledgercli/keys/encrypted/${name}`, `${account}\n`, 0o600);
-write(`light/encrypted/${name}`, `${await writeKeystore(validatorKey, password, lightAccount)}\n`, 0o600);
-write(
-  `light/bls/${blsName}.json`,
-  `${await writeBlsKeystore(blsSecretKey(), password, lightBls)}\n`,
-  0o600,
-);
+write(`light/encrypted/${name}`, `${lightAccount}\n`, 0o600);
+write(`light/bls/${blsName}.json`, `${lightBls}\n`, 0o600);
 process.stdout.write(`genesis ${genesis.hash}\n`);
