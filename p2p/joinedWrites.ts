@@ -4,9 +4,9 @@ import { writeBytesMax } from "./limits.ts";
 
 /*
  * Yamux hands each frame to the encryption by itself, head and body apart, and answers every frame
- * with a new window. Written so, a message costs three records and three system calls, and the other
- * side as many. Here what is sent in one turn becomes one piece, and a window waits a moment for
- * something to travel with.
+ * with a new window. Written so, a message costs three records and three system calls, and the
+ * other side as many. Here what is sent in one turn becomes one piece, and a window waits a moment
+ * for something to travel with.
  */
 
 /** Bytes of a Yamux frame without a body. */
