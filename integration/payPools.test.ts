@@ -12,8 +12,8 @@ import {
 } from "./harness.ts";
 
 /*
- * Goal: a pool from its opening to its release with the command line alone, over several epochs: the
- * wallet follows the committees, and money comes back when the freeze is over and not before.
+ * Goal: a pool from its opening to its release with the command line alone, over several epochs:
+ * the wallet follows the committees, and money comes back when the freeze is over and not before.
  * Method: a devnet whose blocks come when the test says so.
  */
 
@@ -56,8 +56,10 @@ async function height(): Promise<number> {
 }
 
 async function mineTo(target: number): Promise<void> {
-  for (let at = await height(); at < target; at = await height())
-    await node.client.call("anvil_mine", [`0x${Math.min(target - at, 100).toString(16)}`]);
+  for (let at = await height(); at < target; at = await height()) {
+    const blocks = `0x${Math.min(target - at, 50).toString(16)}`;
+    await node.client.call("anvil_mine", [blocks], { timeoutMs: 60_000 });
+  }
 }
 
 /** The epoch whose committee the wallet has come to. */

@@ -62,7 +62,7 @@ function trustedEpochFlag(flags: Flags): Anchor | null {
   const root = textToDigestOrNull(hash);
   if (root === null)
     throw new UsageError("--trusted-epoch is not a number, a colon and the hash of its root", {
-      hint: "--trusted-epoch=12:0x…; a node tells it: ledgercli rpc ledger.getEpochs '{\"from\":12}'",
+      hint: "a node tells it: ledgercli rpc ledger.getEpochs '{\"from\":12}'",
     });
   return { epoch: Number(digits), root };
 }

@@ -69,8 +69,8 @@ export class LightClient {
   }
 
   /**
-   * A method's answer that has a commit proof of the head in this field. Throws `E_PROOF_INVALID` if
-   * that proves nothing, or an older head than what was proven before the question.
+   * A method's answer that has a commit proof of the head in this field. Throws `E_PROOF_INVALID`
+   * if that proves nothing, or an older head than what was proven before the question.
    */
   async ask(method: string, parameters: unknown, proofField: string): Promise<ProvenAnswer> {
     const floor = this.#height;

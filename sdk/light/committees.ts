@@ -34,7 +34,7 @@ export type EpochClaim = {
 /** Whether a block is committed, by a node's word and somebody's proof; the refusal says why not. */
 export type Proven = Outcome<Header, string>;
 
-/** The two newest epochs that are believed: a proof may be a little older than the last hand-over. */
+/** The two newest epochs that are believed: a proof may be a little older than a hand-over. */
 export class Committees {
   readonly #genesisHash: Digest;
   readonly #verify: AggregateVerifier;

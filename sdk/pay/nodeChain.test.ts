@@ -1,15 +1,9 @@
 import { beforeAll, expect, test } from "vitest";
 import type { Digest } from "../../base/brand.ts";
-import { bytesToHex, bytesToHexDigits, hexToBytes } from "../../base/bytes.ts";
-import type { Header } from "../../ledger/blockTypes.ts";
-import { poolKey, poolResourceKey, poolSchema, type Pool } from "../../ledger/pool.ts";
-import { encodeWith } from "../../ledger/schema.ts";
 import type { SignedVoucher, VoucherChain } from "../../ledger/voucher.ts";
-import { emptyRoot } from "../../store/account.ts";
-import { MemoryKeyValue } from "../../store/memory.ts";
-import { openStateTree, type StateTree } from "../../store/stateTree.ts";
 import { PayWorld, resourceId, testAddress, testSigner } from "../../test/fakes/payWorld.ts";
-import { SignedEpochs } from "../../test/fakes/signedEpochs.ts";
+import { poolId, PoolNodes } from "../../test/fakes/poolNode.ts";
+import type { SignedEpochs } from "../../test/fakes/signedEpochs.ts";
 import type { TrustStore } from "../light/client.ts";
 import type { TrustedEpoch } from "../light/committees.ts";
 import { NodeChain } from "./nodeChain.ts";
@@ -22,67 +16,11 @@ import { Watcher } from "./watcher.ts";
  * headers that are really signed.
  */
 
-const committees = [
-  ["a1", "a2", "a3"],
-  ["b1", "b2", "b3"],
-] as const;
-const id = { owner: testAddress(1), sequence: 1n };
-
-const pool: Pool = {
-  collateral: 1_600n,
-  fund: 1_000n,
-  used: 0n,
-  endHeight: 500,
-  releaseTimestampMs: 0,
-  condemned: false,
-  resources: 1,
-  receivers: 0,
-  receiversMax: 0,
-  perReceiverMax: 0n,
-};
-
-let tree: StateTree;
-/** State with the pool, and a state in which its owner has made it a thousand times larger. */
-let [root, inflated]: [Digest, Digest] = [emptyRoot, emptyRoot];
+let nodes: PoolNodes;
 
 beforeAll(async () => {
-  tree = await openStateTree(new MemoryKeyValue(), { retention: { type: "archive" } });
-  root = stateWith(pool);
-  inflated = stateWith({ ...pool, fund: 1_000_000n, collateral: 1_600_000n });
+  nodes = await PoolNodes.open();
 });
-
-function stateWith(value: Pool): Digest {
-  const entries = new Map([
-    [bytesToHexDigits(poolKey(id)), encodeWith(poolSchema, value)],
-    [bytesToHexDigits(poolResourceKey(id, resourceId)), Uint8Array.of(1)],
-  ]);
-  return tree.apply(emptyRoot, {
-    accounts: new Map(),
-    storage: new Map(),
-    storageCleared: new Set(),
-    code: new Map(),
-    modules: new Map([["reserve", entries]]),
-  });
-}
-
-type Given = ConstructorParameters<typeof SignedEpochs>[1] & { readonly stateRoot?: Digest };
-
-/** A node whose blocks have this state, and that proves keys in it. */
-function nodeWith(given: Given = {}): SignedEpochs {
-  const stateRoot = given.stateRoot ?? root;
-  const lies = new Map<number, Partial<Header>>([[1, { stateRoot }]]);
-  const node = new SignedEpochs(committees, { ...given, lies });
-  node.answer = (_method, parameters) => {
-    const { module, keys } = parameters as { module?: string; keys?: readonly string[] };
-    if (module === undefined || keys === undefined) return {};
-    const proof = tree.moduleProof(stateRoot, module, keys.map(hexToBytes));
-    return {
-      accountProof: proof.accountProof.map(bytesToHex),
-      proofs: proof.storageProofs.map((nodes) => nodes.map(bytesToHex)),
-    };
-  };
-  return node;
-}
 
 /** What a wallet has seen of the honest chain in its first epoch. */
 async function seen(): Promise<TrustStore & { kept: TrustedEpoch | null }> {
@@ -91,7 +29,7 @@ async function seen(): Promise<TrustStore & { kept: TrustedEpoch | null }> {
     load: () => Promise.resolve(store.kept),
     keep: (_: Digest, trusted: TrustedEpoch) => Promise.resolve(void (store.kept = trusted)),
   };
-  const node = nodeWith();
+  const node = nodes.node();
   node.head = 1;
   expect(await chainOf(() => node, store).height()).toBe(1);
   return store;
@@ -127,11 +65,11 @@ async function voucher(chain: NodeChain, amount: bigint): Promise<SignedVoucher>
 
 test("a pool is seen before and after the committee changed", async () => {
   const store = await seen();
-  const node = nodeWith();
+  const node = nodes.node();
   const chain = chainOf(() => node, store);
   for (const head of [2, 3, 4, 5]) {
     node.head = head;
-    expect(await chain.pool(id, testAddress(2), resourceId)).toMatchObject({
+    expect(await chain.pool(poolId, testAddress(2), resourceId)).toMatchObject({
       fund: 1_000n,
       collateral: 1_600n,
       hasResource: true,
@@ -139,10 +77,10 @@ test("a pool is seen before and after the committee changed", async () => {
     });
   }
   expect(store.kept?.committee.epoch).toBe(1);
-  expect(await chain.pool({ ...id, sequence: 2n }, testAddress(2), resourceId)).toBeNull();
+  expect(await chain.pool({ ...poolId, sequence: 2n }, testAddress(2), resourceId)).toBeNull();
 });
 
-test.each<[what: string, lie: Given, head: number]>([
+test.each<[what: string, lie: { readonly signers: readonly (readonly string[])[] }, head: number]>([
   ["signed by nobody of the committee", { signers: [["x1", "x2", "x3"]] }, 2],
   ["signed by a minority", { signers: [["a1", "a2"]] }, 2],
   [
@@ -157,10 +95,10 @@ test.each<[what: string, lie: Given, head: number]>([
   ],
 ])("a node that invents a larger pool is refused: %s", async (_, lie, head) => {
   const store = await seen();
-  const node = nodeWith({ ...lie, stateRoot: inflated });
+  const node = nodes.node({ ...lie, inflated: true });
   node.head = head;
   const chain = chainOf(() => node, store);
-  const asked = chain.pool(id, testAddress(2), resourceId);
+  const asked = chain.pool(poolId, testAddress(2), resourceId);
   await expect(asked).rejects.toMatchObject({ code: "E_PROOF_INVALID" });
 
   // Who serves on a voucher needs the chain, and settles or slashes nothing on a lie.
@@ -178,12 +116,12 @@ test.each<[what: string, lie: Given, head: number]>([
 
 test("a node that begins to lie while a receiver serves: nothing more is taken", async () => {
   const store = await seen();
-  let node = nodeWith();
+  let node = nodes.node();
   node.head = 2;
   const chain = chainOf(() => node, store);
   const receiver = receiverAt(chain);
   await receiver.tick();
-  node = nodeWith({ signers: [["x1", "x2", "x3"]], stateRoot: inflated });
+  node = nodes.node({ signers: [["x1", "x2", "x3"]], inflated: true });
   node.head = 3;
   const given = { voucher: await voucher(chain, 50n), resourceId, cost: 50n, range: null };
   expect(await receiver.charge(given)).toMatchObject({
@@ -192,12 +130,12 @@ test("a node that begins to lie while a receiver serves: nothing more is taken",
   });
 });
 
-test("state under a signed header cannot be changed: another pool's nodes prove nothing", async () => {
+test("another pool's nodes prove nothing under a header that is signed", async () => {
   const store = await seen();
-  const node = nodeWith();
+  const node = nodes.node();
   node.head = 2;
-  const { answer } = nodeWith({ stateRoot: inflated });
+  const { answer } = nodes.node({ inflated: true });
   node.answer = answer;
-  const asked = chainOf(() => node, store).pool(id, testAddress(2), resourceId);
+  const asked = chainOf(() => node, store).pool(poolId, testAddress(2), resourceId);
   await expect(asked).rejects.toMatchObject({ code: "E_PROOF_INVALID" });
 });
