@@ -236,7 +236,8 @@ class Demo {
 
   /**
    * The two that run settle when they are stopped. The killed one has on its disk all but the
-   * newest few MiB (`unkeptBytesMax`); for those its payer, who is honest, hands it the voucher again.
+   * newest few MiB (`unkeptBytesMax`); for those its payer, who is honest, hands it the voucher
+   * again.
    */
   async #settleAll(payer: Payer): Promise<void> {
     const [a, b, c] = this.#relays;
