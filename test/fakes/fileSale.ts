@@ -113,7 +113,8 @@ export function sourceParts(world: PayWorld, payer: Payer, url: string): SourceP
     chain: world.chain.names,
     weiPerByteMax: 10n,
     creditBytes: 4 * chunkBytes,
-    timeoutMs: 2_000,
+    // Whoever does not answer here hangs up; a machine that stands still for a moment is no server.
+    timeoutMs: 60_000,
   };
 }
 
