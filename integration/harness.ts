@@ -65,7 +65,8 @@ export async function waitFor(
 export async function freePorts(count: number): Promise<number> {
   // Below those that systems give to connections, of which other tests have thousands.
   let first = 20_000 + ((process.pid * 16) % 10_000);
-  for (let found = 0; found < count;) {
+  let found = 0;
+  while (found < count) {
     const isFree = await freePort(first + found).then(
       () => true,
       () => false,
