@@ -32,7 +32,7 @@ export default defineConfig({
             "test/{vectors,properties,fakes,planted,campaigns}/**/*.test.ts",
           ],
           exclude: ["test/tidy.test.ts"],
-          testTimeout: 60_000,
+          testTimeout: 180_000,
           hookTimeout: 60_000,
         },
       },

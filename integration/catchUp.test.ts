@@ -59,7 +59,10 @@ let witness = "";
 let devnet: LaunchedNode;
 let members: readonly Member[] = [];
 
-const settings = ["--set=consensus.blockIntervalMsIdle=20", "--set=consensus.clockDriftMsMax=1000"];
+const settings = [
+  "--set=consensus.blockIntervalMsIdle=100",
+  "--set=consensus.clockDriftMsMax=1000",
+];
 
 /** A member by its position; `node1` is the first. */
 function member(at: number): Member {

@@ -65,7 +65,8 @@ export async function waitFor(
 export async function freePorts(count: number): Promise<number> {
   // Below those that systems give to connections, of which other tests have thousands.
   let first = 20_000 + ((process.pid * 16) % 10_000);
-  for (let found = 0; found < count;) {
+  let found = 0;
+  while (found < count) {
     const isFree = await freePort(first + found).then(
       () => true,
       () => false,
@@ -110,12 +111,7 @@ export function childEnvironment(extra: Readonly<Record<string, string>> = {}): 
   return { ...cache, ...Object.fromEntries(own), NO_COLOR: "1", ...extra };
 }
 
-/** Starts a program that `cleanUp` ends, if nothing did before. */
-export function start(
-  command: string,
-  argv: readonly string[],
-  options: RunOptions = {},
-): ChildProcess {
+function start(command: string, argv: readonly string[], options: RunOptions): ChildProcess {
   const child = spawn(command, argv, {
     cwd: options.folder ?? root,
     env: childEnvironment(options.environment),
