@@ -1,14 +1,16 @@
 import { expect, test } from "vitest";
 
 import { assert } from "../../base/assert.ts";
-import { emptyBytes, hexToBytes } from "../../base/bytes.ts";
+import { hexToBytes } from "../../base/bytes.ts";
 import { bombs, recursion } from "../../test/fakes/bombs.ts";
 import { addressOf, LedgerNetwork } from "../../test/fakes/ledgerNetwork.ts";
-import { simulate, type SimulatedMessage, type TaskScene } from "../simulate.ts";
+import { messageOf, sceneOf } from "../../test/fakes/simulation.ts";
+import { simulate, type TaskScene } from "../simulate.ts";
 
 /*
  * Goal: gas bounds time. Method: each bomb's processor time per gas, beside that of additions in
- * the same process; the shortest of some runs, as what disturbs only makes it longer.
+ * the same thread, for other tests run in others; the shortest of some runs, as what disturbs only
+ * makes it longer.
  */
 
 /** Times the additions' time that gas may take. */
@@ -20,37 +22,15 @@ const slower: ReadonlyMap<string, number> = new Map([["calls of itself", 80]]);
 const gas = 2_000_000n;
 const runs = 3;
 
-function sceneOf(): TaskScene {
-  const funded = { thetaWei: 0n, tfuelWei: 10n ** 18n };
-  const network = new LedgerNetwork({ balances: [["alice", funded]] });
-  return {
-    registry: network.registry,
-    chain: network.genesis.chain,
-    parameters: network.executor.parameters(network.state),
-    reader: network.state,
-    block: network.next(),
-  };
-}
-
 /** Nanoseconds of the processor per gas. */
 async function costOf(scene: TaskScene, code: string): Promise<number> {
-  const message: SimulatedMessage = {
-    caller: addressOf("alice"),
-    to: addressOf("bomb"),
-    value: 0n,
-    data: emptyBytes,
-    gasLimit: gas,
-    maxFeePerGas: 0n,
-    maxPriorityFeePerGas: 0n,
-    accessList: [],
-    authorizations: [],
-  };
+  const message = messageOf({ to: addressOf("bomb"), gasLimit: gas });
   const state = new Map([[addressOf("bomb"), { code: hexToBytes(code), balance: 10n ** 18n }]]);
   let shortest = Number.POSITIVE_INFINITY;
   for (let i = 0; i < runs; i += 1) {
-    const before = process.cpuUsage();
+    const before = process.threadCpuUsage();
     const outcome = await simulate(scene, { message, state, block: {}, gasMax: gas });
-    const { user, system } = process.cpuUsage(before);
+    const { user, system } = process.threadCpuUsage(before);
     assert(outcome.ok, "the bomb runs");
     const { gasUsed, failure } = outcome.value;
     // Or it would not be a bomb.
@@ -61,7 +41,8 @@ async function costOf(scene: TaskScene, code: string): Promise<number> {
 }
 
 test("X2: a gas bomb takes at most ten times as long as additions for its gas", async () => {
-  const scene = sceneOf();
+  const funded = { thetaWei: 0n, tfuelWei: 10n ** 18n };
+  const scene = sceneOf(new LedgerNetwork({ balances: [["alice", funded]] }));
   const costs = new Map<string, number>();
   for (const [name, code] of [...bombs, ["calls of itself", recursion] as const]) {
     costs.set(name, await costOf(scene, code));
