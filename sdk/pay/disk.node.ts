@@ -1,4 +1,4 @@
-import { constants, readFileSync } from "node:fs";
+import { constants, readFileSync, writeSync } from "node:fs";
 import { link, open, readFile, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -72,11 +72,12 @@ function isCode(error: unknown, code: string): boolean {
 function toAppendFile(handle: FileHandle, start: number): AppendFile {
   let end = start;
   return {
+    // In place: copying a few kilobytes into the page cache takes less than to wake a thread for it.
     async append(bytes) {
       for (let done = 0; done < bytes.length;) {
-        const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, end);
-        done += bytesWritten;
-        end += bytesWritten;
+        const written = writeSync(handle.fd, bytes, done, bytes.length - done, end);
+        done += written;
+        end += written;
       }
     },
     sync: () => handle.datasync(),
