@@ -85,11 +85,12 @@ async function stillAfter(url: string, bytesMax: number): Promise<string> {
       if (bytes > bytesMax) server.pause();
       else client.write(data);
     });
-    // Both ends are killed.
-    for (const socket of [client, server])
-      socket
-        .on("error", () => undefined)
-        .on("close", () => [client, server].map((s) => s.destroy()));
+    const end = (): void => {
+      client.destroy();
+      server.destroy();
+    };
+    client.on("error", end).on("close", end);
+    server.on("error", end).on("close", end);
   });
   await new Promise<void>((resolve) => between.listen(0, "127.0.0.1", resolve));
   between.unref();
