@@ -69,13 +69,19 @@ function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && "code" in error && error.code === code;
 }
 
+/** Bytes that are written in place: to copy them takes less than to wake a thread for it. */
+const inPlaceBytesMax = 64 * 1_024;
+
 function toAppendFile(handle: FileHandle, start: number): AppendFile {
   let end = start;
   return {
-    // In place: copying a few kilobytes into the page cache takes less than to wake a thread for it.
     async append(bytes) {
+      const isSmall = bytes.length <= inPlaceBytesMax;
       for (let done = 0; done < bytes.length;) {
-        const written = writeSync(handle.fd, bytes, done, bytes.length - done, end);
+        const rest = [done, bytes.length - done, end] as const;
+        const written = isSmall
+          ? writeSync(handle.fd, bytes, ...rest)
+          : (await handle.write(bytes, ...rest)).bytesWritten;
         done += written;
         end += written;
       }
