@@ -70,10 +70,11 @@ describe.each([
         });
       }
     });
-    await expect(bring(world, payer, [url], { increments })).rejects.toThrow(/no server is left/);
+    const options = { increments, timeoutMs: 2_000 }; // In the end it is silent.
+    await expect(bring(world, payer, [url], options)).rejects.toThrow(/no server is left/);
     const window = 4n * BigInt(chunkBytes);
     expect(payer.pools()[0]?.signed).toBe(window);
-    await expect(bring(world, payer, [url], { increments })).rejects.toThrow(/no server is left/);
+    await expect(bring(world, payer, [url], options)).rejects.toThrow(/no server is left/);
     expect(payer.pools()[0]?.signed).toBe(window);
   });
 
