@@ -93,8 +93,10 @@ export class StateThreads {
     return this.#queue.length + [...this.#threads].filter(({ running }) => running !== null).length;
   }
 
+  /** `signal`: of who asked; a job that still waits when it aborts is dropped. */
   async run<N extends StateTaskName>(
     job: StateJob<N>,
+    signal: AbortSignal | null = null,
   ): Promise<Outcome<StateTaskAnswer<N>, StateJobRefusal>> {
     if (this.#isStopped || this.#queue.length >= this.#queuedMax) {
       const detail = this.#isStopped
@@ -102,9 +104,12 @@ export class StateThreads {
         : `limit stateJobsQueuedMax is ${this.#queuedMax}`;
       return refuse({ code: "busy", detail });
     }
+    if (signal?.aborted === true) return gone;
     const outcome = await new Promise<Outcome<unknown, StateJobRefusal>>((resolve, reject) => {
-      this.#queue.push({ job, resolve, reject });
+      const waiting = { job, resolve, reject };
+      this.#queue.push(waiting);
       this.#dispatch();
+      signal?.addEventListener("abort", () => this.#drop(waiting), { once: true });
     });
     // The thread answered the job of this very name.
     return outcome.ok ? accept(outcome.value as StateTaskAnswer<N>) : outcome;
@@ -121,6 +126,13 @@ export class StateThreads {
       resolve(refuse({ code: "busy", detail: "the node is stopping" }));
     }
     await Promise.all(threads.map((thread) => this.#end(thread)));
+  }
+
+  #drop(waiting: Waiting): void {
+    const at = this.#queue.indexOf(waiting);
+    if (at < 0) return; // It runs, or has run.
+    this.#queue.splice(at, 1);
+    waiting.resolve(gone);
   }
 
   #dispatch(): void {
@@ -216,6 +228,8 @@ export class StateThreads {
     await thread.worker.terminate();
   }
 }
+
+const gone = refuse({ code: "busy", detail: "the client went away" } as const);
 
 /** What a thread threw, as this thread would have thrown it. */
 function thrown({ code, stack }: StateJobEnd & { readonly type: "threw" }): Error {

@@ -15,16 +15,19 @@ import { callObject, messageOf, type CallObject } from "./callObject.ts";
 import { blockOverrides, stateOverrides } from "./callOverrides.ts";
 import { blockMissing, heightOf, isHead, tagOrLatest } from "./ethereumTags.ts";
 
+/** Where a call runs, and for whom. */
+export type TaggedPlace = { readonly tag: BlockTag; readonly signal: AbortSignal };
+
 /** Runs a task against the state that a tag names. */
 export async function runTaskAt<N extends StateTaskName>(
   { node }: MethodHost,
   name: N,
   request: StateTaskRequest<N>,
-  tag: BlockTag,
+  { tag, signal }: TaggedPlace,
 ): Promise<Outcome<StateTaskAnswer<N>, RpcError>> {
   const height = isHead(tag) ? null : await heightOf(node, tag);
   if (height === null && !isHead(tag)) return refuse(blockMissing());
-  const outcome = await node.runTask(name, request, height);
+  const outcome = await node.runTask(name, request, { height, signal });
   return outcome.ok ? outcome : refuse(taskError(outcome.refusal));
 }
 
@@ -54,10 +57,10 @@ export function transactionGasMax({ node, limits }: MethodHost): bigint {
 export async function gasEstimate(
   host: MethodHost,
   request: SimulationRequest,
-  tag: BlockTag,
+  place: TaggedPlace,
 ): Promise<Outcome<bigint, RpcError>> {
   const asked = { ...request, gasMax: transactionGasMax(host) };
-  const answer = await runTaskAt(host, "estimateGas", asked, tag);
+  const answer = await runTaskAt(host, "estimateGas", asked, place);
   if (!answer.ok) return answer;
   if (!answer.value.ok) return refuse(messageRefusalError(answer.value.refusal));
   const estimate = answer.value.value;
@@ -81,11 +84,14 @@ function call(host: MethodHost): Method {
     style: "array",
     parameters,
 
-    call: async (values): Promise<Answer> => {
+    call: async (values, { signal }): Promise<Answer> => {
       const overrides = { state: values.stateOverrides, block: values.blockOverrides };
       const request = requestOf(host, values.transaction, overrides);
       if (!request.ok) return request;
-      const answer = await runTaskAt(host, "simulate", request.value, values.block);
+      const answer = await runTaskAt(host, "simulate", request.value, {
+        tag: values.block,
+        signal,
+      });
       if (!answer.ok) return answer;
       if (!answer.value.ok) return refuse(messageRefusalError(answer.value.refusal));
       const result = answer.value.value;
@@ -101,11 +107,11 @@ function estimate(host: MethodHost): Method {
     style: "array",
     parameters,
 
-    call: async (values): Promise<Answer> => {
+    call: async (values, { signal }): Promise<Answer> => {
       const overrides = { state: values.stateOverrides, block: values.blockOverrides };
       const request = requestOf(host, values.transaction, overrides);
       if (!request.ok) return request;
-      const gas = await gasEstimate(host, request.value, values.block);
+      const gas = await gasEstimate(host, request.value, { tag: values.block, signal });
       return gas.ok ? accept(toQuantity(gas.value)) : gas;
     },
   });
@@ -118,12 +124,15 @@ function accessList(host: MethodHost): Method {
     style: "array",
     parameters: { transaction: callObject, block: tagOrLatest, stateOverrides },
 
-    call: async (values): Promise<Answer> => {
+    call: async (values, { signal }): Promise<Answer> => {
       const overrides = { state: values.stateOverrides, block: {} };
       const request = requestOf(host, values.transaction, overrides);
       if (!request.ok) return request;
       const asked = { ...request.value, gasMax: transactionGasMax(host) };
-      const answer = await runTaskAt(host, "createAccessList", asked, values.block);
+      const answer = await runTaskAt(host, "createAccessList", asked, {
+        tag: values.block,
+        signal,
+      });
       if (!answer.ok) return answer;
       if (!answer.value.ok) return refuse(messageRefusalError(answer.value.refusal));
       const { accessList: list, result } = answer.value.value;

@@ -47,6 +47,7 @@ import type {
   Submitted,
   SubmitRefusal,
   SyncStatus,
+  TaskPlace,
   TaskRefusal,
   TransactionLookup,
   WaitRefusal,
@@ -304,7 +305,7 @@ export class FakeNode implements NodeApi {
   async runTask<N extends StateTaskName>(
     name: N,
     request: StateTaskRequest<N>,
-    height: number | null,
+    { height }: TaskPlace,
   ): Promise<Outcome<StateTaskAnswer<N>, TaskRefusal>> {
     const at = height ?? this.#blocks.length - 1;
     const state = this.stateAt(at);
