@@ -118,6 +118,19 @@ describe("catch-up", () => {
     expect(asked).toBeGreaterThanOrEqual(failuresMax);
   });
 
+  it("asks the only peer again for a range that was lost, with a later one in hand", () => {
+    const machine = started(0);
+    machine.step({ type: "peerStands", peer: "a", height: 2 });
+    machine.step({ type: "roundEnded" });
+    machine.step({ type: "peerStands", peer: "a", height: 4 });
+    machine.step({ type: "rangeMissing", peer: "a", from: 1 });
+    const range = { from: 3, count: 2 };
+    const effects = machine.step({ type: "rangeReceived", peer: "a", range });
+    expect(only(effects, "askStandings")).toHaveLength(1);
+    const next = machine.step({ type: "peerStands", peer: "a", height: 4 });
+    expect(only(next, "askRange").map((order) => order.range)).toEqual([{ from: 1, count: 2 }]);
+  });
+
   it("waits for a peer unless it may be alone", () => {
     const lonely = started(0, true);
     const waiting = started(0, false);

@@ -297,9 +297,13 @@ export class CatchUp {
     return this.#target() <= this.#height + nearBlocksMax;
   }
 
-  /** What was said at the start is old by the time the blocks are here: all are asked again. */
+  /**
+   * What was said at the start is old by the time the blocks are here: all are asked again. So they
+   * are when what is held waits for a range before it that none of them gave.
+   */
   #settle(): void {
-    if (this.#pieces.size > 0 || this.#isRoundOpen) return;
+    const pieces = [...this.#pieces.values()];
+    if (this.#isRoundOpen || pieces.some(({ state }) => state !== "held")) return;
     this.#refusedBy.clear();
     this.#openRound(this.#hasApplied ? 0 : roundIntervalMs);
     this.#hasApplied = false;
