@@ -104,11 +104,11 @@ export class StateThreads {
         : `limit stateJobsQueuedMax is ${this.#queuedMax}`;
       return refuse({ code: "busy", detail });
     }
-    if (signal?.aborted === true) return gone;
     const outcome = await new Promise<Outcome<unknown, StateJobRefusal>>((resolve, reject) => {
       const waiting = { job, resolve, reject };
       this.#queue.push(waiting);
       this.#dispatch();
+      if (signal?.aborted === true) this.#drop(waiting);
       signal?.addEventListener("abort", () => this.#drop(waiting), { once: true });
     });
     // The thread answered the job of this very name.
@@ -128,9 +128,10 @@ export class StateThreads {
     await Promise.all(threads.map((thread) => this.#end(thread)));
   }
 
+  /** Gives up a job that waits for others, not for a thread that is starting. */
   #drop(waiting: Waiting): void {
     const at = this.#queue.indexOf(waiting);
-    if (at < 0) return; // It runs, or has run.
+    if (at < this.#startingCount()) return; // Or it runs, or has run.
     this.#queue.splice(at, 1);
     waiting.resolve(gone);
   }
@@ -140,8 +141,12 @@ export class StateThreads {
       if (this.#queue.length === 0) return;
       if (thread.running === null && thread.isReady) this.#start(thread);
     }
-    const starting = [...this.#threads].filter(({ isReady }) => !isReady).length;
-    if (this.#queue.length > starting && this.#threads.size < this.#threadsMax) this.#open();
+    if (this.#queue.length > this.#startingCount() && this.#threads.size < this.#threadsMax)
+      this.#open();
+  }
+
+  #startingCount(): number {
+    return [...this.#threads].filter(({ isReady }) => !isReady).length;
   }
 
   #start(thread: Thread): void {

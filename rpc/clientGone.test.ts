@@ -26,7 +26,7 @@ const body = JSON.stringify({
 const clients: Readonly<Record<string, (port: number) => Promise<() => void>>> = {
   HTTP: (port) => {
     const headers = { "content-type": "application/json", "content-length": `${body.length}` };
-    const posted = request({ port, path: "/rpc", method: "POST", headers });
+    const posted = request({ host: "127.0.0.1", port, path: "/rpc", method: "POST", headers });
     posted.on("error", () => undefined); // It is cut off.
     posted.end(body);
     return Promise.resolve(() => posted.destroy());

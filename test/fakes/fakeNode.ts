@@ -47,7 +47,6 @@ import type {
   Submitted,
   SubmitRefusal,
   SyncStatus,
-  TaskPlace,
   TaskRefusal,
   TransactionLookup,
   WaitRefusal,
@@ -305,7 +304,7 @@ export class FakeNode implements NodeApi {
   async runTask<N extends StateTaskName>(
     name: N,
     request: StateTaskRequest<N>,
-    { height }: TaskPlace,
+    { height }: Parameters<NodeApi["runTask"]>[2],
   ): Promise<Outcome<StateTaskAnswer<N>, TaskRefusal>> {
     const at = height ?? this.#blocks.length - 1;
     const state = this.stateAt(at);
