@@ -7,6 +7,8 @@ const edgeFolders = ["node", "cli", "scripts", "bench"];
 /**
  * `tidy` reads the tree, `unit` is everything else of one process but the simulator, `sim` is the
  * simulator, `integration` is real processes. No retries: a test that fails sometimes is broken.
+ * Files run two at a time, those of `integration` too: their processes wait more than they compute,
+ * each has folders and ports of its own, and none may count on a machine for itself.
  */
 export default defineConfig({
   test: {
@@ -30,7 +32,7 @@ export default defineConfig({
             "test/{vectors,properties,fakes,planted,campaigns}/**/*.test.ts",
           ],
           exclude: ["test/tidy.test.ts"],
-          testTimeout: 60_000,
+          testTimeout: 180_000,
           hookTimeout: 60_000,
         },
       },
@@ -49,7 +51,6 @@ export default defineConfig({
           include: ["integration/**/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
         },
       },
     ],

@@ -69,16 +69,33 @@ function flagOverrides(flags: Flags): readonly Override[] {
 }
 
 function setOverrides(text: string): readonly Override[] {
+  return assignments("--set", text, "rpc.port=16889").map(([name, value]) => [name, coerce(value)]);
+}
+
+/** Chain parameters of a network that is to be made; those not named have their defaults. */
+export function chainParameters(flags: Flags): ReadonlyMap<string, bigint | string> {
+  const given = assignments("--parameters", flags.text("parameters") ?? "", "chain.epochBlocks=20");
+  return new Map(
+    given.map(([name, value]) => [name, /^\d{1,78}$/.test(value) ? BigInt(value) : value]),
+  );
+}
+
+/** The parts of `name.name=value,name.name=value`. */
+function assignments(
+  flag: string,
+  text: string,
+  example: string,
+): readonly (readonly [name: string, value: string])[] {
   return text
     .split(",")
     .filter((part) => part !== "")
     .map((part) => {
       const equals = part.indexOf("=");
       if (equals < 1 || !/^\w+\.\w+$/.test(part.slice(0, equals)))
-        throw new UsageError(`--set ${part.slice(0, 80)} is not section.key=value`, {
-          hint: "--set rpc.port=16889",
+        throw new UsageError(`${flag} ${part.slice(0, 80)} is not section.key=value`, {
+          hint: `${flag} ${example}`,
         });
-      return [part.slice(0, equals), coerce(part.slice(equals + 1))];
+      return [part.slice(0, equals), part.slice(equals + 1)];
     });
 }
 

@@ -30,6 +30,11 @@ const settingFlags: FlagList = [
   ["--set <name=value>", "any other setting of config.yaml; several separated by commas"],
 ];
 
+const parametersFlag = [
+  "--parameters <name=value>",
+  "chain parameters of a new network, by commas: chain.epochBlocks=20",
+] as const;
+
 /** The command tree of `ledger`. Declares only: each command's code is loaded when it runs. */
 export function createNodeProgram(world: World): Command {
   const program = new Command("ledger");
@@ -96,6 +101,7 @@ function addMakers(program: Command, world: World): void {
     flags: [
       ["--validators <count>", "how many validators", "1"],
       ...settingFlags,
+      parametersFlag,
       ["--eth-port <port>", "second port, where Ethereum tools look (setting rpc.secondPort)"],
       [
         "--block-time <ms>",
@@ -114,6 +120,7 @@ function addMakers(program: Command, world: World): void {
       ["--chain <name>", "name of the chain", "testledger"],
       ["--hosts <list>", "machine of each node, by commas; without it all run on this one"],
       ["--p2p-port <port>", "port for other nodes; the first one without --hosts", "16890"],
+      parametersFlag,
       ...passwordFlags,
     ],
     load: async () => (await import("./commands/nodeTestnet.ts")).testnetCommand,

@@ -207,6 +207,21 @@ describe("a node", () => {
     expect(ran.err).toMatch(/error\[E_CONFIG\].*prot/);
   });
 
+  test("of a network with a chain parameter that is none, or out of bounds", async () => {
+    for (const [given, words] of [
+      ["chain.epochs=20", "parameters.chain.epochs: no module has this parameter"],
+      ["chain.epochBlocks=0", "parameters.chain.epochBlocks: got 0, expected an integer from"],
+    ] as const) {
+      const argv = ["testnet", `--output=${join(folder, "net")}`, `--parameters=${given}`];
+      const ran = await ledger(argv, { folder, environment: unlocked });
+      expect([ran.exit, ran.out], ran.err).toEqual([2, ""]);
+      expect(ran.err).toContain(words);
+    }
+    const ran = await ledger(["devnet", "--parameters=epochBlocks=20"], { folder });
+    expect(ran.exit).toBe(2);
+    expect(ran.err).toContain("--parameters epochBlocks=20 is not section.key=value");
+  });
+
   test("a second one on the same data folder", async () => {
     const ran = await ledger(start, { folder, environment: unlocked });
     expect(ran.exit).toBe(1);

@@ -61,12 +61,28 @@ export async function waitFor(
   }
 }
 
-/** A port that nothing listened on a moment ago. */
-export function freePort(): Promise<number> {
+/** The first of some ports in a row that nothing listened on a moment ago. */
+export async function freePorts(count: number): Promise<number> {
+  // Below those that systems give to connections, of which other tests have thousands.
+  let first = 20_000 + ((process.pid * 16) % 10_000);
+  let found = 0;
+  while (found < count) {
+    const isFree = await freePort(first + found).then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) first += found + 1;
+    found = isFree ? found + 1 : 0;
+  }
+  return first;
+}
+
+/** A port that nothing listened on a moment ago; fails if it is a wanted one, and taken. */
+export function freePort(wanted = 0): Promise<number> {
   return new Promise((done, fail) => {
     const server = createServer();
     server.once("error", fail);
-    server.listen(0, "127.0.0.1", () => {
+    server.listen(wanted, "127.0.0.1", () => {
       const address = server.address();
       server.close(() => done(typeof address === "object" && address !== null ? address.port : 0));
     });
@@ -240,16 +256,25 @@ export function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise
 
 /**
  * A folder that looks like a checkout to the commands of the documentation: `bin/` and a copy of
- * `integration/privatenet`, so that they run as they are printed and write only here.
+ * `integration/privatenet`, so that they run as they are printed and write only here. Its keys are
+ * opened in a tenth of the time unless they are to be those of the fixture: each of a test's many
+ * commands opens one.
  */
-export function checkoutFolder(): string {
+export function checkoutFolder(keys: "light" | "standard" = "light"): string {
   const folder = temporaryFolder();
   mkdirSync(join(folder, "bin"));
   for (const name of ["ledger", "ledgercli"])
     symlinkSync(join(root, "bin", name), join(folder, "bin", name));
-  cpSync(join(root, "integration", "privatenet"), join(folder, "integration", "privatenet"), {
+  const privatenet = join(folder, "integration", "privatenet");
+  cpSync(join(root, "integration", "privatenet"), privatenet, {
     recursive: true,
     filter: (source) => !/(^|\/)(data|make\.ts)$/.test(source),
+  });
+  if (keys === "standard") return folder;
+  const light = join(privatenet, "light");
+  cpSync(light, join(privatenet, "node", "key"), { recursive: true });
+  cpSync(join(light, "encrypted"), join(privatenet, "ledgercli", "keys", "encrypted"), {
+    recursive: true,
   });
   return folder;
 }

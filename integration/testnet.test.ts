@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import {
   cleanUp,
-  freePort,
+  freePorts,
   launchLedger,
   ledger,
   ledgercli,
@@ -27,7 +27,7 @@ type Validators = { readonly validators: readonly { readonly connected: boolean 
 test("a testnet's folders are carried elsewhere and started there", async () => {
   const environment = { LEDGER_PASSWORD: "correct horse" };
   const made = join(temporaryFolder(), "made");
-  const port = await freePort();
+  const port = await freePorts(4);
   const argv = ["testnet", "--validators=4", `--output=${made}`, `--p2p-port=${port}`, "--json"];
   const written = await ledger(argv, { environment });
   expect(written.exit, written.err).toBe(0);

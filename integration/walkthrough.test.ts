@@ -22,7 +22,7 @@ let folder = "";
 let node: RunningNode | null = null;
 
 beforeAll(async () => {
-  folder = checkoutFolder();
+  folder = checkoutFolder("standard");
   // The wallet's default place, as the walk-through says.
   cpSync(join(folder, "integration/privatenet/ledgercli"), join(folder, ".ledgercli"), {
     recursive: true,

@@ -15,7 +15,7 @@ import { headerVersion } from "./header.ts";
 import { Journal } from "./journal.ts";
 import type { BlockContext, Chain } from "./module.ts";
 import { emptyRoot } from "./orderedRoot.ts";
-import type { Parameters } from "./parameters.ts";
+import { parameterFault, type Parameters } from "./parameters.ts";
 import { publishedAddresses } from "./publishedKeys.ts";
 import { bloomSizeBytes } from "./receipt.ts";
 import type { Registry } from "./registry.ts";
@@ -122,9 +122,23 @@ export function genesisFault(content: GenesisContent, registry: Registry): Genes
     nameFault(content) ??
     repetitionFault(content) ??
     publishedFault(content) ??
+    parametersFault(content, registry) ??
     amountFault(content, registry.parametersWith(content.parameters)) ??
     keyFault(content)
   );
+}
+
+function parametersFault(
+  { parameters }: GenesisContent,
+  registry: Registry,
+): GenesisRefusal | null {
+  for (const [name, value] of parameters) {
+    const definition = registry.parameter(name);
+    const detail =
+      definition === null ? "no module has this parameter" : parameterFault(definition, value);
+    if (detail !== null) return { place: `parameters.${name}`, detail };
+  }
+  return null;
 }
 
 function nameFault({ chainName, chainId, kind }: GenesisContent): GenesisRefusal | null {

@@ -3,7 +3,7 @@ import { hexToBytesOrNull, textToAddressOrNull } from "../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../base/outcome.ts";
 import { repeatedKey } from "../base/repeatedKey.ts";
 import type { GenesisContent, GenesisKey, GenesisStake } from "./genesisTypes.ts";
-import { parameterFault, type ParameterValue } from "./parameters.ts";
+import type { ParameterValue } from "./parameters.ts";
 import type { Registry } from "./registry.ts";
 import type { Coins } from "./thetaTypes.ts";
 
@@ -171,8 +171,6 @@ function readParameters(json: unknown, registry: Registry): ReadonlyMap<string, 
         : typeof given === "number"
           ? BigInt(number(given, place))
           : amount(given, place);
-    const fault = parameterFault(definition, value);
-    if (fault !== null) throw new Fault(place, fault);
     values.set(name, value);
   }
   return values;

@@ -9,7 +9,7 @@ import { randomBytes, scryptLight } from "../crypto/kdf.ts";
 import { privatenet } from "../ledger/genesis.ts";
 import { devnetAccounts, devnetCoins, printDevnetAccounts, printDevnetCommands } from "./devnet.ts";
 import { networkSizeMax, nodeName, writeNetwork, type NodePlace } from "./networkFolders.ts";
-import type { NodeOptions, Override } from "./options.ts";
+import type { DevnetOptions, NodeOptions, Override } from "./options.ts";
 
 /*
  * `ledger devnet --validators N`: one process for each validator, as on as many machines, with one
@@ -32,7 +32,7 @@ type Member = {
 
 /** Runs a devnet of several validators until `signal` aborts. */
 export async function runCluster(
-  options: NodeOptions & { readonly validators: number; readonly folder: string | null },
+  options: DevnetOptions & { readonly folder: string | null },
 ): Promise<void> {
   const { validators, signal } = options;
   if (!Number.isInteger(validators) || validators < 1 || validators > networkSizeMax)
@@ -67,7 +67,7 @@ export async function runCluster(
 
 async function makeFolders(
   folder: string,
-  { validators, overrides }: NodeOptions & { readonly validators: number },
+  { validators, overrides, parameters }: DevnetOptions,
 ): Promise<void> {
   const found = existsSync(folder)
     ? readdirSync(folder).filter((name) => /^node\d+$/.test(name)).length
@@ -92,6 +92,7 @@ async function makeFolders(
     kind: "private",
     timestampMs: Date.now(),
     funded: devnetAccounts().map(({ address }) => ({ address, coins: devnetCoins })),
+    parameters,
     places,
     password: bytesToHexDigits(randomBytes(16)),
     cost: scryptLight,

@@ -9,6 +9,7 @@ import { checksumAddress } from "../crypto/address.ts";
 import { randomBytes, scryptLight } from "../crypto/kdf.ts";
 import { addressOf } from "../crypto/secp256k1.ts";
 import { privatenet } from "../ledger/genesis.ts";
+import type { ParameterValue } from "../ledger/parameters.ts";
 import { soleValidatorGenesis, writeNodeFolder } from "./init.ts";
 import { createValidatorKeys, writeSecret } from "./keys.ts";
 import type { NodeOptions } from "./options.ts";
@@ -44,9 +45,10 @@ const passwordFile = "password";
 /** A devnet's folder: made where there is none, and temporary where none is named. */
 export async function openDevnetFolder(
   named: string | null,
+  parameters: ReadonlyMap<string, ParameterValue>,
 ): Promise<{ readonly folder: string; readonly password: string; readonly remove: () => void }> {
   const folder = named ?? mkdtempSync(join(tmpdir(), "ledger-devnet-"));
-  if (!existsSync(join(folder, "config.yaml"))) await makeDevnetFolder(folder);
+  if (!existsSync(join(folder, "config.yaml"))) await makeDevnetFolder(folder, parameters);
   const password = readFileSync(join(folder, "key", passwordFile), "utf8").trim();
   const remove = (): void => {
     if (named === null) rmSync(folder, { recursive: true, force: true });
@@ -54,7 +56,10 @@ export async function openDevnetFolder(
   return { folder, password, remove };
 }
 
-async function makeDevnetFolder(folder: string): Promise<void> {
+async function makeDevnetFolder(
+  folder: string,
+  parameters: ReadonlyMap<string, ParameterValue>,
+): Promise<void> {
   const keys = createValidatorKeys();
   const genesis = soleValidatorGenesis({
     chainName: privatenet.chainName,
@@ -62,7 +67,7 @@ async function makeDevnetFolder(folder: string): Promise<void> {
     keys,
     timestampMs: Date.now(),
     funded: devnetAccounts().map(({ address }) => ({ address, coins: devnetCoins })),
-    parameters: new Map([["dev.operations", "allowed"]]),
+    parameters: new Map([["dev.operations", "allowed"], ...parameters]),
   });
   const password = bytesToHexDigits(randomBytes(16));
   await writeNodeFolder(folder, { genesis, keys, password, cost: scryptLight });

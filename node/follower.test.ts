@@ -26,6 +26,9 @@ let reports: PeerId[];
 let begun: number;
 let isRunning: boolean;
 let height: number;
+/** What leaving consensus, and beginning it, wait for. */
+let left: Promise<void>;
+let opened: Promise<void>;
 let follower: Follower;
 
 function partsOf(): FollowerParts {
@@ -68,15 +71,15 @@ function partsOf(): FollowerParts {
       get isRunning() {
         return isRunning;
       },
-      stop: () => {
+      stop: async () => {
         isRunning = false;
-        return Promise.resolve();
+        await left;
       },
     }),
-    begin: () => {
+    begin: async () => {
+      await opened;
       begun += 1;
       isRunning = true;
-      return Promise.resolve();
     },
     isSole: () => false,
     onFailure: (error) => {
@@ -86,7 +89,8 @@ function partsOf(): FollowerParts {
 }
 
 beforeEach(async () => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "performance"] });
+  const timers = ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] as const;
+  vi.useFakeTimers({ toFake: [...timers, "performance"] });
   standing = { height: 0, proof: null };
   verdict = "accept";
   asked = 0;
@@ -94,6 +98,7 @@ beforeEach(async () => {
   begun = 0;
   isRunning = false;
   height = 0;
+  left = opened = Promise.resolve();
   follower = new Follower(partsOf());
   follower.start();
   await vi.advanceTimersByTimeAsync(20_000);
@@ -154,5 +159,35 @@ describe("a node that has begun", () => {
     isRunning = false;
     await follower.beginAgain(prepare);
     expect(begun).toBe(2);
+  });
+});
+
+describe("a node that is stopped while it begins again", () => {
+  const nothing = (): Promise<void> => Promise.resolve();
+
+  test("does not follow the chain once consensus has been left", async () => {
+    const leaving = Promise.withResolvers<void>();
+    left = leaving.promise;
+    const again = follower.beginAgain(nothing);
+    const stopped = follower.stop();
+    standing = null; // Nobody answers any more, so a catch-up would ask for ever.
+    leaving.resolve();
+    await vi.advanceTimersByTimeAsync(20_000);
+    await Promise.all([again, stopped]);
+    expect([begun, vi.getTimerCount()]).toEqual([1, 0]);
+  });
+
+  test("is not stopped before consensus has begun, which can then be stopped", async () => {
+    const opening = Promise.withResolvers<void>();
+    opened = opening.promise;
+    const again = follower.beginAgain(nothing);
+    await vi.advanceTimersByTimeAsync(20_000);
+    let isStopped = false;
+    const stopped = follower.stop().then(() => (isStopped = true));
+    await vi.advanceTimersByTimeAsync(0);
+    expect([begun, isStopped]).toEqual([1, false]);
+    opening.resolve();
+    await Promise.all([again, stopped]);
+    expect([begun, vi.getTimerCount()]).toEqual([2, 0]);
   });
 });

@@ -56,6 +56,8 @@ export class Follower {
   readonly #standing: Protocol<number, Standing>;
   #timer: NodeJS.Timeout | null = null;
   #joining: Joining | null = null;
+  /** The catch-up under way with what follows it, until consensus has begun. */
+  #begun: Promise<void> = Promise.resolve();
   #isStopped = false;
   #seenHeight = -1;
   #idleLooks = 0;
@@ -88,11 +90,13 @@ export class Follower {
     this.#timer = setInterval(() => this.#look(), lookIntervalMs);
   }
 
+  /** Ends a catch-up; once it resolves, consensus is not begun any more. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
     await this.#joining?.stop();
+    await this.#begun;
   }
 
   /** Someone speaks of a later epoch: the answer is a proof, so a lie costs one message. */
@@ -106,13 +110,20 @@ export class Follower {
   }
 
   async #join(prepare: () => Promise<void> = () => Promise.resolve()): Promise<void> {
-    const { engine, begin, isSole, onFailure } = this.#parts;
     if (this.#joining !== null || this.#isStopped) return;
+    this.#begun = this.#joinAndBegin(prepare);
+    await this.#begun;
+  }
+
+  async #joinAndBegin(prepare: () => Promise<void>): Promise<void> {
+    const { engine, begin, isSole, onFailure } = this.#parts;
     const askHeight = (peer: PeerId): Promise<number | null> => this.#askHeight(peer);
     const joining = new Joining({ ...this.#parts, askHeight });
     this.#joining = joining;
     try {
       await engine().stop();
+      // A stop meanwhile found no catch-up to end.
+      if (this.#isStopped) return;
       await joining.run(isSole());
       this.#joining = null;
       this.#joinedAtMs = performance.now();

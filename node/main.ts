@@ -14,7 +14,7 @@ import { openGenesis } from "./genesis.ts";
 import { openValidatorKeys } from "./keys.ts";
 import { createLog, type Log } from "./log.ts";
 import { LedgerNode } from "./node.ts";
-import type { NodeOptions } from "./options.ts";
+import type { DevnetOptions, NodeOptions } from "./options.ts";
 
 export { initJoined, initNode } from "./init.ts";
 
@@ -45,9 +45,7 @@ export async function startNode(options: StartOptions): Promise<void> {
  * `ledger devnet`: a private network with funded accounts, of one validator in this process or of
  * several in their own; temporary unless named.
  */
-export async function runDevnet(
-  options: NodeOptions & { readonly validators: number },
-): Promise<void> {
+export async function runDevnet(options: DevnetOptions): Promise<void> {
   const named = options.overrides.find(([name]) => name === "data.path")?.[1];
   if (options.validators !== 1) {
     const { runCluster } = await import("./cluster.ts");
@@ -55,6 +53,7 @@ export async function runDevnet(
   }
   const { folder, password, remove } = await openDevnetFolder(
     named === undefined ? null : String(named),
+    options.parameters,
   );
   try {
     const isChosen = (setting: string): boolean =>

@@ -1,3 +1,5 @@
+import type { ParameterValue } from "../ledger/parameters.ts";
+
 /** A setting of `config.yaml` that a flag overrides: `section.key` and the value. */
 export type Override = readonly [name: string, value: string | number | boolean];
 
@@ -12,4 +14,11 @@ export type NodeOptions = {
   readonly json: boolean;
   /** Aborted by SIGINT or SIGTERM: stop cleanly. */
   readonly signal: AbortSignal;
+};
+
+/** How a private network is run that is made where there is none. */
+export type DevnetOptions = NodeOptions & {
+  readonly validators: number;
+  /** Chain parameters that are not to have their defaults. */
+  readonly parameters: ReadonlyMap<string, ParameterValue>;
 };

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { join } from "node:path";
 import { NodeError } from "../base/nodeError.ts";
+import type { ParameterValue } from "../ledger/parameters.ts";
 import { networkSizeMax, nodeName, writeNetwork, type NodePlace } from "./networkFolders.ts";
 import type { NodeOptions } from "./options.ts";
 
@@ -22,6 +23,8 @@ export async function makeTestnet(
     /** Names or addresses of the machines, in the order of the folders; none: this machine. */
     readonly hosts: readonly string[];
     readonly p2pPort: number;
+    /** Chain parameters that are not to have their defaults. */
+    readonly parameters: ReadonlyMap<string, ParameterValue>;
   },
 ): Promise<void> {
   const { output, validators, hosts, p2pPort, json, print } = options;
@@ -39,6 +42,7 @@ export async function makeTestnet(
     kind: "private",
     timestampMs: Date.now(),
     funded: [],
+    parameters: options.parameters,
     places,
     password: await options.password("Password for the new keys"),
     keepPassword: false,

@@ -32,7 +32,7 @@ export function readVectors<T extends { readonly id: string } = VectorItem>(file
 export function vectorTest<T extends { readonly id: string }>(
   file: string,
   check: (items: T[]) => void | Promise<void>,
-  timeoutMs = 60_000,
+  timeoutMs = 180_000,
 ): void {
   // Skipped only where the data is not beside the project, and never under CI.
   test.skipIf(!vectorsPresent && process.env["CI"] !== "true")(

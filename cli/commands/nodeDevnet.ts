@@ -1,5 +1,5 @@
 import { UsageError } from "../failure.ts";
-import { nodeOptions } from "../nodeFlags.ts";
+import { chainParameters, nodeOptions } from "../nodeFlags.ts";
 import type { NodeAction } from "../nodeProgram.ts";
 
 /**
@@ -10,5 +10,6 @@ export const devnetCommand: NodeAction = async (world, flags) => {
   const { runDevnet } = await import("../../node/main.ts");
   const text = flags.text("validators") ?? "1";
   if (!/^\d{1,2}$/.test(text)) throw new UsageError(`--validators ${text} is not a small number`);
-  await runDevnet({ ...nodeOptions(world, flags), validators: Number(text) });
+  const parameters = chainParameters(flags);
+  await runDevnet({ ...nodeOptions(world, flags), validators: Number(text), parameters });
 };

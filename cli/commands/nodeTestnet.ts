@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { UsageError } from "../failure.ts";
-import { nodeOptions } from "../nodeFlags.ts";
+import { chainParameters, nodeOptions } from "../nodeFlags.ts";
 import type { NodeAction } from "../nodeProgram.ts";
 
 /** `ledger testnet`: writes the folders of a new network, one for each validator. */
@@ -15,6 +15,7 @@ export const testnetCommand: NodeAction = async (world, flags) => {
     chain: flags.text("chain") ?? "testledger",
     hosts: (flags.text("hosts") ?? "").split(",").filter((host) => host !== ""),
     p2pPort: smallNumber("--p2p-port", flags.text("p2pPort")),
+    parameters: chainParameters(flags),
   });
 };
 

@@ -8,6 +8,7 @@ import { blsPublicKeyOf, proveBlsPossession } from "../../crypto/bls.ts";
 import { deriveBlsMaster } from "../../crypto/blsDerivation.ts";
 import { writeBlsKeystore } from "../../crypto/blsKeystore.ts";
 import { keccak256 } from "../../crypto/keccak.ts";
+import { scryptLight } from "../../crypto/kdf.ts";
 import { writeKeystore } from "../../crypto/keystore.ts";
 import { addressOf } from "../../crypto/secp256k1.ts";
 import { createGenesis, genesisKeyDomain, genesisToJson } from "../../ledger/genesis.ts";
@@ -102,6 +103,15 @@ const name = checksumAddress(addressOf(validatorKey)).slice(2);
 const account = await writeKeystore(validatorKey, password, keyFileOptions("account"));
 const blsName = bytesToHexDigits(blsPublicKeyOf(blsSecretKey()));
 const bls = await writeBlsKeystore(blsSecretKey(), password, keyFileOptions("BLS"));
+// The same keys for tests that open them again and again.
+const lightAccount = await writeKeystore(validatorKey, password, {
+  ...keyFileOptions("light account"),
+  cost: scryptLight,
+});
+const lightBls = await writeBlsKeystore(blsSecretKey(), password, {
+  ...keyFileOptions("light BLS"),
+  cost: scryptLight,
+});
 
 write("node/genesis.json", genesisToJson(genesis.content), 0o644);
 write(
@@ -130,4 +140,6 @@ remoteRPCEndpoint: http://localhost:16888/rpc
   0o644,
 );
 write(`ledgercli/keys/encrypted/${name}`, `${account}\n`, 0o600);
+write(`light/encrypted/${name}`, `${lightAccount}\n`, 0o600);
+write(`light/bls/${blsName}.json`, `${lightBls}\n`, 0o600);
 process.stdout.write(`genesis ${genesis.hash}\n`);

@@ -8,7 +8,8 @@ import { simulate, type SimulatedMessage, type TaskScene } from "../simulate.ts"
 
 /*
  * Goal: gas bounds time. Method: each bomb's processor time per gas, beside that of additions in
- * the same process; the shortest of runs in turns, as what disturbs only makes it longer.
+ * the same thread, for other tests run in others; the shortest of runs in turns, as what disturbs
+ * only makes it longer.
  */
 
 /** Times the additions' time that gas may take. */
@@ -43,9 +44,9 @@ async function costOf(scene: TaskScene, code: string): Promise<number> {
     authorizations: [],
   };
   const state = new Map([[addressOf("bomb"), { code: hexToBytes(code), balance: 10n ** 18n }]]);
-  const before = process.cpuUsage();
+  const before = process.threadCpuUsage();
   const outcome = await simulate(scene, { message, state, block: {}, gasMax: gas });
-  const { user, system } = process.cpuUsage(before);
+  const { user, system } = process.threadCpuUsage(before);
   assert(outcome.ok, "the bomb runs");
   const { gasUsed, failure } = outcome.value;
   // Or it would not be a bomb.

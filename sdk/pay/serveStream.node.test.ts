@@ -70,10 +70,11 @@ describe.each([
         });
       }
     });
-    await expect(bring(world, payer, [url], { increments })).rejects.toThrow(/no server is left/);
+    const options = { increments, timeoutMs: 2_000 }; // In the end it is silent.
+    await expect(bring(world, payer, [url], options)).rejects.toThrow(/no server is left/);
     const window = 4n * BigInt(chunkBytes);
     expect(payer.pools()[0]?.signed).toBe(window);
-    await expect(bring(world, payer, [url], { increments })).rejects.toThrow(/no server is left/);
+    await expect(bring(world, payer, [url], options)).rejects.toThrow(/no server is left/);
     expect(payer.pools()[0]?.signed).toBe(window);
   });
 
@@ -125,6 +126,23 @@ describe.each([
     const { url, receiver } = await relay(world);
     await bring(world, payer, [url], { increments });
     expect(isCopied()).toBe(true);
+    await receiver.settle();
+    expect(world.chain.balances.get(testAddress(2))).toBe(BigInt(sizeBytes));
+  });
+
+  test("out of a pool with a small collateral no more is paid ahead than may be owed", async () => {
+    const world = new PayWorld();
+    const payer = await world.payer({}, []);
+    // Three chunks may be unsettled, and the payer's own window is four.
+    const collateral = 16n * 3n * BigInt(chunkBytes);
+    const pool = { sequence: 1n, fund: collateral - 1n, collateral, endHeight: 500 };
+    const terms = { ...pool, resourceIds: [resourceId] };
+    world.chain.open(testAddress(1), terms);
+    await payer.addPool(terms);
+    const { url, receiver } = await relay(world);
+    const [report] = await bring(world, payer, [url], { increments });
+    expect(isCopied()).toBe(true);
+    expect(report).toMatchObject({ spent: BigInt(sizeBytes), lost: 0n });
     await receiver.settle();
     expect(world.chain.balances.get(testAddress(2))).toBe(BigInt(sizeBytes));
   });

@@ -113,7 +113,8 @@ export function sourceParts(world: PayWorld, payer: Payer, url: string): SourceP
     chain: world.chain.names,
     weiPerByteMax: 10n,
     creditBytes: 4 * chunkBytes,
-    timeoutMs: 2_000,
+    // A machine that stands still for a moment is no server that does not answer.
+    timeoutMs: 60_000,
   };
 }
 
@@ -125,13 +126,14 @@ export async function bring(
   world: PayWorld,
   payer: Payer,
   urls: readonly string[],
-  options: Partial<DownloadParts & { readonly increments: number }> = {},
+  options: Partial<DownloadParts & Pick<SourceParts, "timeoutMs"> & { increments: number }> = {},
 ): Promise<readonly SourceReport[]> {
   const sources: Source[] = [];
   const { increments } = options;
   for (const url of urls) {
     const expected = { id: sources[0]?.id ?? null, signal: never };
-    const parts = sourceParts(world, payer, url);
+    const usual = sourceParts(world, payer, url);
+    const parts = { ...usual, timeoutMs: options.timeoutMs ?? usual.timeoutMs };
     const streaming = { open: openNodeStream, sha256: sha256InPlace, increments: increments ?? 0 };
     const all = increments === undefined ? parts : { ...parts, streaming };
     sources.push(await openSource(all, expected));
