@@ -76,6 +76,7 @@ export const rows: Readonly<Record<string, string>> = {
   X6: "rewards are shared to the wei, whoever is the beneficiary",
   X7: "stakes come back when they are due, whatever is tried at the boundary",
   X8: "precompiles answer inputs of every length",
+  X9: "a block executed again, cold and warm, has the same results",
   X10: "a transaction in two forks has the receipt of the committed one",
   E3: "messages that are not encoded as the schema says, or in a second way: refused",
   K17: "a fork that keys of long ago signed, offered to a new node: refused, and it costs",
