@@ -4,6 +4,7 @@ import { emptyAccount } from "../../ledger/accounts.ts";
 import { Journal } from "../../ledger/journal.ts";
 import { MemoryState } from "./memoryState.ts";
 
+export { emptyAccount } from "../../ledger/accounts.ts";
 export type { Journal } from "../../ledger/journal.ts";
 
 /** The ledger's journal with one contract and one rich account. */
