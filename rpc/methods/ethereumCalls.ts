@@ -1,5 +1,6 @@
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import { bytesToHex } from "../../base/bytes.ts";
+import type { Refusal } from "../../ledger/refusal.ts";
 import type { SimulationRequest } from "../../ledger/simulate.ts";
 import type { StateTaskAnswer, StateTaskName, StateTaskRequest } from "../../ledger/stateTasks.ts";
 import type { Method } from "../dispatch.ts";
@@ -31,6 +32,12 @@ export async function runTaskAt<N extends StateTaskName>(
   return outcome.ok ? outcome : refuse(taskError(outcome.refusal));
 }
 
+/** The answer of a task on a message, which may be refused before it runs. */
+function messageAnswer<T>(answer: Outcome<Outcome<T, Refusal>, RpcError>): Outcome<T, RpcError> {
+  if (!answer.ok) return answer;
+  return answer.value.ok ? answer.value : refuse(messageRefusalError(answer.value.refusal));
+}
+
 /** What a call asks to be simulated; refused where it is meant for another chain. */
 export function requestOf(
   { node, limits }: MethodHost,
@@ -60,12 +67,10 @@ export async function gasEstimate(
   place: TaggedPlace,
 ): Promise<Outcome<bigint, RpcError>> {
   const asked = { ...request, gasMax: transactionGasMax(host) };
-  const answer = await runTaskAt(host, "estimateGas", asked, place);
+  const answer = messageAnswer(await runTaskAt(host, "estimateGas", asked, place));
   if (!answer.ok) return answer;
-  if (!answer.value.ok) return refuse(messageRefusalError(answer.value.refusal));
-  const estimate = answer.value.value;
-  if (estimate.type === "gas") return accept(estimate.gas);
-  const { result, gasMax } = estimate;
+  if (answer.value.type === "gas") return accept(answer.value.gas);
+  const { result, gasMax } = answer.value;
   if (result.failure !== "out of gas") return refuse(failureError(result));
   return refuse(serverError(`gas required exceeds allowance (${gasMax})`));
 }
@@ -83,18 +88,14 @@ function call(host: MethodHost): Method {
     summary: "What a call would return; runs on a committed state and changes nothing.",
     style: "array",
     parameters,
-
     call: async (values, { signal }): Promise<Answer> => {
       const overrides = { state: values.stateOverrides, block: values.blockOverrides };
       const request = requestOf(host, values.transaction, overrides);
       if (!request.ok) return request;
-      const answer = await runTaskAt(host, "simulate", request.value, {
-        tag: values.block,
-        signal,
-      });
+      const place = { tag: values.block, signal };
+      const answer = messageAnswer(await runTaskAt(host, "simulate", request.value, place));
       if (!answer.ok) return answer;
-      if (!answer.value.ok) return refuse(messageRefusalError(answer.value.refusal));
-      const result = answer.value.value;
+      const result = answer.value;
       return result.ok ? accept(bytesToHex(result.returnData)) : refuse(failureError(result));
     },
   });
@@ -106,7 +107,6 @@ function estimate(host: MethodHost): Method {
     summary: "Gas that a transaction needs to succeed.",
     style: "array",
     parameters,
-
     call: async (values, { signal }): Promise<Answer> => {
       const overrides = { state: values.stateOverrides, block: values.blockOverrides };
       const request = requestOf(host, values.transaction, overrides);
@@ -123,19 +123,15 @@ function accessList(host: MethodHost): Method {
     summary: "Accounts and slots that a transaction touches, and its gas when it lists them.",
     style: "array",
     parameters: { transaction: callObject, block: tagOrLatest, stateOverrides },
-
     call: async (values, { signal }): Promise<Answer> => {
       const overrides = { state: values.stateOverrides, block: {} };
       const request = requestOf(host, values.transaction, overrides);
       if (!request.ok) return request;
       const asked = { ...request.value, gasMax: transactionGasMax(host) };
-      const answer = await runTaskAt(host, "createAccessList", asked, {
-        tag: values.block,
-        signal,
-      });
+      const place = { tag: values.block, signal };
+      const answer = messageAnswer(await runTaskAt(host, "createAccessList", asked, place));
       if (!answer.ok) return answer;
-      if (!answer.value.ok) return refuse(messageRefusalError(answer.value.refusal));
-      const { accessList: list, result } = answer.value.value;
+      const { accessList: list, result } = answer.value;
       return accept({
         accessList: list,
         gasUsed: toQuantity(result.gasUsed),
