@@ -11,8 +11,8 @@ import { writeTransactionFile } from "./transactionFile.ts";
 
 /*
  * `npm run bench -- calls`: how long `eth_call` takes while nothing happens, and while blocks of
- * token transfers are executed. Calls are sent at intended times and measured from those. The load is
- * to be below what the node can take, or calls would wait in line with transactions for ever.
+ * token transfers are executed. Calls are sent at intended times and measured from those. The load
+ * is to be below what the node can take, or calls would wait in line with transactions for ever.
  */
 
 const usage = `usage: npm run bench -- calls [flags]

@@ -1,7 +1,6 @@
 import type { EVM } from "@ethereumjs/evm";
 import { Address as EvmAddress, type Account } from "@ethereumjs/util";
-import type { Address } from "../base/brand.ts";
-import { bytesToHexDigits, hexToBytes } from "../base/bytes.ts";
+import { bytesToAddress, bytesToHexDigits, hexToBytes } from "../base/bytes.ts";
 import type { StateManager } from "./stateManager.ts";
 
 /*
@@ -103,9 +102,9 @@ export class AccessJournal implements LibraryJournal {
   /** Ends a transaction: empty accounts that it touched go [EIP-161], and all is cold again. */
   async cleanup(): Promise<void> {
     for (const digits of this.#touched) {
-      const address = `0x${digits}` as Address;
-      if (!this.#manager.isEmptyAccount(address)) continue;
-      await this.#manager.deleteAccount(new EvmAddress(hexToBytes(digits)));
+      const address = new EvmAddress(hexToBytes(digits));
+      if (!this.#manager.isEmptyAccount(bytesToAddress(address.bytes))) continue;
+      await this.#manager.deleteAccount(address);
     }
     this.cleanJournal();
     delete this.accessList;

@@ -11,8 +11,7 @@ import {
 import type { Address, Digest } from "../base/brand.ts";
 import { refuse } from "../base/outcome.ts";
 import { keccakDigest } from "../crypto/keccak.ts";
-import { emptyAccount } from "../ledger/accounts.ts";
-import { journalWith } from "../test/fakes/evmJournal.ts";
+import { emptyAccount, journalWith } from "../test/fakes/evmJournal.ts";
 import { delegationTo } from "./delegation.ts";
 import { createEvm, type Evm } from "./evm.ts";
 import type { ForkName } from "./forks.ts";

@@ -18,10 +18,11 @@ import { storageInstructions } from "./storageInstructions.ts";
 
 /*
  * Our own interpreter inside the library's frames (`docs/adr/016-own-interpreter.md`). The library
- * awaits every instruction; here a frame, with those that it calls, runs without suspension from one
- * instruction that only the library has (creations, calls with coins, what is rare) to the next. It
- * is put in as the library's custom instructions: whichever comes first in a frame runs the frame to
- * its end. A frame that a call of ours began is handed to the library when it first needs it.
+ * awaits every instruction; here a frame, with those that it calls, runs without suspension from
+ * one instruction that only the library has (creations, calls with coins, what is rare) to the
+ * next. It is put in as the library's custom instructions: whichever comes first in a frame runs
+ * the frame to its end. A frame that a call of ours began is handed to the library when it first
+ * needs it.
  */
 
 type CustomOpcode = NonNullable<EVMOpts["customOpcodes"]>[number];

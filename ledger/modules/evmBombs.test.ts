@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import { assert } from "../../base/assert.ts";
-import { emptyBytes, hexToBytes } from "../../base/bytes.ts";
+import { hexToBytes } from "../../base/bytes.ts";
 import { bombs, recursions } from "../../test/fakes/bombs.ts";
 import { addressOf, LedgerNetwork } from "../../test/fakes/ledgerNetwork.ts";
 import { messageOf, sceneOf } from "../../test/fakes/simulation.ts";
