@@ -18,7 +18,7 @@ function accountsOf({ state }: LedgerNetwork): AccountReader {
   return { get: (address) => state.account(address) };
 }
 
-test("N2: 10,000 of drained senders cost a block a bounded time, and are gone soon", async () => {
+test("N2: 10,000 of drained senders cost each block a bounded time, and go soon", async () => {
   const before = new LedgerNetwork({
     balances: [...senders, "honest"].map((name) => [name, rich] as const),
   });

@@ -226,14 +226,6 @@ export const consensusDefects: readonly Defect[] = [
     test: "test/sim/rows.test.ts",
   },
   {
-    row: "A13",
-    about: "a timer that comes late ends whatever view it is now",
-    file: "consensus/pacemaker.ts",
-    find: "return view === this.#view && round === this.#round;",
-    replace: "return view <= this.#view && round > 0;",
-    test: "test/sim/rows.test.ts",
-  },
-  {
     row: "K4",
     about: "those who leave a view pass on the lowest of their certificates",
     file: "consensus/tally.ts",
