@@ -124,6 +124,19 @@ async function gossip(hosts: readonly Host[], count: number): Promise<void> {
   });
 }
 
+/** Half a round trip of a request over a long-lived stream between two hosts, in milliseconds. */
+export async function measureMessageDelay(requests: number): Promise<number> {
+  const one = await startHost([]);
+  const other = await startHost(one.network.addresses());
+  await until(() => one.network.peers().length === 1 && other.network.peers().length === 1);
+  const tookMs = await timeEach(requests, async () => {
+    const answer = await one.echo.request(other.network.self, new Uint8Array(sizes[1]));
+    if (!answer.ok) throw new Error(`no answer: ${answer.refusal.code}`);
+  });
+  await Promise.all([one.network.stop(), other.network.stop()]);
+  return percentile(tookMs, 0.5) / 2;
+}
+
 const text = (ms: number): string => `${ms.toFixed(3)} ms`;
 
 function row(name: string, tookMs: readonly number[], baseMs: number | null): readonly string[] {

@@ -7,6 +7,7 @@ import { viewTimeoutMsShort } from "../node/replicaOptions.ts";
 import { heightOf, readMetrics, startNetwork, type NetworkServer } from "./network.ts";
 import { benchSenders } from "./senders.ts";
 import { pause, temporaryFolder, type Server } from "./server.ts";
+import { measureMessageDelay } from "./p2p.ts";
 import { writeTransactionFile, type TransactionFile } from "./transactionFile.ts";
 
 /*
@@ -19,8 +20,9 @@ const usage = `usage: npm run bench -- validators [flags]
   --validators N    how many processes beside the one (4)
   --seconds N       measured seconds of a load (10)
   --warmup N        seconds before that (3)
-  --latency N       seconds of the latency run, 0 for none (10)
-  --blocks N        seconds in which blocks are counted, 0 for none (15)`;
+  --latency N       seconds of each latency run, without load and at half of it; 0 for none (10)
+  --blocks N        seconds in which blocks are counted, 0 for none (15)
+  --faults N        rounds of kills, 0 for none (4)`;
 
 const flags = {
   validators: { type: "string", default: "4" },
@@ -38,6 +40,19 @@ const perSecondMax = 8_000;
 /** Transfers a second in the latency run: the pool is empty nearly always. */
 const idleRate = 4;
 
+/** Most transfers a second in the run at half the load. */
+const halfRateMax = 2_500;
+
+/** Requests of the ping that a message's delay is taken from. */
+const pings = 500;
+
+/**
+ * Messages, one after another, from submission to commit: the news of a transaction, the question
+ * for it and the answer, then proposal and votes of its block, the same of the block that commits
+ * it, and the proof. One less each for the news if the node that was asked leads.
+ */
+const messagesToCommit = 8;
+
 type Settings = {
   readonly seconds: number;
   readonly warmupSeconds: number;
@@ -50,7 +65,15 @@ type Measured = {
   readonly load: LoadResult;
   /** BLS signatures verified by each process, for each block of the load. */
   readonly checks: readonly number[];
-  readonly latenciesMs: readonly number[];
+  readonly idle: LoadResult | null;
+  /** At half the throughput of `load`. */
+  readonly half: LoadResult | null;
+};
+
+type Files = {
+  readonly load: TransactionFile;
+  readonly idle: TransactionFile;
+  readonly half: TransactionFile;
 };
 
 /** `npm run bench -- validators`. */
@@ -65,21 +88,24 @@ export async function run(argv: readonly string[]): Promise<void> {
   };
   const before = calibrate();
   printCalibration("before", before);
-  const senders = benchSenders(440);
+  const senders = benchSenders(640);
   const count = perSecondMax * (settings.seconds + settings.warmupSeconds);
   const folder = temporaryFolder();
-  // Two groups of senders: what one file has sent is no news to the other.
-  const file = writeTransactionFile(join(folder, "load"), "ethereum", {
-    senders: senders.slice(40),
-    count,
-  });
-  const idle = writeTransactionFile(join(folder, "idle"), "ethereum", {
-    senders: senders.slice(0, 40),
-    count: idleRate * Math.max(1, settings.latencySeconds),
-  });
-  const one = await measure(1, { settings, senders, file, idle });
-  const many = await measure(Number(values.validators), { settings, senders, file, idle });
+  // Groups of senders: what one file has sent is no news to the others.
+  const write = (name: string, from: number, to: number, transfers: number): TransactionFile =>
+    writeTransactionFile(join(folder, name), "ethereum", {
+      senders: senders.slice(from, to),
+      count: Math.max(1, transfers),
+    });
+  const files = {
+    idle: write("idle", 0, 40, idleRate * settings.latencySeconds),
+    half: write("half", 40, 240, halfRateMax * settings.latencySeconds),
+    load: write("load", 240, 640, count),
+  };
+  const one = await measure(1, { settings, senders, files });
+  const many = await measure(Number(values.validators), { settings, senders, files });
   report(one, many, Number(values.validators));
+  if (many.idle !== null) printBreakdown(many.idle, await measureMessageDelay(pings));
   if (settings.blockSeconds > 0) await printBlockRates(Number(values.validators), settings);
   const faults = Number(values.faults);
   if (faults > 0) await printRecovery(Number(values.validators), faults);
@@ -99,38 +125,42 @@ async function measure(
   {
     settings,
     senders,
-    file,
-    idle,
+    files,
   }: {
     readonly settings: Settings;
     readonly senders: readonly Signer[];
-    readonly file: TransactionFile;
-    readonly idle: TransactionFile;
+    readonly files: Files;
   },
 ): Promise<Measured> {
   const servers = await startNetwork(count, { senders });
   try {
     const [server] = servers;
     if (server === undefined) throw new Error("a network has nodes");
-    const common = { server, file, laneCount: 40, batchSize: 1, nice: 0 };
-    const latency =
-      settings.latencySeconds === 0
-        ? null
-        : await runLoad({
-            ...common,
-            file: idle,
-            laneCount: 4,
-            countMax: idle.hashes.length,
-            pace: { type: "open", ratePerSecond: idleRate },
-            seconds: settings.latencySeconds,
-            warmupSeconds: 1,
-            withLatency: true,
-          });
+    const common = { server, batchSize: 1, nice: 0 };
+    const latencyAt = async (
+      file: TransactionFile,
+      { ratePerSecond, laneCount }: { readonly ratePerSecond: number; readonly laneCount: number },
+    ): Promise<LoadResult | null> => {
+      if (settings.latencySeconds === 0) return null;
+      return runLoad({
+        ...common,
+        file,
+        laneCount,
+        countMax: Math.min(file.hashes.length, Math.ceil(ratePerSecond * settings.latencySeconds)),
+        pace: { type: "open", ratePerSecond },
+        seconds: settings.latencySeconds,
+        warmupSeconds: 1,
+        withLatency: true,
+      });
+    };
+    const idle = await latencyAt(files.idle, { ratePerSecond: idleRate, laneCount: 4 });
     const checksBefore = await checksOf(servers);
     const load = await runLoad({
       ...common,
+      file: files.load,
+      laneCount: 40,
       pids: servers.map(({ pid }) => pid),
-      countMax: file.hashes.length,
+      countMax: files.load.hashes.length,
       pace: { type: "closed", outstandingMax: 4_000 },
       seconds: settings.seconds,
       warmupSeconds: settings.warmupSeconds,
@@ -140,19 +170,25 @@ async function measure(
     const checks = checksAfter.map(
       (after, i) => (after - (checksBefore[i] ?? 0)) / Math.max(1, load.blockCount),
     );
-    return { load, checks, latenciesMs: latency?.latenciesMs ?? [] };
+    const ratePerSecond = Math.min(halfRateMax, load.perSecond / 2);
+    const half = await latencyAt(files.half, { ratePerSecond, laneCount: 40 });
+    return { load, checks, idle, half };
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
   }
 }
 
 function report(one: Measured, many: Measured, count: number): void {
-  const line = (name: string, { load, latenciesMs }: Measured): void => {
-    const p = (fraction: number): string => percentile(latenciesMs, fraction).toFixed(0);
+  const latency = (name: string, result: LoadResult | null): string => {
+    const p = (fraction: number): string =>
+      result === null ? "-" : percentile(result.latenciesMs, fraction).toFixed(0);
+    return `   ${name} ms p50 ${p(0.5)} p99 ${p(0.99)}`;
+  };
+  const line = (name: string, { load, idle, half }: Measured): void => {
     console.log(
       `${name.padEnd(14)}${load.perSecond.toFixed(0).padStart(7)} /s` +
-        `${load.cpuUs.toFixed(0).padStart(8)} us each` +
-        `   idle ms p50 ${p(0.5)} p99 ${p(0.99)}   blocks ${load.blockCount}`,
+        `${load.cpuUs.toFixed(0).padStart(8)} us each   blocks ${load.blockCount}` +
+        `${latency("idle", idle)}${latency("half load", half)}`,
     );
   };
   console.log();
@@ -164,6 +200,17 @@ function report(one: Measured, many: Measured, count: number): void {
   );
   const checks = many.checks.map((each) => each.toFixed(1)).join(" ");
   console.log(`signatures verified for each filled block, by process: ${checks}`);
+}
+
+/** Where the time of a transfer goes when nothing else happens, as the node it is sent to sees it. */
+function printBreakdown({ latenciesMs, stageUs }: LoadResult, delayMs: number): void {
+  const stages = [...stageUs].map(([stage, us]) => `${stage} ${(us / 1_000).toFixed(1)}`);
+  const p50 = percentile(latenciesMs, 0.5);
+  console.log(
+    `idle p50 ${p50.toFixed(0)} ms (goal 100): ${messagesToCommit} messages of ` +
+      `${delayMs.toFixed(2)} ms are ${(messagesToCommit * delayMs).toFixed(1)}, 12 were ` +
+      `${(12 * delayMs).toFixed(1)}; stages, ms for each transfer: ${stages.join(", ")}`,
+  );
 }
 
 /** Blocks in the same time with all validators, and with one of them killed. */

@@ -64,8 +64,11 @@ const schema = z.strictObject({
        * Least time between blocks while transactions are pending or uncommitted, in milliseconds.
        */
       blockIntervalMsMin: z.number().int().min(0).max(60_000).default(100),
-      /** What that grows to with the number of transactions in a block, in milliseconds. */
-      blockIntervalMsBusy: z.number().int().min(0).max(60_000).default(250),
+      /**
+       * What that grows to with the transactions in a block and the time that agreement on one
+       * takes, in milliseconds.
+       */
+      blockIntervalMsBusy: z.number().int().min(0).max(60_000).default(500),
       /** Time between blocks when nothing is pending, in milliseconds. */
       blockIntervalMsIdle: z.number().int().min(0).max(600_000).default(5_000),
       /**
@@ -75,8 +78,7 @@ const schema = z.strictObject({
       clockDriftMsMax: z.number().int().min(0).max(600_000).default(10_000),
       /**
        * This node's key is its network's only validator: a missing safety file is taken for an
-       * empty
-       * one. Refused where the committee has other members.
+       * empty one. Refused where the committee has other members.
        */
       soleValidator: z.boolean().default(false),
       /**

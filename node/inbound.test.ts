@@ -3,6 +3,7 @@ import type { Verified } from "../base/brand.ts";
 import { zeroDigest } from "../base/bytes.ts";
 import { rootCertificate } from "../consensus/rules.ts";
 import type { EpochInfo, Input } from "../consensus/types.ts";
+import { bodyDigests } from "../ledger/block.ts";
 import { textToPeerId } from "../p2p/peerId.ts";
 import { createFakeCommittee } from "../test/fakes/committee.ts";
 import { provedChain } from "../test/fakes/provedChain.ts";
@@ -33,6 +34,9 @@ let isGood: boolean;
 let isRunning: boolean;
 let leader: number | null;
 let completing: Promise<null>;
+/** What a peer gives of a block. */
+let given: readonly Uint8Array[] | null;
+let submitted: Uint8Array[];
 let inbound: Inbound;
 
 function checked<T>(value: T): Verified<T> | null {
@@ -49,6 +53,8 @@ beforeEach(() => {
   isRunning = true;
   leader = null;
   completing = Promise.resolve(null);
+  given = null;
+  submitted = [];
   inbound = new Inbound({
     genesis,
     chain: { epoch, add: () => null, heldHeader: () => null },
@@ -75,7 +81,13 @@ beforeEach(() => {
       settled: () => Promise.resolve(),
       onBlock: () => {},
     },
-    pool: { get: () => null },
+    pool: {
+      get: () => null,
+      submit: (submissions) => {
+        submitted.push(...submissions.map(({ raw }) => raw));
+        return Promise.resolve([]);
+      },
+    },
     verifier: {
       vote: checked,
       timeout: checked,
@@ -83,7 +95,10 @@ beforeEach(() => {
       proof: checked,
       proposal: checked,
     },
-    fetcher: { transactionsOf: () => completing, blockFrom: () => completing },
+    fetcher: {
+      transactionsOf: async () => (await completing) ?? given,
+      blockFrom: () => completing,
+    },
     onAhead: () => void (aheads += 1),
     onUnused: (_, why) => void unused.push(why),
     nowMs: () => 0,
@@ -179,6 +194,23 @@ describe("proposals", () => {
     end();
     expect(await first).toBe("ignore");
     for (const other of others) expect(await other).toBe("ignore");
+  });
+
+  test("what was fetched of one is put into the pool, if it is of that block", async () => {
+    const message = proposal(0);
+    const { header, body } = message.proposal;
+    const transaction = new Uint8Array([2, 1]);
+    const digests = bodyDigests({ ...body, transactions: [transaction] });
+    const whole = {
+      ...message,
+      proposal: { ...message.proposal, header: { ...header, ...digests } },
+    };
+    given = [new Uint8Array([2, 2])];
+    await inbound.receive(whole, from);
+    expect(submitted).toEqual([]);
+    given = [transaction];
+    await inbound.receive(whole, from);
+    expect(submitted).toEqual([transaction]);
   });
 
   test("one by another than the leader of its view is not put together", async () => {

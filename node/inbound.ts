@@ -13,7 +13,7 @@ import type { DiskStore } from "./diskStore.ts";
 import type { Engine } from "./engine.ts";
 import type { CompactProposal, PeerMessage } from "./messages.ts";
 import { blockSummary, commitProofSummary } from "./summaries.ts";
-import type { TransactionPool } from "./transactionPool.ts";
+import { submissionOf, type TransactionPool } from "./transactionPool.ts";
 import type { Verifier } from "./verifier.ts";
 
 /** Proposals that are being put together at one time; beyond, they are dropped and fetched later. */
@@ -37,7 +37,7 @@ export type InboundParts = {
     Engine,
     "isRunning" | "status" | "leader" | "deliver" | "settled" | "onBlock"
   >;
-  readonly pool: Pick<TransactionPool, "get">;
+  readonly pool: Pick<TransactionPool, "get" | "submit">;
   readonly verifier: Pick<Verifier, "vote" | "timeout" | "certificate" | "proof" | "proposal">;
   readonly fetcher: Pick<BlockFetcher, "transactionsOf" | "blockFrom">;
   /** Someone speaks of a later epoch than ours: we may be behind. */
@@ -231,7 +231,11 @@ export class Inbound {
       let at = 0;
       const transactions = held.map((encoded) => encoded ?? rest[at++] ?? new Uint8Array(0));
       const block = { header, body: { ...body, transactions } };
-      if (bodyFaultOnce(block) === null) return block;
+      if (bodyFaultOnce(block) === null) {
+        // The news of them may come yet: what is in the pool is neither fetched nor verified again.
+        if (rest.length > 0) await pool.submit(rest.map(submissionOf), "remote");
+        return block;
+      }
     }
     const whole = await fetcher.blockFrom(from, hash);
     // No hash covers the epoch proof: the one that was verified stays.

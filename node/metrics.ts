@@ -11,7 +11,7 @@ export type Stage =
   | "trie"
   | "roots"
   | "store"
-  | "consensus";
+  | "verify";
 
 /** What the node counts. Names end in their unit; the server serves the registry at `/metrics`. */
 export class NodeMetrics {
@@ -99,6 +99,12 @@ export class NodeMetrics {
     } finally {
       this.addStage(stage, performance.now() - startMs);
     }
+  }
+
+  /** Counts signatures of consensus that were verified together. */
+  checked(claims: number, elapsedMs: number): void {
+    this.checkedSignatures.inc(claims);
+    this.addStage("verify", elapsedMs);
   }
 
   /** Counts time that was measured elsewhere. */

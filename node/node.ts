@@ -478,7 +478,7 @@ async function openPeering(
     store,
     log: log.child("p2p"),
     onFailure: failed,
-    onChecked: (claims) => metrics.checkedSignatures.inc(claims),
+    onChecked: (claims, elapsedMs) => metrics.checked(claims, elapsedMs),
     onUnused: () => {},
   });
 }

@@ -38,8 +38,8 @@ export type PeeringOptions = Omit<PeerNetworkOptions, "runtime"> & {
   readonly reads: Reads;
   readonly pool: TransactionPool;
   readonly evidence: EvidencePool;
-  /** Told how many signatures of consensus were verified. */
-  readonly onChecked: (claims: number) => void;
+  /** Told how many signatures of consensus were verified, in how many milliseconds. */
+  readonly onChecked: (claims: number, elapsedMs: number) => void;
   readonly onUnused: InboundParts["onUnused"];
 };
 

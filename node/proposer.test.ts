@@ -116,6 +116,48 @@ describe("proposer", () => {
     expect(built).toEqual(["1000 filled", "1000 empty"]);
   });
 
+  /** A block of another with one transaction, and the order of the next so much later. */
+  function agreed(intervalMsMin: number, agreementMs: number): ReturnType<typeof setUp> {
+    const found = setUp({ ...pace, intervalMsMin });
+    found.world.pending = true;
+    found.proposer.onBlock(1);
+    found.advance(agreementMs);
+    found.proposer.request({ ...order, isUrgent: true });
+    return found;
+  }
+
+  it("keeps a longer distance where agreement takes long", () => {
+    const { proposer, built, advance } = agreed(10, 100);
+    advance(49);
+    expect(built).toEqual([]);
+    advance(1);
+    expect(built).toEqual(["1150 filled"]);
+    // What comes later than that order says nothing of how long agreement took.
+    proposer.onBlock(1);
+    proposer.onBlock(0);
+    advance(140);
+    proposer.request(order);
+    advance(9);
+    advance(1);
+    expect(built).toEqual(["1150 filled", "1300 filled"]);
+  });
+
+  it("waits with the next block for transactions only if that is sooner than another view", () => {
+    expect(agreed(100, 60).built).toEqual(["1060 empty"]);
+    const { built, advance } = agreed(100, 70);
+    expect(built).toEqual([]);
+    advance(34);
+    expect(built).toEqual([]);
+    advance(1);
+    expect(built).toEqual(["1105 filled"]);
+  });
+
+  it("never keeps a longer distance than is set", () => {
+    const { built, advance } = agreed(100, 240);
+    advance(10);
+    expect(built).toEqual(["1250 filled"]);
+  });
+
   it("carries nothing where the epoch's end forbids it", () => {
     const { proposer, built, world } = setUp({
       intervalMsMin: 0,

@@ -38,6 +38,19 @@ const blocksAtStart = 2;
 const transactionsPerMs = 8;
 
 /**
+ * Part of the time that agreement on the newest filled block took which the next one keeps from it
+ * at least: where processors are the bottleneck, agreement takes long, and fewer and larger blocks
+ * leave more of them to transactions. It must not reach far: a transaction waits for it.
+ */
+const agreementsApart = 1.5;
+
+/**
+ * An empty block, which only commits what was filled before, takes its view's time. Whoever may
+ * fill one within this part of such a time waits for that instead.
+ */
+const agreementsWaited = 0.5;
+
+/**
  * Decides when an ordered block is built and whether it carries transactions. Blocks with
  * transactions keep their distance; the empty ones that commit them follow at once; without work
  * there is a block now and then.
@@ -52,6 +65,10 @@ export class Proposer {
   #filledAtMs = -Infinity;
   /** Transactions of the newest block that had any. */
   #filledCount = 0;
+  /** Whether no block came after the newest that had any. */
+  #isFilledNewest = false;
+  /** From a filled block to the order of the next one, when that was last seen here. */
+  #agreementMs = 0;
 
   constructor(pace: Pace, ports: ProposerPorts) {
     this.#pace = pace;
@@ -61,6 +78,8 @@ export class Proposer {
   /** Takes an order; a later one replaces an earlier one that still waits. */
   request(order: BuildOrder): void {
     this.#order = order;
+    if (this.#isFilledNewest) this.#agreementMs = this.#ports.nowMs() - this.#filledAtMs;
+    this.#isFilledNewest = false;
     this.#decide();
   }
 
@@ -74,6 +93,7 @@ export class Proposer {
     const nowMs = this.#ports.nowMs();
     this.#blocksAtOnce -= 1;
     this.#blockAtMs = nowMs;
+    this.#isFilledNewest = transactionCount > 0;
     if (transactionCount === 0) return;
     this.#filledAtMs = nowMs;
     this.#filledCount = transactionCount;
@@ -100,7 +120,8 @@ export class Proposer {
     const filledInMs = this.#filledAtMs + this.#intervalMs() - nowMs;
     const mayFill = this.#ports.hasPending() && !order.emptyRequired;
     if (mayFill && filledInMs <= 0) return this.#build(order, true, nowMs);
-    if (order.isUrgent) return this.#build(order, false, nowMs);
+    const isFilledSoon = mayFill && filledInMs <= this.#agreementMs * agreementsWaited;
+    if (order.isUrgent && !isFilledSoon) return this.#build(order, false, nowMs);
     const idleInMs =
       this.#blocksAtOnce > 0 ? 0 : this.#blockAtMs + this.#pace.intervalMsIdle - nowMs;
     const waitMs = mayFill ? filledInMs : idleInMs;
@@ -113,7 +134,10 @@ export class Proposer {
 
   #intervalMs(): number {
     const { intervalMsMin, intervalMsBusy } = this.#pace;
-    const wantedMs = intervalMsMin + this.#filledCount / transactionsPerMs;
+    const wantedMs = Math.max(
+      intervalMsMin + this.#filledCount / transactionsPerMs,
+      this.#agreementMs * agreementsApart,
+    );
     return Math.max(intervalMsMin, Math.min(intervalMsBusy, wantedMs));
   }
 
@@ -121,6 +145,7 @@ export class Proposer {
     this.#order = null;
     this.#blocksAtOnce -= 1;
     this.#blockAtMs = nowMs;
+    this.#isFilledNewest = filled;
     if (filled) this.#filledAtMs = nowMs;
     this.#ports.build(order, filled);
   }

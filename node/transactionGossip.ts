@@ -33,7 +33,7 @@ export const fetchesMax = 16_384;
  * Least time between two messages of news while transactions keep coming, in milliseconds: each
  * costs every node a fetch and its neighbours' copies, whatever it holds.
  */
-const newsIntervalMs = 40;
+const newsIntervalMs = 100;
 
 /** Bytes of one answer: what fits a frame with its envelope. */
 const answerBytesMax = 4 * 1024 * 1024 - 64 * 1024;

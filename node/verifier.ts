@@ -90,12 +90,12 @@ function sumOfKeys(encoded: readonly Uint8Array[]): BlsPublicKey | null {
  */
 export class Verifier {
   readonly #scope: SigningScope;
-  readonly #onChecked: (claims: number) => void;
+  readonly #onChecked: (claims: number, elapsedMs: number) => void;
   /** Oldest first. */
   readonly #certificates = new Set<Digest>();
 
-  /** `onChecked` is told how many signatures were verified. */
-  constructor(genesis: Digest, onChecked: (claims: number) => void) {
+  /** `onChecked` is told how many signatures were verified, and the milliseconds that it took. */
+  constructor(genesis: Digest, onChecked: (claims: number, elapsedMs: number) => void) {
     this.#scope = { genesis, scope: "" };
     this.#onChecked = onChecked;
   }
@@ -233,8 +233,10 @@ export class Verifier {
   }
 
   #settle(claims: Claims): boolean {
-    this.#onChecked(claims.size);
-    if (!claims.hold()) return false;
+    const startMs = performance.now();
+    const isRight = claims.hold();
+    this.#onChecked(claims.size, performance.now() - startMs);
+    if (!isRight) return false;
     for (const name of claims.certificates) this.#certificates.add(name);
     for (const oldest of this.#certificates) {
       if (this.#certificates.size <= certificatesKeptMax) break;

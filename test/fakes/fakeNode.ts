@@ -4,6 +4,7 @@ import type { Address, Digest } from "../../base/brand.ts";
 import { emptyBytes, zeroAddress, zeroDigest } from "../../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import { evidenceSlot, isContradiction } from "../../consensus/evidence.ts";
+import { rootCertificate } from "../../consensus/rules.ts";
 import type { Evidence } from "../../consensus/types.ts";
 import { emptyKeccak, keccakDigest } from "../../crypto/keccak.ts";
 import { signersOf } from "../../crypto/verify.ts";
@@ -54,14 +55,7 @@ import type {
 } from "../../rpc/api.ts";
 
 const gasPerTransfer = 21_000n;
-const certificate = {
-  epoch: 0,
-  view: 0,
-  block: zeroDigest,
-  parentView: 0,
-  signers: emptyBytes,
-  signature: emptyBytes,
-};
+const certificate = rootCertificate({ epoch: 0, root: zeroDigest });
 
 type Coins = { nonce: bigint; tfuelWei: bigint; thetaWei: bigint };
 

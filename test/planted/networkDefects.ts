@@ -6,7 +6,7 @@ export const networkDefects: readonly Defect[] = [
     row: "K8",
     about: "what came from a peer is not verified",
     file: "node/verifier.ts",
-    find: "    if (!claims.hold()) return false;\n",
+    find: "    if (!isRight) return false;\n",
     replace: "",
     test: "node/verifier.test.ts",
   },
