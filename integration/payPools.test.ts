@@ -26,7 +26,7 @@ let wallet = "";
 
 beforeAll(async () => {
   wallet = temporaryFolder();
-  // No blocks but those that are asked for: a release is tried in one certain block.
+  // No blocks but those that are asked for: heights are what the test says.
   const quiet = "--set=consensus.blockIntervalMsIdle=600000";
   node = await startLedger(["devnet", "--eth-port=0", quiet]);
   const words = join(wallet, "words");
