@@ -10,7 +10,7 @@ const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 export const emptyBytes: Uint8Array = new Uint8Array(0);
 
 /** The digits of each byte, two character codes after one another. */
-const digitsOfByte = textBytes(
+const digitsOfByte = textToBytes(
   Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0")).join(""),
 );
 
@@ -22,10 +22,6 @@ const digitValues = Int8Array.from({ length: 128 }, (_, code) => {
   const digit = String.fromCharCode(code);
   return /[0-9a-fA-F]/.test(digit) ? Number.parseInt(digit, 16) : -1;
 });
-
-function textBytes(text: string): Uint8Array {
-  return encoder.encode(text);
-}
 
 /** Decoded from one buffer: joined piece by piece, a text costs several times as much. */
 function hexText(bytes: Uint8Array, prefixSize: 0 | 2): string {
@@ -186,7 +182,7 @@ export function bytesToDigest(bytes: Uint8Array): Digest {
 /** A number below 2^256 as the digest whose bytes it is. */
 export function bigIntToDigest(value: bigint): Digest {
   const digits = value.toString(16).padStart(64, "0");
-  assert(digits.length === 64, `a digest has 32 bytes: ${value}`);
+  assert(value >= 0n && digits.length === 64, `a digest has 32 bytes: ${value}`);
   return `0x${digits}` as Digest;
 }
 

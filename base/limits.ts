@@ -9,6 +9,3 @@ export const messageBytesMax = 4 * 1024 * 1024;
 
 /** Bytes of one HTTP request body; Theta's limit for one message. */
 export const requestBytesMax = 8 * 1024 * 1024;
-
-/** Characters of a refusal's or failure's sentence, whatever the input was. */
-export const sentenceCharactersMax = 1_000;

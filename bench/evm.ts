@@ -9,12 +9,12 @@ import {
   emptyBytes,
   hexToBytes,
   textToBytes,
-  zeroDigest,
 } from "../base/bytes.ts";
 import { contractAddress } from "../crypto/address.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { emptyAccount } from "../ledger/accounts.ts";
 import { Journal } from "../ledger/journal.ts";
+import { caller, evmScene } from "../test/fakes/evmJournal.ts";
 import { MemoryState } from "../test/fakes/memoryState.ts";
 import { compileSolidity } from "../test/fakes/solidity.ts";
 import { createEvm, type Evm, type EvmResult } from "../vm/evm.ts";
@@ -55,7 +55,6 @@ contract Work {
   }
 }`;
 
-const caller = bytesToAddress(new Uint8Array(20).fill(0xaa));
 const gasLimit = 1_000_000_000n;
 const gasPrice = 1n;
 
@@ -115,23 +114,17 @@ async function runOwn(
   to: Address | null,
   data: Uint8Array,
 ): Promise<bigint> {
-  const block = {
-    number: 1,
-    timestampSeconds: 1,
-    coinbase: caller,
-    gasLimit,
-    baseFee: 1n,
-    randomness: zeroDigest,
-    hashOf: () => null,
-  };
   const parts = { to, data, accessList: [], authorizations: [] };
   const sender = state.account(caller);
   assert(sender !== null, "the caller is there");
   state.setAccount(caller, { ...sender, nonce: sender.nonce + 1n });
-  const result: EvmResult = await evm.run(
-    { state, block, precompiles: () => ({ ok: false, refusal: "none" }) },
-    { caller, value: 0n, gasLimit, gasPrice, ...parts },
-  );
+  const result: EvmResult = await evm.run(evmScene(state, { gasLimit, baseFee: gasPrice }), {
+    caller,
+    value: 0n,
+    gasLimit,
+    gasPrice,
+    ...parts,
+  });
   assert(result.ok, result.failure);
   return result.gasUsed - intrinsicGasOf(parts, "osaka");
 }

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import type { Address } from "../base/brand.ts";
-import { bigIntToFixedBytes, bytesToAddress, bytesToDigest } from "../base/bytes.ts";
+import type { Address, Digest } from "../base/brand.ts";
+import { bigIntToDigest, bigIntToFixedBytes, bytesToAddress } from "../base/bytes.ts";
 import type { KeyValue } from "../store/keyValue.ts";
 import { openLevel } from "../store/level.ts";
 import { LogIndex, logIndexWrites, logTermsOf } from "../store/logIndex.ts";
@@ -17,8 +17,8 @@ const logCount = 1_000_000;
 const rareCount = 10;
 const rounds = 50;
 
-function topicOf(number: number): ReturnType<typeof bytesToDigest> {
-  return bytesToDigest(bigIntToFixedBytes(BigInt(number), 32));
+function topicOf(number: number): Digest {
+  return bigIntToDigest(BigInt(number));
 }
 
 const token: Address = bytesToAddress(bigIntToFixedBytes(1n, 20));

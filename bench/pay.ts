@@ -58,9 +58,10 @@ function bareSignatures(count: number): Promise<Rate> {
 async function openBenchPayer(folder: string): Promise<Payer> {
   const held: { payer: Payer | null } = { payer: null };
   const live = (): readonly Uint8Array[] => held.payer?.live() ?? [];
-  const { journal } = await openJournal(nodePayDisk, join(folder, "payer.log"), { live });
-  benchJournals.push(journal);
   const chain = new FakePayChain().names;
+  const options = { chain: chain.genesisHash, live };
+  const { journal } = await openJournal(nodePayDisk, join(folder, "payer.log"), options);
+  benchJournals.push(journal);
   const payer = new Payer({ signer: testSigner(1), chain, store: journal });
   held.payer = payer;
   const fund = 10n ** 30n;

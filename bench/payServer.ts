@@ -34,7 +34,10 @@ export async function openBenchReceiver(folder: string): Promise<Receiver> {
   const held: { receiver: Receiver | null } = { receiver: null };
   const live = (): readonly Uint8Array[] => held.receiver?.live() ?? [];
   const path = join(folder, "receiver.log");
-  const { journal, records } = await openJournal(nodePayDisk, path, { live });
+  const { journal, records } = await openJournal(nodePayDisk, path, {
+    chain: chain.names.genesisHash,
+    live,
+  });
   benchJournals.push(journal);
   const receiver = new Receiver({
     address: testAddress(2),

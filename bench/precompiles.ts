@@ -2,17 +2,10 @@ import { bls12_381 } from "@noble/curves/bls12-381.js";
 import { bn254 } from "@noble/curves/bn254.js";
 import { p256 } from "@noble/curves/nist.js";
 import { assert } from "../base/assert.ts";
-import {
-  bigIntToFixedBytes,
-  bytesToAddress,
-  concatBytes,
-  emptyBytes,
-  hexToBytes,
-  zeroDigest,
-} from "../base/bytes.ts";
+import { bigIntToFixedBytes, concatBytes, emptyBytes, hexToBytes } from "../base/bytes.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { signDigest } from "../crypto/secp256k1.ts";
-import { journalWith, type Journal } from "../test/fakes/evmJournal.ts";
+import { caller, contract, evmScene, journalWith, type Journal } from "../test/fakes/evmJournal.ts";
 import { createEvm, type Evm } from "../vm/evm.ts";
 import { calibrate, printCalibration, printTable } from "./measure.ts";
 
@@ -22,8 +15,6 @@ import { calibrate, printCalibration, printTable } from "./measure.ts";
  * below the others is what an attacker would fill blocks with.
  */
 
-const caller = bytesToAddress(new Uint8Array(20).fill(0xaa));
-const contract = bytesToAddress(new Uint8Array(20).fill(0xcc));
 const gasLimit = 1n << 40n;
 
 function word(value: bigint): Uint8Array {
@@ -150,16 +141,6 @@ function callLoop(times: number, address: number): Uint8Array {
   );
 }
 
-const block = {
-  number: 1,
-  timestampSeconds: 1,
-  coinbase: caller,
-  gasLimit,
-  baseFee: 1n,
-  randomness: zeroDigest,
-  hashOf: () => null,
-};
-
 function stateWith(code: Uint8Array): Journal {
   return journalWith({ contract, code, caller, balance: 1n });
 }
@@ -176,9 +157,9 @@ async function gasRate(
   call: { readonly data: Uint8Array; readonly usMin: number },
 ): Promise<number> {
   const message = { caller, to: contract, data: call.data, value: 0n, gasLimit, gasPrice: 1n };
+  const scene = evmScene(state, { gasLimit, baseFee: 1n });
   const once = async (): Promise<bigint> => {
-    const precompiles = () => ({ ok: false, refusal: "none" }) as const;
-    const result = await evm.call({ state, block, precompiles }, message);
+    const result = await evm.call(scene, message);
     assert(result.ok, result.failure);
     return result.gasUsed;
   };

@@ -21,7 +21,8 @@ const usage = `usage: npm run bench -- validators [flags]
   --seconds N       measured seconds of a load (10)
   --warmup N        seconds before that (3)
   --latency N       seconds of each latency run, without load and at half of it; 0 for none (10)
-  --blocks N        seconds in which blocks are counted, 0 for none (15)`;
+  --blocks N        seconds in which blocks are counted, 0 for none (15)
+  --faults N        rounds of kills, 0 for none (4)`;
 
 const flags = {
   validators: { type: "string", default: "4" },

@@ -58,6 +58,9 @@ const exitCodeOf: ReadonlyMap<string, number> = new Map([
   ["E_GENESIS_MISMATCH", exitCodes.integrity],
   ["E_SAFETY_FILE", exitCodes.integrity],
   ["E_PROOF_INVALID", exitCodes.integrity],
+  ["E_PAY_STATE_CORRUPT", exitCodes.integrity],
+  ["E_PAY_STATE_FORMAT", exitCodes.integrity],
+  ["E_PAY_STATE_CHAIN", exitCodes.integrity],
   ["E_HALT", exitCodes.bug],
   ["E_INTERRUPTED", exitCodes.interrupted],
 ]);

@@ -8,6 +8,14 @@ const passwordFlags: FlagList = [
   ["--password-file <file>", "file whose first line is the password; else LEDGER_PASSWORD"],
 ];
 
+/** Of commands that take a node's proofs. */
+const trustFlag = [
+  "--trusted-epoch <epoch:hash>",
+  "an epoch and its root's hash, known to be of the chain (default: what earlier runs have seen)",
+] as const;
+
+const sessionFlags: FlagList = [trustFlag, ...passwordFlags];
+
 /** `pay …`: off-chain payments. Declares only: each command's code is loaded when it runs. */
 export function addPay(program: Command, world: World, transactionFlags: FlagList): void {
   const pay = addGroup(program, "pay", "pay and be paid off chain, by the byte");
@@ -30,7 +38,7 @@ function addPools(pay: Command, world: World, transactionFlags: FlagList): void 
       ["--collateral <amount>", "TFUEL that an overspend loses (default: just above the fund)"],
       ["--duration <blocks>", "blocks for which it pays", "1000"],
       ["--resource-ids <list>", "what it pays for, separated by commas"],
-      ...passwordFlags,
+      ...sessionFlags,
     ],
     load: async () => (await load()).openCommand,
   });
@@ -38,14 +46,19 @@ function addPools(pay: Command, world: World, transactionFlags: FlagList): void 
     usage: "list",
     summary: "this wallet's pools, what was signed and what was settled",
     example: "ledgercli pay list --from=2E83…43bab",
-    flags: [fromFlag, ...passwordFlags],
+    flags: [fromFlag, ...sessionFlags],
     load: async () => (await load()).listCommand,
   });
   addCommand(pay, world, {
     usage: "close",
     summary: "take back a pool whose freeze is over",
     example: "ledgercli pay close --from=2E83…43bab --reserve_seq=4",
-    flags: [fromFlag, ["--reserve-seq <number>", "the pool's sequence"], ...transactionFlags],
+    flags: [
+      fromFlag,
+      ["--reserve-seq <number>", "the pool's sequence"],
+      trustFlag,
+      ...transactionFlags,
+    ],
     load: async () => (await load()).closeCommand,
   });
 }
@@ -62,7 +75,7 @@ function addTransfers(pay: Command, world: World): void {
       ["--to <address>", "account that is paid"],
       ["--tfuel <amount>", "TFUEL more than it was promised before"],
       ["--resource <id>", "what is paid for: one of the pool's resource ids"],
-      ...passwordFlags,
+      ...sessionFlags,
     ],
     load: async () => (await import("./commands/pay.ts")).offchainCommand,
   });
@@ -78,7 +91,7 @@ function addTransfers(pay: Command, world: World): void {
       ["--credit-kb <number>", "KiB that a server may be paid for and still owe", "4096"],
       ["--window <number>", "requests to one server at a time", "4"],
       ["--id <hash>", "hash of the file's hash list, if known"],
-      ...passwordFlags,
+      ...sessionFlags,
     ],
     load: async () => (await import("./commands/payGet.ts")).getCommand,
   });
@@ -97,7 +110,7 @@ function addReceiving(pay: Command, world: World): void {
       ["--host <address>", "interface to listen on", "127.0.0.1"],
       ["--resource <id>", "one resource id for all files (default: each file's own hash)"],
       ["--chunk-bytes <number>", "bytes that are paid for at a time", "65536"],
-      ...passwordFlags,
+      ...sessionFlags,
     ],
     load: async () => (await import("./commands/payServe.ts")).serveCommand,
   });
@@ -107,7 +120,7 @@ function addReceiving(pay: Command, world: World): void {
     usage: "list",
     summary: "what payers owe this account",
     example: "ledgercli pay receive list --address=9F12…3Ec6",
-    flags: [addressFlag, ...passwordFlags],
+    flags: [addressFlag, ...sessionFlags],
     load: async () => (await load()).receiveListCommand,
   });
   addCommand(receive, world, {
@@ -117,7 +130,7 @@ function addReceiving(pay: Command, world: World): void {
     flags: [
       addressFlag,
       ["--voucher <file>", "voucher to take first; - for standard input"],
-      ...passwordFlags,
+      ...sessionFlags,
     ],
     load: async () => (await load()).receiveSettleCommand,
   });
@@ -130,7 +143,7 @@ function addReceiving(pay: Command, world: World): void {
       ["--address <list>", "receivers to stand in for, separated by commas"],
       ["--blocks-left <number>", "blocks before a pool's end from which to settle", "60"],
       ["--once", "look once and end"],
-      ...passwordFlags,
+      ...sessionFlags,
     ],
     load: async () => (await load()).watchCommand,
   });

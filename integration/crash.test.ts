@@ -13,9 +13,8 @@ import {
 
 /*
  * Goal: a killed node loses nothing that it promised. Method: transfers run, the process is killed
- * at a
- * random moment, its data folder is checked while it is down, it starts again by itself, and what
- * clients were told before is compared with what is true now (rows D1, D9, A8, K3).
+ * at a random moment, its data folder is checked while it is down, it starts again by itself, and
+ * what clients were told before is compared with what is true now (rows D1, D9, A8, K3).
  */
 
 /** Six in `npm test`, a hundred in `npm run campaign -- crash`. */

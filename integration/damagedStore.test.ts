@@ -8,8 +8,7 @@ import { cleanUp, ledger, startLedger, temporaryFolder, waitFor } from "./harnes
 
 /*
  * Goal: a node never serves or signs from a store that is not what was written. Method: a node
- * fills its
- * store and stops; in copies of its files one bit is flipped.
+ * fills its store and stops; in copies of its files one bit is flipped.
  */
 
 let kept = "";

@@ -1,9 +1,9 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { join } from "node:path";
 import { getCreateAddress, HDNodeWallet, JsonRpcProvider, type TransactionReceipt } from "ethers";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { cleanUp, freePort, root, startLedger, waitFor } from "./harness.ts";
+import { Prng } from "../test/sim/prng.ts";
+import { cleanUp, startLedger } from "./harness.ts";
+import { startAnvil } from "./tools.ts";
 
 /*
  * Goal: contracts do here what they do on Ethereum at the newest fork, for which there are no
@@ -15,32 +15,9 @@ import { cleanUp, freePort, root, startLedger, waitFor } from "./harness.ts";
 const count = Number(process.env["DIFFERENTIAL_TRANSACTIONS"] ?? "60");
 const seedText = process.env["DIFFERENTIAL_SEED"] ?? "1";
 
-/** A small generator of our own: a seed means the same for ever [xorshift32]. */
-class Dice {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = (seed ^ 0x9e3779b9) | 1;
-  }
-
-  below(bound: number): number {
-    let x = this.#state;
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.#state = x;
-    return (x >>> 0) % bound;
-  }
-
-  hex(bytes: number): string {
-    return Array.from({ length: bytes }, () => this.below(256).toString(16).padStart(2, "0")).join(
-      "",
-    );
-  }
-
-  one<T>(items: readonly [T, ...T[]]): T {
-    return items[this.below(items.length)] ?? items[0];
-  }
+function hex(dice: Prng, bytes: number): string {
+  const digits = Array.from({ length: bytes }, () => dice.below(256).toString(16).padStart(2, "0"));
+  return digits.join("");
 }
 
 const signature = [
@@ -56,29 +33,29 @@ const plain = "01 02 03 04 05 06 07 08 09 0a 0b 10 11 12 13 14 15 16 17 18 19 1a
 );
 const others = "30 32 33 34 36 38 3d 46 47 50 51 54 58 59 5a 5c 80 81 82 83 90 91 92".split(" ");
 
-function push(dice: Dice): string {
-  const size = dice.one([1, 1, 1, 1, 2, 4, 20, 32]);
-  return `${(0x5f + size).toString(16)}${dice.hex(size)}`;
+function push(dice: Prng): string {
+  const size = dice.pick([1, 1, 1, 1, 2, 4, 20, 32]);
+  return `${(0x5f + size).toString(16)}${hex(dice, size)}`;
 }
 
 /** A call into a contract or a precompile, its answer on the stack and in memory. */
-function call(dice: Dice, targets: readonly string[]): string {
-  const precompile = dice.one([1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 15, 16, 256]).toString(16);
+function call(dice: Prng, targets: readonly string[]): string {
+  const precompile = dice.pick([1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 15, 16, 256]).toString(16);
   const known = targets[dice.below(Math.max(1, targets.length))];
   const to =
     known === undefined || dice.below(2) === 0
       ? `61${precompile.padStart(4, "0")}`
       : `73${known.slice(2)}`;
-  const sizes = `604060${dice.hex(1)}60${dice.hex(1)}60${dice.hex(1)}`;
+  const sizes = `604060${hex(dice, 1)}60${hex(dice, 1)}60${hex(dice, 1)}`;
   const gas = `61${(dice.below(40_000) + 100).toString(16).padStart(4, "0")}`;
-  const opcode = dice.one(["f1", "f2", "f4", "fa"]);
+  const opcode = dice.pick(["f1", "f2", "f4", "fa"]);
   const value =
     opcode === "f1" || opcode === "f2" ? `60${dice.below(3).toString(16).padStart(2, "0")}` : "";
   return `${sizes}${value}${to}${gas}${opcode}`;
 }
 
 /** A program that mostly runs to its end, and then returns part of its memory. */
-function program(dice: Dice, targets: readonly string[]): string {
+function program(dice: Prng, targets: readonly string[]): string {
   // A signature, so that ecrecover sometimes has one.
   let code = signature
     .map((word, i) => `7f${word}60${(32 * i).toString(16).padStart(2, "0")}52`)
@@ -88,19 +65,19 @@ function program(dice: Dice, targets: readonly string[]): string {
   for (let i = 0; i < steps; i += 1) {
     const kind = dice.below(20);
     if (kind < 6) code += push(dice);
-    else if (kind < 11) code += dice.one(["01", ...plain]);
-    else if (kind < 14) code += dice.one(["50", ...others]);
-    else if (kind === 14) code += `60${dice.hex(1)}52`; // MSTORE
+    else if (kind < 11) code += dice.pick(["01", ...plain]);
+    else if (kind < 14) code += dice.pick(["50", ...others]);
+    else if (kind === 14) code += `60${hex(dice, 1)}52`; // MSTORE
     else if (kind === 15) code += `60${dice.below(8).toString(16).padStart(2, "0")}55`; // SSTORE
-    else if (kind === 16) code += `60${dice.hex(1)}60${dice.hex(1)}20`; // KECCAK256
-    else if (kind === 17) code += `60${dice.hex(1)}60${dice.hex(1)}a1`; // LOG1
+    else if (kind === 16) code += `60${hex(dice, 1)}60${hex(dice, 1)}20`; // KECCAK256
+    else if (kind === 17) code += `60${hex(dice, 1)}60${hex(dice, 1)}a1`; // LOG1
     else if (kind === 18) code += `60${dice.below(4).toString(16).padStart(2, "0")}5d`; // TSTORE
     else code += call(dice, targets);
   }
   const end = dice.below(12);
-  if (end === 0) return `${code}60${dice.hex(1)}5ffd`; // REVERT
+  if (end === 0) return `${code}60${hex(dice, 1)}5ffd`; // REVERT
   if (end === 1) return `${code}33ff`; // SELFDESTRUCT to the caller
-  return `${code}60${dice.hex(1)}5ff3`;
+  return `${code}60${hex(dice, 1)}5ff3`;
 }
 
 /** Init code that leaves a program as a contract. */
@@ -111,22 +88,6 @@ function creation(code: string): string {
 
 const mnemonic = "test test test test test test test test test test test junk";
 const providers: JsonRpcProvider[] = [];
-let anvil: ChildProcess | null = null;
-
-async function startAnvil(): Promise<string> {
-  const port = await freePort();
-  const path = join(root, "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
-  const flags = ["--port", `${port}`, "--hardfork", "osaka", "--chain-id", "366", "--silent"];
-  anvil = spawn(path, flags, { stdio: "ignore" });
-  const url = `http://127.0.0.1:${port}`;
-  const answers = (): Promise<boolean> =>
-    fetch(url, { method: "POST", body: "{}" }).then(
-      () => true,
-      () => false,
-    );
-  await waitFor("anvil answers", answers, 30_000);
-  return url;
-}
 
 beforeAll(async () => {
   const node = await startLedger(["devnet", "--eth-port=0"]);
@@ -136,7 +97,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const provider of providers) provider.destroy();
-  anvil?.kill("SIGKILL");
   await cleanUp();
 });
 
@@ -161,16 +121,16 @@ function facts(receipt: TransactionReceipt) {
 }
 
 test(`random programs do the same here and on anvil, seed ${seedText}`, async () => {
-  const dice = new Dice(Number(seedText));
+  const dice = new Prng(Number(seedText), "differential");
   const wallet = HDNodeWallet.fromPhrase(mnemonic);
   const contracts: string[] = [];
   const outcomes = { done: 0, failed: 0 };
   for (let nonce = 0; nonce < count; nonce += 1) {
     const creates = contracts.length < 3 || dice.below(3) === 0;
     const target = contracts[dice.below(Math.max(1, contracts.length))] ?? null;
-    const data = creates ? creation(program(dice, contracts)) : dice.hex(dice.below(100));
+    const data = creates ? creation(program(dice, contracts)) : hex(dice, dice.below(100));
     const access = { address: target ?? wallet.address, storageKeys: [`0x${"00".repeat(32)}`] };
-    const type = dice.one([0, 1, 2]);
+    const type = dice.pick([0, 1, 2]);
     const fees =
       type === 2
         ? { maxFeePerGas: 10n ** 12n, maxPriorityFeePerGas: 1n }
@@ -205,7 +165,7 @@ test(`random programs do the same here and on anvil, seed ${seedText}`, async ()
     const message = {
       from: wallet.address,
       to: address,
-      data: `0x${dice.hex(40)}`,
+      data: `0x${hex(dice, 40)}`,
       gas: "0x30d40",
     };
     const results = await both(async (provider) => {

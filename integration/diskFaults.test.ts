@@ -25,10 +25,8 @@ import { requires } from "./requires.ts";
 
 /*
  * Goal: a disk that is full, read-only, failing or damaged stops the node with one clear sentence,
- * and
- * nothing that clients were told is lost. Method: transfers run while the fault strikes; then the
- * fault
- * goes away, the folder is checked, and the node starts again by itself.
+ * and nothing that clients were told is lost. Method: transfers run while the fault strikes; then
+ * the fault goes away, the folder is checked, and the node starts again by itself.
  */
 
 const mounts: string[] = [];

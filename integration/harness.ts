@@ -111,7 +111,12 @@ export function childEnvironment(extra: Readonly<Record<string, string>> = {}): 
   return { ...cache, ...Object.fromEntries(own), NO_COLOR: "1", ...extra };
 }
 
-function start(command: string, argv: readonly string[], options: RunOptions): ChildProcess {
+/** Starts a program that `cleanUp` ends, if nothing did before. */
+export function start(
+  command: string,
+  argv: readonly string[],
+  options: RunOptions = {},
+): ChildProcess {
   const child = spawn(command, argv, {
     cwd: options.folder ?? root,
     env: childEnvironment(options.environment),

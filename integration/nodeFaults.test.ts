@@ -16,9 +16,8 @@ import {
 
 /*
  * Goal: a node that cannot start says why in one sentence, ends with the right exit code, and
- * changes
- * nothing. Method: one node runs on a folder of its own; copies of that folder, made while it was
- * stopped, are each damaged in one way and started.
+ * changes nothing. Method: one node runs on a folder of its own; copies of that folder, made while
+ * it was stopped, are each damaged in one way and started.
  */
 
 /** A node's folder as it was when that node had stopped; never started itself. */

@@ -5,10 +5,8 @@ import { join } from "node:path";
 
 /*
  * The one place that asks for what only some machines have. Debian packages are installed on the
- * way
- * where that is allowed. What stays missing fails under `CI=true`; elsewhere it skips its test and
- * says
- * which command would run it.
+ * way where that is allowed. What stays missing fails under `CI=true`; elsewhere it skips its test
+ * and says which command would run it.
  */
 
 /**

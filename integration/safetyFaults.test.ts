@@ -12,11 +12,9 @@ import {
 } from "./harness.ts";
 
 /*
- * Goal: a validator whose record of votes is missing, old, from elsewhere or damaged does not
- * vote, and
- * says so. Method: one node's folder, always the same one, for a copy counts as another place;
- * between
- * starts its safety file is damaged, and afterwards put back as it was.
+ * Goal: a validator whose record of votes is missing, old, from elsewhere or damaged does not vote,
+ * and says so. Method: one node's folder, always the same one, for a copy counts as another place;
+ * between starts its safety file is damaged, and afterwards put back as it was.
  */
 
 let folder = "";

@@ -14,8 +14,7 @@ import {
 /*
  * Goal: no secret leaves the place it belongs to. Method: a node at the most talkative level and a
  * wallet that works and fails with secrets known here; then everything they printed, wrote outside
- * key
- * files, answered, or show in the process list is searched for those secrets.
+ * key files, answered, or show in the process list is searched for those secrets.
  */
 
 const privateKey = "8d4f1c77a9be6e0c3f5b2a9d7e6c5b4a39281706f5e4d3c2b1a0918273645566";

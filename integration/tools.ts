@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { root, run } from "./harness.ts";
+import { freePort, root, run, start, waitFor } from "./harness.ts";
 
 /*
  * Other people's tools, each with a package.json of its own: they would spoil the project's. They
@@ -13,6 +13,9 @@ import { root, run } from "./harness.ts";
 export const solcFolder: string = dirname(
   createRequire(import.meta.url).resolve("solc/package.json"),
 );
+
+/** Longest until anvil answers, in milliseconds. */
+const anvilMsMax = 30_000;
 
 /** Installs a tool and lays its project, `integration/NAME`, beside it; answers the folder. */
 export async function installTool(name: string): Promise<string> {
@@ -33,4 +36,20 @@ export async function installTool(name: string): Promise<string> {
   }
   cpSync(project, folder, { recursive: true });
   return folder;
+}
+
+/** Starts anvil at the newest fork under the private networks' chain id; `cleanUp` ends it. */
+export async function startAnvil(flags: readonly string[] = []): Promise<string> {
+  const port = await freePort();
+  const program = join(root, "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
+  const chain = ["--hardfork", "osaka", "--chain-id", "366"];
+  start(program, ["--port", `${port}`, "--silent", ...chain, ...flags]);
+  const url = `http://127.0.0.1:${port}`;
+  const answers = (): Promise<boolean> =>
+    fetch(url, { method: "POST", body: "{}" }).then(
+      () => true,
+      () => false,
+    );
+  await waitFor("anvil answers", answers, anvilMsMax);
+  return url;
 }

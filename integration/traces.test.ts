@@ -1,5 +1,3 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { join } from "node:path";
 import {
   ContractFactory,
   HDNodeWallet,
@@ -9,7 +7,8 @@ import {
 } from "ethers";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { compileContract } from "../test/fakes/solidity.ts";
-import { cleanUp, freePort, root, startLedger, waitFor } from "./harness.ts";
+import { cleanUp, startLedger } from "./harness.ts";
+import { startAnvil } from "./tools.ts";
 
 /*
  * Goal: what `debug_traceTransaction` and its kin show is what Ethereum's tools expect. Method: the
@@ -60,32 +59,16 @@ const mnemonic = "test test test test test test test test test test test junk";
 
 type Chain = { readonly provider: JsonRpcProvider; readonly outer: BaseContract };
 
-let anvil: ChildProcess | null = null;
 const chains: Chain[] = [];
 
 function providerOf(url: string): JsonRpcProvider {
   return new JsonRpcProvider(url, undefined, { pollingInterval: 50, cacheTimeout: -1 });
 }
 
-async function startAnvil(): Promise<string> {
-  const port = await freePort();
-  const program = join(root, "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
-  const flags = ["--port", `${port}`, "--hardfork", "osaka", "--chain-id", "366"];
-  anvil = spawn(program, [...flags, "--steps-tracing"], { stdio: "ignore" });
-  const url = `http://127.0.0.1:${port}`;
-  const probe = (): Promise<boolean> =>
-    fetch(url, { method: "POST", body: "{}" }).then(
-      () => true,
-      () => false,
-    );
-  await waitFor("anvil answers", probe, 30_000);
-  return url;
-}
-
 beforeAll(async () => {
   const { abi, bytecode } = compileContract(source, "Outer");
   const node = await startLedger(["devnet", "--eth-port=0"]);
-  for (const url of [node.url, await startAnvil()]) {
+  for (const url of [node.url, await startAnvil(["--steps-tracing"])]) {
     const provider = providerOf(url);
     const wallet = new NonceManager(HDNodeWallet.fromPhrase(mnemonic).connect(provider));
     const factory = new ContractFactory([...abi], bytecode, wallet);
@@ -96,7 +79,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const { provider } of chains) provider.destroy();
-  anvil?.kill("SIGKILL");
   await cleanUp();
 });
 

@@ -139,6 +139,22 @@ describe("the one internal form", () => {
   });
 });
 
+test("a pool of ten thousand resource ids, or with one of 257 bytes, is refused", () => {
+  const decoded = (resourceIds: readonly string[]): Decoded => {
+    const source = { ...input, sequence: 1n };
+    const collateral = { thetaWei: 0n, tfuelWei: 2n };
+    const terms = { fee: send.fee, source, collateral, resourceIds, duration: 1_000n };
+    const pool: ThetaTransaction = { type: "reserveFund", ...terms };
+    return decodeNative(signThetaTransaction(pool, chain.name, [signer]), chain);
+  };
+  const ids = Array.from({ length: 10_000 }, (_, i) => `id${i}`);
+  expect(verified(decoded(ids.slice(0, 256)))).not.toBe(null);
+  expect(refusal(decoded(ids.slice(0, 257)))).toBe("malformed");
+  expect(refusal(decoded(ids))).toBe("malformed");
+  expect(verified(decoded(["x".repeat(256)]))).not.toBe(null);
+  expect(refusal(decoded(["x".repeat(257)]))).toBe("malformed");
+});
+
 describe("E4: two encodings of one meaning", () => {
   const natives = [
     signThetaTransaction(send, chain.name, [signer]),

@@ -1,5 +1,5 @@
 import type { Address, Digest } from "../base/brand.ts";
-import { bigIntToFixedBytes, bytesToDigest, hexToBytes, textToBytes } from "../base/bytes.ts";
+import { bigIntToDigest, bytesToDigest, hexToBytes, textToBytes } from "../base/bytes.ts";
 import { keccakDigest } from "../crypto/keccak.ts";
 import type {
   EventDefinition,
@@ -65,5 +65,5 @@ export function addressTopic(address: Address): Digest {
 
 /** An integer as an indexed topic. */
 export function integerTopic(value: bigint): Digest {
-  return bytesToDigest(bigIntToFixedBytes(value, 32));
+  return bigIntToDigest(value);
 }

@@ -6,12 +6,12 @@ import {
   bigIntToFixedBytes,
   bytesToBigInt,
   bytesToDigest,
-  emptyBytes,
   hexToBytes,
   zeroAddress,
 } from "../base/bytes.ts";
 import { contractAddress } from "../crypto/address.ts";
 import { addressOf, LedgerNetwork } from "../test/fakes/ledgerNetwork.ts";
+import { messageOf, sceneOf } from "../test/fakes/simulation.ts";
 import { precompileAddress } from "./modules/evmPrecompiles.ts";
 import {
   openSimulation,
@@ -24,36 +24,15 @@ import {
 
 const rich = { thetaWei: 1_000n, tfuelWei: 10n ** 18n };
 
-function sceneOf(network = new LedgerNetwork({ balances: [["alice", rich]] })): TaskScene {
-  return {
-    registry: network.registry,
-    chain: network.genesis.chain,
-    parameters: network.executor.parameters(network.state),
-    reader: network.state,
-    block: network.next(),
-  };
-}
-
-function messageOf(parts: Partial<SimulatedMessage>): SimulatedMessage {
-  return {
-    caller: addressOf("alice"),
-    to: addressOf("contract"),
-    value: 0n,
-    data: emptyBytes,
-    gasLimit: null,
-    maxFeePerGas: 0n,
-    maxPriorityFeePerGas: 0n,
-    accessList: [],
-    authorizations: [],
-    ...parts,
-  };
+function richScene(): TaskScene {
+  return sceneOf(new LedgerNetwork({ balances: [["alice", rich]] }));
 }
 
 function requestOf(
   parts: Partial<SimulatedMessage>,
   rest: Partial<Omit<SimulationRequest, "message">> = {},
 ): SimulationRequest {
-  const message = messageOf(parts);
+  const message = messageOf({ to: addressOf("contract"), ...parts });
   return { message, state: new Map(), block: {}, gasMax: 1_000_000n, ...rest };
 }
 
@@ -64,14 +43,14 @@ function withCode(code: string): Pick<SimulationRequest, "state"> {
 
 const returnTop = "60005260206000f3"; // MSTORE at 0, RETURN the word.
 
-async function answerOf(request: SimulationRequest, scene = sceneOf()): Promise<bigint> {
+async function answerOf(request: SimulationRequest, scene = richScene()): Promise<bigint> {
   const outcome = await simulate(scene, request);
   assert(outcome.ok && outcome.value.ok, "the message succeeds");
   return bytesToBigInt(outcome.value.returnData);
 }
 
 test("a simulated message sees what is overridden, and changes nothing", async () => {
-  const scene = sceneOf();
+  const scene = richScene();
   const root = scene.reader.root;
   const { state } = withCode(`47${returnTop}`); // SELFBALANCE
   const balance = new Map([
@@ -105,7 +84,7 @@ test("a simulated message runs native precompiles", async () => {
 });
 
 test("what cannot run is refused with both values; what fails is an answer", async () => {
-  const scene = sceneOf();
+  const scene = richScene();
   const low = await simulate(scene, requestOf({ gasLimit: 20_999n }));
   expect(low).toMatchObject({ refusal: { code: "gasLimitTooLow", expected: 21_000n } });
   const poor = await simulate(scene, requestOf({ caller: zeroAddress, value: 1n }));
@@ -123,7 +102,7 @@ test("what cannot run is refused with both values; what fails is an answer", asy
 });
 
 test("messages of one simulation see those before them, and pay", async () => {
-  const simulation = openSimulation(sceneOf(), {});
+  const simulation = openSimulation(richScene(), {});
   const alice = addressOf("alice");
   const init = hexToBytes("6001600055602a60005260206000f3"); // Stores, leaves 31 zeros and 2a.
   const nonce = simulation.journal.account(alice)?.nonce ?? 0n;

@@ -4,9 +4,8 @@ import { assert } from "../base/assert.ts";
 import { bytesToBigInt, emptyBytes, hexToBytes, zeroAddress, zeroDigest } from "../base/bytes.ts";
 import { contractAddress } from "../crypto/address.ts";
 import { addressOf, LedgerNetwork } from "../test/fakes/ledgerNetwork.ts";
+import { messageOf, sceneOf } from "../test/fakes/simulation.ts";
 import type { Header } from "./blockTypes.ts";
-import { headerVersion } from "./header.ts";
-import { emptyRoot } from "./orderedRoot.ts";
 import { emptyBloom } from "./receipt.ts";
 import type { TaskScene } from "./simulate.ts";
 import {
@@ -23,63 +22,27 @@ import { transferLogAddress } from "./tracing/transferTracer.ts";
 
 /* Equality with go-ethereum is shown by `test/vectors/rpcExchanges.test.ts`; here is our own. */
 
-const certificate = {
-  epoch: 0,
-  view: 0,
-  block: zeroDigest,
-  parentView: 0,
-  signers: emptyBytes,
-  signature: emptyBytes,
-};
-
 const header: Header = {
-  version: headerVersion,
-  genesisHash: zeroDigest,
+  ...new LedgerNetwork({ balances: [] }).head,
   height: 7,
-  epoch: 0,
   view: 7,
-  parentHash: zeroDigest,
-  parentCertificate: certificate,
-  timeoutCertificateHash: null,
   timestampMs: 1_700_000_000_500,
   proposer: addressOf("proposer"),
-  transactionsRoot: emptyRoot,
-  receiptsRoot: emptyRoot,
-  logsBloom: emptyBloom,
-  stateRoot: emptyRoot,
-  gasUsed: 0n,
   gasLimit: 30_000_000n,
   baseFee: 1_000_000_000n,
-  runtimeHash: zeroDigest,
-  randomness: zeroDigest,
-  nextCommitteeHash: null,
-  evidenceRoot: emptyRoot,
-  checkpointCertificateHash: null,
 };
 
 const funded = { thetaWei: 0n, tfuelWei: 10n ** 18n };
 
-function sceneOf(): TaskScene {
-  const network = new LedgerNetwork({ balances: [["alice", funded]] });
-  const { state } = network;
-  return {
-    registry: network.registry,
-    chain: network.genesis.chain,
-    parameters: network.executor.parameters(state),
-    reader: state,
-    block: network.next(),
-    rootAfter: (changes) => state.apply(changes).root,
-  };
+function fundedScene(): TaskScene {
+  return sceneOf(new LedgerNetwork({ balances: [["alice", funded]] }));
 }
 
 function callOf(
   parts: Partial<SimulatedCall["message"]>,
   nonce: bigint | null = null,
 ): SimulatedCall {
-  const fees = { maxFeePerGas: 0n, maxPriorityFeePerGas: 0n };
-  const rest = { gasLimit: null, ...fees, accessList: [], authorizations: [] };
-  const message = { caller: addressOf("alice"), to: addressOf("bob"), value: 0n, data: emptyBytes };
-  return { message: { ...message, ...rest, ...parts }, type: "feeMarket", nonce };
+  return { message: messageOf({ to: addressOf("bob"), ...parts }), type: "feeMarket", nonce };
 }
 
 function inputOf(parts: Partial<BlockInput>): BlockInput {
@@ -92,7 +55,7 @@ async function run(
 ): Promise<readonly BlockAnswer[] | BlocksRefusal> {
   const base = { hash: zeroDigest, header };
   const rules = { rules: "loose", transfers: "hidden", gasMax: 50_000_000n } as const;
-  const outcome = await simulateBlocks(sceneOf(), { base, blocks, ...rules, ...parts });
+  const outcome = await simulateBlocks(fundedScene(), { base, blocks, ...rules, ...parts });
   return outcome.ok ? outcome.value : outcome.refusal;
 }
 
@@ -113,7 +76,7 @@ describe("simulated blocks", () => {
   });
 
   test("have the roots that their content gives, and leave the state alone", async () => {
-    const scene = sceneOf();
+    const scene = fundedScene();
     const { root } = scene.reader;
     const base = { hash: zeroDigest, header };
     const block = inputOf({ calls: [callOf({ value: 5n })] });
@@ -198,7 +161,7 @@ describe("strict rules", () => {
     const state = new Map([[addressOf("looker"), { code: hexToBytes("413160005260206000f3") }]]);
     const blocks = [inputOf({ state, calls: [callOf(fee)] }), inputOf({ calls: [look] })];
     const [, second] = await answersOf(blocks, strict);
-    const share = sceneOf().parameters.amount("chain.tipShareBasisPoints");
+    const share = fundedScene().parameters.amount("chain.tipShareBasisPoints");
     const tips = 21_000n * 500_000_000n;
     const paid = bytesToBigInt(second?.calls[0]?.result.returnData ?? emptyBytes);
     expect(paid).toBe((tips * share) / 10_000n);

@@ -114,19 +114,29 @@ function domainSeparator(chain: VoucherChain): Uint8Array {
   return separator.hash;
 }
 
+/** The type's hash, what a voucher says by `voucherFields`, and what a type has beyond that. */
+function encodedFields(
+  type: Uint8Array,
+  voucher: Voucher,
+  ...more: readonly Uint8Array[]
+): Uint8Array {
+  return concatBytes(
+    type,
+    word(bytesToBigInt(hexToBytes(voucher.target))),
+    word(voucher.amount),
+    word(voucher.paymentSequence),
+    word(voucher.reserveSequence),
+    textHash(voucher.resourceId),
+    ...more,
+  );
+}
+
 /** The typed digests of vouchers that differ in nothing but the amount. */
 export function typedDigests(
   voucher: Omit<Voucher, "amount">,
   chain: VoucherChain,
 ): (amount: bigint) => Uint8Array {
-  const fields = concatBytes(
-    voucherType,
-    word(bytesToBigInt(hexToBytes(voucher.target))),
-    word(0n),
-    word(voucher.paymentSequence),
-    word(voucher.reserveSequence),
-    textHash(voucher.resourceId),
-  );
+  const fields = encodedFields(voucherType, { ...voucher, amount: 0n });
   const message = concatBytes(typedTag, domainSeparator(chain), new Uint8Array(32));
   return (amount) => {
     fields.set(word(amount), amountOffset);
@@ -157,15 +167,6 @@ export function incrementDigest(
   terms: { readonly anchor: Uint8Array; readonly step: bigint },
   chain: VoucherChain,
 ): Uint8Array {
-  const fields = concatBytes(
-    incrementType,
-    word(bytesToBigInt(hexToBytes(start.target))),
-    word(start.amount),
-    word(start.paymentSequence),
-    word(start.reserveSequence),
-    textHash(start.resourceId),
-    terms.anchor,
-    word(terms.step),
-  );
+  const fields = encodedFields(incrementType, start, terms.anchor, word(terms.step));
   return keccak256(concatBytes(typedTag, domainSeparator(chain), keccak256(fields)));
 }

@@ -6,12 +6,10 @@ import {
   voucherSignatureBytes,
   type SignedVoucher,
   type VoucherChain,
-  type VoucherForm,
 } from "./voucher.ts";
 
 type Series = {
   readonly first: SignedVoucher;
-  readonly form: VoucherForm;
   readonly digestOf: (amount: bigint) => Uint8Array;
 };
 
@@ -44,7 +42,7 @@ export class VoucherChecker {
     for (const form of ["theta", "typed"] as const) {
       const digestOf = voucherDigests(first, form, this.#chain);
       if (recoverAddress(digestOf(first.amount), first.signature) === first.source)
-        return { first, form, digestOf };
+        return { first, digestOf };
     }
     return null;
   }

@@ -1,6 +1,6 @@
 import type { Address } from "../base/brand.ts";
 import { assert } from "../base/assert.ts";
-import { bigIntToFixedBytes, bytesToBigInt, concatBytes } from "../base/bytes.ts";
+import { bigIntToFixedBytes, bytesToBigInt, concatBytes, equalBytes } from "../base/bytes.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { signerOf } from "../crypto/verify.ts";
 import { incrementDigest } from "./typedVoucher.ts";
@@ -87,7 +87,7 @@ export function stepsBetween(older: Uint8Array, token: Uint8Array, most: number)
   let hash = token;
   for (let steps = 1; steps <= most; steps += 1) {
     hash = keccak256(hash);
-    if (hash.every((byte, i) => byte === older[i])) return steps;
+    if (equalBytes(hash, older)) return steps;
   }
   return null;
 }

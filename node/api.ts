@@ -229,6 +229,7 @@ function blockReads({
   | "blockAtHeight"
   | "blockByHash"
   | "commitProof"
+  | "epochStart"
   | "moduleProof"
 > {
   return {
@@ -238,6 +239,13 @@ function blockReads({
     blockAtHeight: (height) => Promise.resolve(reads.blockAtHeight(height)),
     blockByHash: (hash) => Promise.resolve(reads.blockByHash(hash)),
     commitProof: (hash) => Promise.resolve(reads.commitProof(hash)),
+    epochStart: (epoch) => {
+      const info = store.epochInfo(epoch);
+      const root = info === null ? null : reads.headAtHeight(info.rootHeight);
+      if (info === null || root === null) return Promise.resolve(null);
+      const { committee } = info;
+      return Promise.resolve({ root, committee, proof: reads.commitProof(root.hash) });
+    },
     moduleProof: (module, keys) => store.moduleProof(chain.head.header.stateRoot, module, keys),
   };
 }

@@ -28,10 +28,8 @@ export type CheckReport = {
 
 /**
  * Checks a stopped node's data folder: every committed block hangs on the one before, its body and
- * its
- * transactions' index entries fit, the head's proof proves it, and the reference counts equal a
- * recount
- * from the retained roots.
+ * its transactions' index entries fit, the head's proof proves it, and the reference counts equal a
+ * recount from the retained roots.
  */
 export async function checkFolder(options: {
   readonly folder: string;

@@ -78,8 +78,7 @@ const schema = z.strictObject({
       clockDriftMsMax: z.number().int().min(0).max(600_000).default(10_000),
       /**
        * This node's key is its network's only validator: a missing safety file is taken for an
-       * empty
-       * one. Refused where the committee has other members.
+       * empty one. Refused where the committee has other members.
        */
       soleValidator: z.boolean().default(false),
       /**

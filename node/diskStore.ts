@@ -71,8 +71,7 @@ export type DiskStoreOptions = {
 
 /**
  * The data folder: state, blocks, receipts and indexes in one key-value store. What one event
- * changes is
- * one batch, so a crash leaves all of it or nothing.
+ * changes is one batch, so a crash leaves all of it or nothing.
  */
 export class DiskStore implements ChainStore {
   readonly #keyValue: KeyValue;

@@ -58,16 +58,16 @@ export function nextEpoch(facts: {
   /** Header of a block of the epoch that ends, by its hash. */
   readonly headerOf: (hash: Digest) => Header;
 }): EpochInfo {
-  const { current, last, committee } = facts;
+  const { current, last, committee, headerOf } = facts;
   const headers = attendedBlocks(last, current.rootHeight, ({ parentHash }) =>
-    facts.headerOf(parentHash),
+    headerOf(parentHash),
   );
   return {
-    epoch: facts.current.epoch + 1,
-    committee: facts.committee,
+    epoch: current.epoch + 1,
+    committee,
     root: facts.lastHash,
-    rootHeight: facts.last.height,
-    lastHeight: facts.last.height + facts.epochBlocks,
+    rootHeight: last.height,
+    lastHeight: last.height + facts.epochBlocks,
     seed: facts.currentRoot.randomness,
     absent: absentMembers({ ending: current.committee, next: committee }, headers),
   };

@@ -12,10 +12,8 @@ import type { Config } from "./config.ts";
 
 /*
  * A genesis file of a million accounts takes longer to read and check than a node may take to be
- * back.
- * So what a start needs of a file that was checked before stands in a small file of the data
- * folder,
- * under the digest of the genesis file's bytes; any other bytes are read and checked anew.
+ * back. So what a start needs of a file that was checked before stands in a small file of the data
+ * folder, under the digest of the genesis file's bytes; any other bytes are read and checked anew.
  */
 
 /** What a running node needs of its genesis. */

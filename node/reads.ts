@@ -152,10 +152,8 @@ export class Reads {
 
   /**
    * The shortest proof that a committed block is committed: its descendants up to two in
-   * consecutive
-   * views with the certificate of the second (DESIGN 5). The certificate stands in the next block;
-   * at an
-   * epoch's end the whole proof stands in the first block of the next epoch.
+   * consecutive views with the certificate of the second (DESIGN 5). The certificate stands in the
+   * next block; at an epoch's end the whole proof stands in the first block of the next epoch.
    */
   commitProof(hash: Digest): CommitProof | null {
     const first = this.#store.committedHeader(hash);

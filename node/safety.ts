@@ -2,7 +2,14 @@ import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Address, Digest } from "../base/brand.ts";
-import { bytesToHex, concatBytes, equalBytes, hexToBytes, textToBytes } from "../base/bytes.ts";
+import {
+  bytesToHex,
+  concatBytes,
+  emptyBytes,
+  equalBytes,
+  hexToBytes,
+  textToBytes,
+} from "../base/bytes.ts";
 import { NodeError } from "../base/nodeError.ts";
 import { decodeRlp, encodeRlp, readBytes, readList, readNumber, rlpNumber } from "../base/rlp.ts";
 import { decodeSafetyRecord, encodeSafetyRecord } from "../consensus/codec.ts";
@@ -59,8 +66,7 @@ export type SafetySubject = { readonly genesis: Digest; readonly publicKey: Uint
 
 /**
  * Names this machine and this folder on it: a copy of the folder, restored or carried elsewhere,
- * has
- * another inode.
+ * has another inode.
  */
 function placeOf(folder: string): Uint8Array {
   const path = "/etc/machine-id";
@@ -86,6 +92,11 @@ function portableOf({ genesis, publicKey }: SafetySubject): Uint8Array {
 /** Where the file says when the key speaks, and in which run of records it stands. */
 type Standing = { readonly silentUntilMs: number; readonly session: Uint8Array };
 
+/** Empty for a record that says nothing. */
+function encodeKept(record: SafetyRecord | null): Uint8Array {
+  return record === null ? emptyBytes : encodeSafetyRecord(record);
+}
+
 function encodeBound(
   binding: Uint8Array,
   record: Uint8Array,
@@ -107,8 +118,8 @@ export async function createSafetyFile(
   const { isPortable } = subject;
   const binding = isPortable ? portableOf(subject) : bindingOf(dataFolder, subject);
   const witness = isPortable ? null : new SafetyWitness(binding, witnesses);
-  const session = witness?.session ?? new Uint8Array(0);
-  const first = encodeBound(binding, new Uint8Array(0), { silentUntilMs: 0, session });
+  const session = witness?.session ?? emptyBytes;
+  const first = encodeBound(binding, emptyBytes, { silentUntilMs: 0, session });
   await createFile(nodeFileSystem, join(dataFolder, safetyFileName), first);
   witness?.note(0);
   witness?.close();
@@ -195,15 +206,9 @@ export async function openSafety(
     if (file !== null && opening.isWritten) return opened(file, parts, opening);
     witness.renew();
     const { record, silence } = opening;
-    const kept = record ?? silence?.candidate ?? null;
-    const first = encodeBound(
-      binding,
-      kept === null ? new Uint8Array(0) : encodeSafetyRecord(kept),
-      {
-        silentUntilMs: silence?.untilMs ?? 0,
-        session: witness.session,
-      },
-    );
+    const kept = encodeKept(record ?? silence?.candidate ?? null);
+    const standing = { silentUntilMs: silence?.untilMs ?? 0, session: witness.session };
+    const first = encodeBound(binding, kept, standing);
     if (file === null) await createFile(nodeFileSystem, path, first);
     else await file.append(first);
     const made = file ?? (await openFile(path));
@@ -429,8 +434,7 @@ function opened(
     record,
     silence,
     append: (bytes) => append(bytes, 0),
-    fallSilent: ({ untilMs, candidate }) =>
-      append(candidate === null ? new Uint8Array(0) : encodeSafetyRecord(candidate), untilMs),
+    fallSilent: ({ untilMs, candidate }) => append(encodeKept(candidate), untilMs),
     close: async () => {
       witness.close();
       await file.close();

@@ -2,7 +2,7 @@ import type { Registry } from "prom-client";
 
 import type { Address, Digest } from "../base/brand.ts";
 import type { Outcome } from "../base/outcome.ts";
-import type { Evidence } from "../consensus/types.ts";
+import type { Committee, Evidence } from "../consensus/types.ts";
 import type { EvidenceReport } from "../ledger/blockEvidence.ts";
 import type { Body, CommitProof, Header } from "../ledger/blockTypes.ts";
 import type { Account, StateReader } from "../ledger/state.ts";
@@ -234,6 +234,15 @@ export type AccountProof = {
   readonly slots: readonly { readonly word: bigint; readonly proof: readonly Uint8Array[] }[];
 };
 
+/** What an epoch begins with: all that a client needs to follow the committees. */
+export type EpochStart = {
+  /** Its root, the block that ended the epoch before: it names the committee. */
+  readonly root: BlockHead;
+  readonly committee: Committee;
+  /** Of the root; `null` at genesis, which nothing proves. */
+  readonly proof: CommitProof | null;
+};
+
 /** A node as its JSON-RPC server sees it. */
 export interface NodeApi {
   readonly chain: ChainNames;
@@ -254,6 +263,8 @@ export interface NodeApi {
   blockByHash(hash: Digest): Promise<BlockView | null>;
   /** Proof that the block is committed; `null` if it is unknown. */
   commitProof(hash: Digest): Promise<CommitProof | null>;
+  /** `null`: that epoch has not begun here. */
+  epochStart(epoch: number): Promise<EpochStart | null>;
   /** Proofs of keys of a module in the state after the head. */
   moduleProof(module: string, keys: readonly Uint8Array[]): StateProof;
   /** By canonical hash, which is the hash of the bytes that the sender broadcast. */

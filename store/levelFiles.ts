@@ -43,9 +43,8 @@ function nextFragment(end: number): number {
 
 /**
  * Whether a log that is bad at `at` was damaged after it was synced. Each write is synced before
- * the
- * next, so a stop of the machine can only spoil the last: cut it off, or leave sectors of zeros in
- * it.
+ * the next, so a stop of the machine can only spoil the last: cut it off, or leave sectors of zeros
+ * in it.
  */
 function isDamage(file: Uint8Array, at: number): boolean {
   if (hasRecordAfter(file, at)) return true;

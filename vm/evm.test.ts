@@ -8,19 +8,15 @@ import {
   bytesToHex,
   emptyBytes,
   hexToBytes,
-  zeroAddress,
-  zeroDigest,
 } from "../base/bytes.ts";
 import { accept, refuse } from "../base/outcome.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { addressOf, signDigest } from "../crypto/secp256k1.ts";
-import { journalWith, type Journal } from "../test/fakes/evmJournal.ts";
+import { caller, contract, evmScene, journalWith, type Journal } from "../test/fakes/evmJournal.ts";
 import { createEvm, type Evm, type EvmResult, type EvmScene, type EvmTransaction } from "./evm.ts";
 import type { ForkName } from "./forks.ts";
 import type { PrecompileFrame, PrecompileHost } from "./precompiles.ts";
 
-const caller = bytesToAddress(new Uint8Array(20).fill(0xaa));
-const contract = bytesToAddress(new Uint8Array(20).fill(0xcc));
 const special = bytesToAddress(bigIntToFixedBytes(0xee00n, 20));
 
 const noPrecompiles: PrecompileHost = () => refuse("none");
@@ -34,19 +30,7 @@ function journalOf(code: string): Journal {
 }
 
 function sceneOf(state: Journal, precompiles = noPrecompiles): EvmScene {
-  return {
-    state,
-    precompiles,
-    block: {
-      number: 300,
-      timestampSeconds: 1_700_000_000,
-      coinbase: zeroAddress,
-      gasLimit: 30_000_000n,
-      baseFee: 7n,
-      randomness: zeroDigest,
-      hashOf: (number) => slot(BigInt(number)),
-    },
-  };
+  return { ...evmScene(state, { hashOf: (number) => slot(BigInt(number)) }), precompiles };
 }
 
 function evmOf(fork: ForkName = "osaka"): Promise<Evm> {

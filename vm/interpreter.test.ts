@@ -7,12 +7,9 @@ import {
   bytesToHex,
   concatBytes,
   hexToBytes,
-  zeroAddress,
-  zeroDigest,
 } from "../base/bytes.ts";
 import type { Address } from "../base/brand.ts";
-import { refuse } from "../base/outcome.ts";
-import { journalWith, type Journal } from "../test/fakes/evmJournal.ts";
+import { caller, contract, evmScene, journalWith, type Journal } from "../test/fakes/evmJournal.ts";
 import { createEvm, type Evm, type PrecompileMoves } from "./evm.ts";
 import type { ForkName } from "./forks.ts";
 
@@ -20,9 +17,6 @@ import type { ForkName } from "./forks.ts";
  * Programs run on our interpreter and on the library's own loop, which is there for tracers: gas,
  * result, logs, state and even the word for what went wrong must be the same.
  */
-
-const caller = bytesToAddress(new Uint8Array(20).fill(0xaa));
-const contract = bytesToAddress(new Uint8Array(20).fill(0xcc));
 
 const forks: readonly ForkName[] = ["istanbul", "berlin", "london", "cancun", "osaka"];
 
@@ -34,17 +28,8 @@ async function outcome(
   moves: PrecompileMoves = new Map(),
 ): Promise<unknown> {
   const state = journalWith({ contract, code, caller, balance: 10n ** 18n });
-  const block = {
-    number: 300,
-    timestampSeconds: 1_700_000_000,
-    coinbase: zeroAddress,
-    gasLimit: 30_000_000n,
-    baseFee: 7n,
-    randomness: zeroDigest,
-    hashOf: () => zeroDigest,
-  };
   const result = await evm.run(
-    { state, block, precompiles: () => refuse("none"), moves },
+    { ...evmScene(state), moves },
     {
       caller,
       to: contract,

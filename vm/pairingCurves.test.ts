@@ -12,9 +12,8 @@ import {
   emptyBytes,
   hexToBytes,
   zeroAddress,
-  zeroDigest,
 } from "../base/bytes.ts";
-import { journalWith } from "../test/fakes/evmJournal.ts";
+import { caller, evmScene, journalWith } from "../test/fakes/evmJournal.ts";
 import { createEvm } from "./evm.ts";
 import { fastPrecompiles } from "./fastPrecompiles.ts";
 import { bls12381, bn254, isReady } from "./pairingCurves.ts";
@@ -249,22 +248,11 @@ test("a precompile on a curve waits for it once, then answers at once", async ()
 
 test("an EVM's curves are ours, which the word for a number above the modulus tells", async () => {
   const to = bytesToAddress(bigIntToFixedBytes(8n, 20));
-  const caller = bytesToAddress(new Uint8Array(20).fill(0xaa));
   const data = concatBytes(bn.g1(1n), new Uint8Array(128).fill(0xff));
   const state = journalWith({ contract: zeroAddress, code: emptyBytes, caller, balance: 1n });
-  const precompiles = () => ({ ok: false, refusal: "none" }) as const;
   const evm = await createEvm({ fork: "osaka", chainId: 1, precompiles: [], traced: false });
-  const block = {
-    number: 1,
-    timestampSeconds: 1,
-    coinbase: caller,
-    gasLimit: 1_000_000n,
-    baseFee: 1n,
-    randomness: zeroDigest,
-    hashOf: () => null,
-  };
   const message = { caller, to, value: 0n, data, gasLimit: 1_000_000n, gasPrice: 1n };
-  const result = await evm.call({ state, block, precompiles }, message);
+  const result = await evm.call(evmScene(state), message);
   expect(result).toMatchObject({ ok: false, failure: "revert", gasUsed: 1_000_000n });
   expect((await run(library, 8, data)).exceptionError?.error).toBe("fp point not in field");
 });

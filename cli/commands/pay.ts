@@ -1,11 +1,14 @@
 import type { Address } from "../../base/brand.ts";
+import { textToDigestOrNull } from "../../base/bytes.ts";
 import { NodeError } from "../../base/nodeError.ts";
 import { LedgerClient } from "../../sdk/client.ts";
 import { findKey } from "../../sdk/keystoreFolder.node.ts";
+import type { Anchor } from "../../sdk/light/client.ts";
 import { connectChain, type NodeChain } from "../../sdk/pay/nodeChain.ts";
 import { openPayer, type Opened } from "../../sdk/pay/stores.node.ts";
 import type { Payer } from "../../sdk/pay/payer.ts";
 import { voucherToJson } from "../../sdk/pay/voucherJson.ts";
+import { openTrustFile } from "../../sdk/pay/trustFile.node.ts";
 import { formatCoins } from "../../sdk/units.ts";
 import { nativeGasMax, signReleaseFund, type Signer } from "../../sdk/wallet.ts";
 import type { Action, Flags } from "../commandTree.ts";
@@ -14,8 +17,8 @@ import { UsageError } from "../failure.ts";
 import { addressFlag, amountFlag, integerFlag, requiredFlag, sequenceMax } from "../flags.ts";
 import { draftTransaction, openSigner, submitTransaction } from "../submit.ts";
 
-/** Longest resource id, and most of them in one pool that this command opens. */
-const resourceIdsMax = 1_000;
+/** Most resource ids of one pool. */
+const resourceIdsMax = 256;
 
 /** An account that pays or is paid, its key opened, and the chain. */
 export type PaySession = { readonly chain: NodeChain; readonly signer: Signer };
@@ -30,7 +33,38 @@ export async function paySession(
   const client = new LedgerClient({ url: context.settings.rpcUrl });
   await client.status({ signal: context.signal });
   const { signer } = await openSigner(context, flags, key);
-  return { chain: await connectChain({ client, signer }), signer };
+  return { chain: await connect(context, flags, { client, signer }), signer };
+}
+
+/** The chain behind a node, with what this wallet folder has seen of its committees. */
+function connect(
+  context: Context,
+  flags: Flags,
+  { client, signer }: { readonly client: LedgerClient; readonly signer: Signer },
+): Promise<NodeChain> {
+  const anchor = trustedEpochFlag(flags);
+  const trust = {
+    store: openTrustFile(context.settings.folder),
+    ...(anchor === null ? {} : { anchor }),
+    onFirstContact: ({ epoch, root }: Anchor) =>
+      context.warn(
+        `first contact: the node's word is taken for epoch ${epoch}; ` +
+          `compare with another node, or name it: --trusted-epoch=${epoch}:${root}`,
+      ),
+  };
+  return connectChain({ client, signer, trust });
+}
+
+function trustedEpochFlag(flags: Flags): Anchor | null {
+  const text = flags.text("trustedEpoch");
+  if (text === undefined) return null;
+  const [, digits = "", hash = ""] = /^([0-9]{1,15}):(0x[0-9a-f]{64})$/i.exec(text) ?? [];
+  const root = textToDigestOrNull(hash);
+  if (root === null)
+    throw new UsageError("--trusted-epoch is not a number, a colon and the hash of its root", {
+      hint: "a node tells it: ledgercli rpc ledger.getEpochs '{\"from\":12}'",
+    });
+  return { epoch: Number(digits), root };
 }
 
 /** The payer of a session; its height is known. */
@@ -108,13 +142,31 @@ export const listCommand: Action = async (context, flags) => {
   }
 };
 
-/** `pay close`: takes back a pool whose freeze is over; a job of the chain does so too. */
+/**
+ * `pay close`: takes back a pool whose freeze is over. A job of the chain does so by itself in the
+ * first block that may, so mostly there is nothing left to do.
+ */
 export const closeCommand: Action = async (context, flags) => {
   const from = addressFlag("--from", requiredFlag("--from", flags.text("from")));
   const text = requiredFlag("--reserve-seq", flags.text("reserveSeq"));
   const reserveSequence = integerFlag("--reserve-seq", text, { min: 1n, max: sequenceMax });
   const draft = await draftTransaction(context, flags, from, nativeGasMax.pool);
   const { chain, sequence, fee, signer } = draft;
+  const session = { chain: await connect(context, flags, draft), signer };
+  if ((await session.chain.pool({ owner: from, sequence: reserveSequence }, from, "")) === null) {
+    const payer = await payerOf(context, session);
+    const isKnown = payer.value.pools().some((pool) => {
+      return pool.sequence === reserveSequence && pool.endHeight > 0;
+    });
+    if (isKnown) await payer.value.endPool(reserveSequence);
+    await payer.close();
+    if (!isKnown)
+      throw new NodeError("E_POOL_UNKNOWN", `${from} has no pool ${reserveSequence}`, {
+        hint: `ledgercli pay list --from=${from}`,
+      });
+    printDocument(context, { reserve_sequence: `${reserveSequence}`, state: "released" });
+    return;
+  }
   const signed = signReleaseFund(signer, { chain, sequence, fee, reserveSequence });
   await submitTransaction(context, flags, draft, signed);
 };

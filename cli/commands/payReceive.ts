@@ -101,7 +101,9 @@ export const watchCommand: Action = async (context, flags) => {
   const { chain } = await paySession(context, flags, from);
   const { folder } = context.settings;
   const vouchers = async (): Promise<readonly SignedVoucher[]> =>
-    (await Promise.all(receivers.map((address) => storedVouchers(folder, address)))).flat();
+    (
+      await Promise.all(receivers.map((address) => storedVouchers(folder, address, chain.names)))
+    ).flat();
   const watcher = new Watcher({ chain, vouchers, blocksLeftMin });
   const look = async (): Promise<void> => report(context, await watcher.tick());
   await look();

@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
 
 import { assert } from "../../base/assert.ts";
-import { emptyBytes, hexToBytes } from "../../base/bytes.ts";
+import { hexToBytes } from "../../base/bytes.ts";
 import { bombs, recursion } from "../../test/fakes/bombs.ts";
 import { addressOf, LedgerNetwork } from "../../test/fakes/ledgerNetwork.ts";
-import { simulate, type SimulatedMessage, type TaskScene } from "../simulate.ts";
+import { messageOf, sceneOf } from "../../test/fakes/simulation.ts";
+import { simulate, type TaskScene } from "../simulate.ts";
 
 /*
  * Goal: gas bounds time. Method: each bomb's processor time per gas, beside that of additions in
@@ -21,31 +22,9 @@ const slower: ReadonlyMap<string, number> = new Map([["calls of itself", 80]]);
 const gas = 2_000_000n;
 const runs = 3;
 
-function sceneOf(): TaskScene {
-  const funded = { thetaWei: 0n, tfuelWei: 10n ** 18n };
-  const network = new LedgerNetwork({ balances: [["alice", funded]] });
-  return {
-    registry: network.registry,
-    chain: network.genesis.chain,
-    parameters: network.executor.parameters(network.state),
-    reader: network.state,
-    block: network.next(),
-  };
-}
-
 /** Nanoseconds of the processor per gas. */
 async function costOf(scene: TaskScene, code: string): Promise<number> {
-  const message: SimulatedMessage = {
-    caller: addressOf("alice"),
-    to: addressOf("bomb"),
-    value: 0n,
-    data: emptyBytes,
-    gasLimit: gas,
-    maxFeePerGas: 0n,
-    maxPriorityFeePerGas: 0n,
-    accessList: [],
-    authorizations: [],
-  };
+  const message = messageOf({ to: addressOf("bomb"), gasLimit: gas });
   const state = new Map([[addressOf("bomb"), { code: hexToBytes(code), balance: 10n ** 18n }]]);
   let shortest = Number.POSITIVE_INFINITY;
   for (let i = 0; i < runs; i += 1) {
@@ -62,7 +41,8 @@ async function costOf(scene: TaskScene, code: string): Promise<number> {
 }
 
 test("X2: a gas bomb takes at most ten times as long as additions for its gas", async () => {
-  const scene = sceneOf();
+  const funded = { thetaWei: 0n, tfuelWei: 10n ** 18n };
+  const scene = sceneOf(new LedgerNetwork({ balances: [["alice", funded]] }));
   const costs = new Map<string, number>();
   for (const [name, code] of [...bombs, ["calls of itself", recursion] as const]) {
     costs.set(name, await costOf(scene, code));

@@ -2,9 +2,8 @@ import { assert } from "../../base/assert.ts";
 import type { Address, Digest } from "../../base/brand.ts";
 import {
   bigIntToBytes,
-  bigIntToFixedBytes,
+  bigIntToDigest,
   bytesToBigInt,
-  bytesToDigest,
   emptyBytes,
   hexToBytes,
   textToAddressOrNull,
@@ -42,7 +41,7 @@ function knownAddress(text: string): Address {
 }
 
 function slotOf(height: number): Digest {
-  return bytesToDigest(bigIntToFixedBytes(BigInt(height % historyBlocks), 32));
+  return bigIntToDigest(BigInt(height % historyBlocks));
 }
 
 /** Remembers the parent of this block; puts the contract in place where the fork has it. */
@@ -66,5 +65,5 @@ export function ancestorHash(
 ): Digest | null {
   if (height >= block.height || height < block.height - blockHashBlocks || height < 0) return null;
   const word = state.storage(historyAddress, slotOf(height)) ?? emptyBytes;
-  return bytesToDigest(bigIntToFixedBytes(bytesToBigInt(word), 32));
+  return bigIntToDigest(bytesToBigInt(word));
 }

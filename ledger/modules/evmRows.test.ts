@@ -4,7 +4,8 @@ import { assert } from "../../base/assert.ts";
 import { bytesToBigInt, hexToBytes, textToBytes } from "../../base/bytes.ts";
 import { keccakDigest } from "../../crypto/keccak.ts";
 import type { EvmResult } from "../../vm/evm.ts";
-import { addressOf, LedgerNetwork, transferOf } from "../../test/fakes/ledgerNetwork.ts";
+import { LedgerNetwork, transferOf } from "../../test/fakes/ledgerNetwork.ts";
+import { messageOf, sceneOf } from "../../test/fakes/simulation.ts";
 import { compileSolidity } from "../../test/fakes/solidity.ts";
 import type { Receipt } from "../receiptTypes.ts";
 import { receiptsRoot } from "../receipt.ts";
@@ -29,27 +30,8 @@ function selectorOf(signature: string): string {
 
 /** Runs a message on the network's state, which stays as it is. */
 async function ran(network: LedgerNetwork, parts: Partial<SimulatedMessage>): Promise<EvmResult> {
-  const message: SimulatedMessage = {
-    caller: addressOf("alice"),
-    to: null,
-    value: 0n,
-    data: new Uint8Array(0),
-    gasLimit: null,
-    maxFeePerGas: 0n,
-    maxPriorityFeePerGas: 0n,
-    accessList: [],
-    authorizations: [],
-    ...parts,
-  };
-  const scene = {
-    registry: network.registry,
-    chain: network.genesis.chain,
-    parameters: network.executor.parameters(network.state),
-    reader: network.state,
-    block: network.next(),
-  };
-  const state = new Map();
-  const outcome = await simulate(scene, { message, state, block: {}, gasMax: 30_000_000n });
+  const request = { message: messageOf(parts), state: new Map(), block: {}, gasMax: 30_000_000n };
+  const outcome = await simulate(sceneOf(network), request);
   assert(outcome.ok, outcome.ok ? "" : outcome.refusal.code);
   return outcome.value;
 }

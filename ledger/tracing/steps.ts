@@ -1,5 +1,5 @@
 import type { Address } from "../../base/brand.ts";
-import { bigIntToFixedBytes, bytesToAddress, bytesToDigest } from "../../base/bytes.ts";
+import { bigIntToDigest, bigIntToFixedBytes, bytesToAddress } from "../../base/bytes.ts";
 import type { EvmStep } from "../../vm/tracer.ts";
 import type { Log } from "../receiptTypes.ts";
 
@@ -27,11 +27,7 @@ export function logOf({ opcode, stack, memory, address, gasLeft }: EvmStep): Log
   if (topics.length < count) return null;
   const data = new Uint8Array(Number(size));
   data.set(memory.subarray(Number(offset), Number(offset + size)));
-  return {
-    address,
-    topics: topics.map((topic) => bytesToDigest(bigIntToFixedBytes(topic, 32))),
-    data,
-  };
+  return { address, topics: topics.map(bigIntToDigest), data };
 }
 
 /** Who gets the coins of a contract about to destroy itself; `null` for any other instruction. */

@@ -1,33 +1,16 @@
-import { assert } from "../../base/assert.ts";
-import type { Address, Digest } from "../../base/brand.ts";
-import {
-  bigIntToFixedBytes,
-  bytesToDigest,
-  concatBytes,
-  hexToBytes,
-  textToAddressOrNull,
-  textToBytes,
-} from "../../base/bytes.ts";
+import type { Address } from "../../base/brand.ts";
+import { bigIntToFixedBytes, bytesToAddress, textToBytes } from "../../base/bytes.ts";
 import { keccakDigest } from "../../crypto/keccak.ts";
 import type { EvmFrame, EvmFrameEnd, EvmStep, EvmTracer } from "../../vm/tracer.ts";
+import { addressTopic } from "../definitions.ts";
 import type { Log } from "../receiptTypes.ts";
 import { beneficiaryOf, logOf } from "./steps.ts";
 
 /** Whose logs stand for transfers of TFuel in eth_simulateV1: nobody's contract. */
-export const transferLogAddress: Address = knownAddress(`0x${"ee".repeat(20)}`);
+export const transferLogAddress: Address = bytesToAddress(new Uint8Array(20).fill(0xee));
 
 /** ERC-20's event, so that whoever reads token transfers reads these too. */
 const transferTopic = keccakDigest(textToBytes("Transfer(address,address,uint256)"));
-
-function knownAddress(text: string): Address {
-  const address = textToAddressOrNull(text);
-  assert(address !== null, `not an address: ${text}`);
-  return address;
-}
-
-function addressTopic(address: Address): Digest {
-  return bytesToDigest(concatBytes(new Uint8Array(12), hexToBytes(address)));
-}
 
 type OpenFrame = {
   readonly logs: Log[];

@@ -1,5 +1,5 @@
 import type { Address, Digest } from "../../base/brand.ts";
-import { bigIntToFixedBytes, bytesToDigest, textToAddressOrNull } from "../../base/bytes.ts";
+import { bigIntToDigest, textToAddressOrNull } from "../../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import type { AccountOverride, BlockOverrides, StateOverrides } from "../../ledger/simulate.ts";
 import { isJsonObject, memberOf } from "../json.ts";
@@ -29,7 +29,7 @@ function readWords(value: unknown, left: number): Outcome<Words, string> {
     if (!key.ok) return refuse(`slot ${key.refusal}`);
     const read = readWord(word);
     if (!read.ok) return refuse(`word ${read.refusal}`);
-    words.set(bytesToDigest(bigIntToFixedBytes(key.value, 32)), read.value);
+    words.set(bigIntToDigest(key.value), read.value);
   }
   return accept(words);
 }

@@ -1,5 +1,5 @@
 import type { Address, Digest } from "../../base/brand.ts";
-import { bigIntToFixedBytes, bytesToBigInt, bytesToDigest, zeroAddress } from "../../base/bytes.ts";
+import { bigIntToDigest, bytesToBigInt, zeroAddress } from "../../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import type { AccountWrite } from "../../ledger/modules/dev.ts";
 import type { EthereumTransaction } from "../../ledger/thetaTypes.ts";
@@ -141,7 +141,7 @@ function stateMethods(host: MethodHost): readonly Method[] {
         address,
         storage: [
           {
-            slot: bytesToDigest(bigIntToFixedBytes(slot, 32)),
+            slot: bigIntToDigest(slot),
             word: bytesToBigInt(word.subarray(0, 32)),
           },
         ],

@@ -1,10 +1,5 @@
 import type { Address } from "../../base/brand.ts";
-import {
-  bigIntToFixedBytes,
-  bytesToDigest,
-  bytesToHex,
-  hexToBytesOrNull,
-} from "../../base/bytes.ts";
+import { bigIntToDigest, bytesToHex, hexToBytesOrNull } from "../../base/bytes.ts";
 import { accept, refuse } from "../../base/outcome.ts";
 import { keccak256 } from "../../crypto/keccak.ts";
 import type { StateReader } from "../../ledger/state.ts";
@@ -99,7 +94,7 @@ function codeOf(state: StateReader, address: Address): string {
 }
 
 function storageAt(state: StateReader, address: Address, slot: bigint): string {
-  const word = state.storage(address, bytesToDigest(bigIntToFixedBytes(slot, 32)));
+  const word = state.storage(address, bigIntToDigest(slot));
   const padded = new Uint8Array(32);
   if (word !== null) padded.set(word, 32 - word.length);
   return bytesToHex(padded);

@@ -1,5 +1,6 @@
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import { bytesToHex } from "../../base/bytes.ts";
+import type { Refusal } from "../../ledger/refusal.ts";
 import type { SimulationRequest } from "../../ledger/simulate.ts";
 import type { StateTaskAnswer, StateTaskName, StateTaskRequest } from "../../ledger/stateTasks.ts";
 import type { Method } from "../dispatch.ts";
@@ -26,6 +27,12 @@ export async function runTaskAt<N extends StateTaskName>(
   if (height === null && !isHead(tag)) return refuse(blockMissing());
   const outcome = await node.runTask(name, request, height);
   return outcome.ok ? outcome : refuse(taskError(outcome.refusal));
+}
+
+/** The answer of a task on a message, which may be refused before it runs. */
+function messageAnswer<T>(answer: Outcome<Outcome<T, Refusal>, RpcError>): Outcome<T, RpcError> {
+  if (!answer.ok) return answer;
+  return answer.value.ok ? answer.value : refuse(messageRefusalError(answer.value.refusal));
 }
 
 /** What a call asks to be simulated; refused where it is meant for another chain. */
@@ -57,12 +64,10 @@ export async function gasEstimate(
   tag: BlockTag,
 ): Promise<Outcome<bigint, RpcError>> {
   const asked = { ...request, gasMax: transactionGasMax(host) };
-  const answer = await runTaskAt(host, "estimateGas", asked, tag);
+  const answer = messageAnswer(await runTaskAt(host, "estimateGas", asked, tag));
   if (!answer.ok) return answer;
-  if (!answer.value.ok) return refuse(messageRefusalError(answer.value.refusal));
-  const estimate = answer.value.value;
-  if (estimate.type === "gas") return accept(estimate.gas);
-  const { result, gasMax } = estimate;
+  if (answer.value.type === "gas") return accept(answer.value.gas);
+  const { result, gasMax } = answer.value;
   if (result.failure !== "out of gas") return refuse(failureError(result));
   return refuse(serverError(`gas required exceeds allowance (${gasMax})`));
 }
@@ -80,15 +85,14 @@ function call(host: MethodHost): Method {
     summary: "What a call would return; runs on a committed state and changes nothing.",
     style: "array",
     parameters,
-
     call: async (values): Promise<Answer> => {
       const overrides = { state: values.stateOverrides, block: values.blockOverrides };
       const request = requestOf(host, values.transaction, overrides);
       if (!request.ok) return request;
-      const answer = await runTaskAt(host, "simulate", request.value, values.block);
+      const task = runTaskAt(host, "simulate", request.value, values.block);
+      const answer = messageAnswer(await task);
       if (!answer.ok) return answer;
-      if (!answer.value.ok) return refuse(messageRefusalError(answer.value.refusal));
-      const result = answer.value.value;
+      const result = answer.value;
       return result.ok ? accept(bytesToHex(result.returnData)) : refuse(failureError(result));
     },
   });
@@ -100,7 +104,6 @@ function estimate(host: MethodHost): Method {
     summary: "Gas that a transaction needs to succeed.",
     style: "array",
     parameters,
-
     call: async (values): Promise<Answer> => {
       const overrides = { state: values.stateOverrides, block: values.blockOverrides };
       const request = requestOf(host, values.transaction, overrides);
@@ -117,16 +120,15 @@ function accessList(host: MethodHost): Method {
     summary: "Accounts and slots that a transaction touches, and its gas when it lists them.",
     style: "array",
     parameters: { transaction: callObject, block: tagOrLatest, stateOverrides },
-
     call: async (values): Promise<Answer> => {
       const overrides = { state: values.stateOverrides, block: {} };
       const request = requestOf(host, values.transaction, overrides);
       if (!request.ok) return request;
       const asked = { ...request.value, gasMax: transactionGasMax(host) };
-      const answer = await runTaskAt(host, "createAccessList", asked, values.block);
+      const task = runTaskAt(host, "createAccessList", asked, values.block);
+      const answer = messageAnswer(await task);
       if (!answer.ok) return answer;
-      if (!answer.value.ok) return refuse(messageRefusalError(answer.value.refusal));
-      const { accessList: list, result } = answer.value.value;
+      const { accessList: list, result } = answer.value;
       return accept({
         accessList: list,
         gasUsed: toQuantity(result.gasUsed),

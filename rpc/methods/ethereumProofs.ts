@@ -1,5 +1,5 @@
 import type { Digest } from "../../base/brand.ts";
-import { bigIntToFixedBytes, bytesToDigest, bytesToHex } from "../../base/bytes.ts";
+import { bigIntToDigest, bytesToHex } from "../../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import { emptyAccount } from "../../ledger/accounts.ts";
 import type { Method } from "../dispatch.ts";
@@ -23,7 +23,7 @@ type AskedSlot = { readonly text: string; readonly slot: Digest };
 function readSlot(value: unknown): Outcome<AskedSlot, string> {
   const read = storageSlot.read(value);
   if (!read.ok) return read;
-  const slot = bytesToDigest(bigIntToFixedBytes(read.value, 32));
+  const slot = bigIntToDigest(read.value);
   // A whole word is a word, anything shorter a number.
   const isWord = typeof value === "string" && value.length === 66;
   return accept({ text: isWord ? slot : toQuantity(read.value), slot });

@@ -1,4 +1,3 @@
-import type { Address } from "../../base/brand.ts";
 import { bytesToHex } from "../../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import type { Refusal, RefusalCode } from "../../ledger/refusal.ts";
@@ -239,11 +238,10 @@ function blockJson(
     callsJson.push(callJson(call, place, logIndex));
     logIndex += call.logs.length;
     const signed = { transaction: call.transaction, chainId, signature };
-    const named: { readonly hash: typeof call.hash; readonly from: Address } = call;
     transactions.push(
       full
         ? {
-            ...unsignedTransactionJson(signed, named, header.baseFee),
+            ...unsignedTransactionJson(signed, call, header.baseFee),
             ...blockPlace,
             transactionIndex,
           }

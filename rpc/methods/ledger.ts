@@ -1,9 +1,10 @@
 import { accept, refuse } from "../../base/outcome.ts";
 import { bytesToHex } from "../../base/bytes.ts";
+import { encodeCommittee } from "../../consensus/codec.ts";
 import type { Certificate } from "../../consensus/types.ts";
 import { encodeHeader } from "../../ledger/header.ts";
 import type { CommitProof } from "../../ledger/blockTypes.ts";
-import type { NodeApi } from "../api.ts";
+import type { EpochStart, NodeApi } from "../api.ts";
 import type { Method } from "../dispatch.ts";
 import { method } from "../dispatch.ts";
 import { errorCodes } from "../errors.ts";
@@ -37,6 +38,20 @@ function commitProofJson(proof: CommitProof): JsonValue {
   return {
     headers: proof.headers.map((header) => bytesToHex(encodeHeader(header))),
     certificate: certificateJson(proof.certificate),
+  };
+}
+
+/** Epochs in one answer: up to 32 KB of JSON each, where committees are large. */
+const epochsPerAnswer = 16;
+
+/** Header and committee as the RLP that is hashed. */
+function epochJson(epoch: number, { root, committee, proof }: EpochStart): JsonValue {
+  return {
+    epoch,
+    hash: root.hash,
+    root: bytesToHex(encodeHeader(root.header)),
+    committee: bytesToHex(encodeCommittee(committee)),
+    proof: proof === null ? null : commitProofJson(proof),
   };
 }
 
@@ -128,6 +143,23 @@ function proofMethods(node: NodeApi): readonly Method[] {
         if (proof !== null) return accept({ block, proof: commitProofJson(proof) });
         const message = `block ${block} is not committed here, or its proof is not kept`;
         return refuse({ code: errorCodes.resourceNotFound, message });
+      },
+    }),
+    method({
+      name: "ledger.getEpochs",
+      summary:
+        "Epochs from a number on: root, committee, and the proof that the root is committed.",
+      style,
+      heavy: true,
+      parameters: { from: safeNumber },
+      call: async ({ from }) => {
+        const epochs: JsonValue[] = [];
+        for (let epoch = from; epoch < from + epochsPerAnswer; epoch += 1) {
+          const start = await node.epochStart(epoch);
+          if (start === null) break;
+          epochs.push(epochJson(epoch, start));
+        }
+        return accept({ epochs });
       },
     }),
     method({

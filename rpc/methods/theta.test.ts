@@ -7,7 +7,9 @@ import {
   zeroAddress,
   zeroDigest,
 } from "../../base/bytes.ts";
+import { encodeCommittee } from "../../consensus/codec.ts";
 import { checksumAddress } from "../../crypto/address.ts";
+import { encodeHeader } from "../../ledger/header.ts";
 import type { FakeNode } from "../../test/fakes/fakeNode.ts";
 import {
   createFakeServer,
@@ -271,6 +273,23 @@ test("ledger.* tells of chain, modules, queries and commit proofs", async () => 
   expect(await call("ledger.getCommitProof", { hash: zeroDigest })).toMatchObject({
     error: { code: -32_001 },
   });
+});
+
+test("ledger.getEpochs tells of each epoch's root, committee and proof", async () => {
+  const { call, node } = client();
+  const blsKey = new Uint8Array(48).fill(1);
+  const committee = { epoch: 0, validators: [{ address: zeroAddress, blsKey, stake: 5n }] };
+  node.epochStarts = [{ root: node.head(), committee, proof: null }];
+  const { hash, header } = node.head();
+  const start = {
+    epoch: 0,
+    hash,
+    root: bytesToHex(encodeHeader(header)),
+    committee: bytesToHex(encodeCommittee(committee)),
+    proof: null,
+  };
+  expect(await call("ledger.getEpochs", { from: 0 })).toEqual({ epochs: [start] });
+  expect(await call("ledger.getEpochs", { from: 1 })).toEqual({ epochs: [] });
 });
 
 test("a contract is called in Theta's form, unsigned and unpaid", async () => {

@@ -60,6 +60,8 @@ export class ChunkRun {
   readonly #end: number;
   #stream: ByteStream | null = null;
   #terms: VoucherTerms | null = null;
+  /** Most TFuelWei that the receiver may be owed out of the pool; `null` before one is chosen. */
+  #exposureMax: bigint | null = null;
   #chain: IncrementChain | null = null;
   /** The next chunk to come, and the next to be paid for. */
   #next: number;
@@ -130,6 +132,8 @@ export class ChunkRun {
     if (added > 0n) this.#parts.added.set(this.#next, added);
     const { amount: _, signature: __, ...terms } = voucher;
     this.#terms = terms;
+    const pool = payer.pools().find(({ sequence }) => sequence === terms.reserveSequence);
+    this.#exposureMax = (pool?.collateral ?? 0n) / offer.exposureDivisor;
     this.#unpaid += 1;
     const { start } = chunkRange(manifest, this.#next);
     const { end } = chunkRange(manifest, this.#end - 1);
@@ -138,8 +142,11 @@ export class ChunkRun {
     return this.#stream;
   }
 
+  /** No more than the receiver takes before it has settled: it would end the stream. */
   #credit(): bigint {
-    return costOf(this.#parts.offer.price, this.#parts.creditBytes);
+    const credit = costOf(this.#parts.offer.price, this.#parts.creditBytes);
+    const most = this.#exposureMax;
+    return most !== null && most < credit ? most : credit;
   }
 
   /** Pays for what the credit allows, a quarter of it at a time: each writes one record. */
@@ -165,12 +172,13 @@ export class ChunkRun {
 
   /** Chunks to be paid for now; 0 to wait for others to come. */
   #nextGroup(): number {
-    const { payer, offer, manifest, creditBytes } = this.#parts;
+    const { payer, offer, manifest } = this.#parts;
     const left = this.#end - this.#unpaid;
     if (left === 0) return 0;
     const cost = costOf(offer.price, manifest.chunkBytes);
-    const room = Number((this.#credit() - payer.unserved(offer.payTo)) / cost);
-    const window = Math.floor(creditBytes / manifest.chunkBytes);
+    const credit = this.#credit();
+    const room = Number((credit - payer.unserved(offer.payTo)) / cost);
+    const window = Number(credit / cost);
     const group = Math.max(1, Math.min(left, Math.floor(window / 4)));
     return room >= group ? group : 0;
   }

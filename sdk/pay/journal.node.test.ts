@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { bytesToDigest, zeroDigest } from "../../base/bytes.ts";
 import { Crash, CrashDisk, type Files } from "../../test/fakes/crashDisk.ts";
 import { nodePayDisk } from "./disk.node.ts";
 import { PayStateError } from "./errors.ts";
-import { openJournal } from "./journal.node.ts";
+import { journalVersion, openJournal, readJournal } from "./journal.node.ts";
 
 /*
  * Goal: whatever a power cut leaves, each record that was acknowledged is there, in order, and what
@@ -15,6 +16,7 @@ import { openJournal } from "./journal.node.ts";
  */
 
 const path = "journal";
+const chain = zeroDigest;
 
 function record(number: number, size = 3): Uint8Array {
   return new Uint8Array(size).fill(number);
@@ -33,7 +35,7 @@ async function fill(
   const acknowledged: number[] = [];
   const all: Uint8Array[] = [];
   const { sizeBytesMax = 1 << 20 } = options;
-  const { journal } = await openJournal(disk, path, { live: () => all, sizeBytesMax });
+  const { journal } = await openJournal(disk, path, { chain, live: () => all, sizeBytesMax });
   for (let number = 1; number <= count; number += 1) {
     all.push(record(number));
     if (options.isLoose(number)) await journal.write(record(number));
@@ -47,7 +49,7 @@ async function fill(
 }
 
 async function readBack(files: Files): Promise<readonly number[]> {
-  const { records } = await openJournal(new CrashDisk(files), path, { live: () => [] });
+  const { records } = await openJournal(new CrashDisk(files), path, { chain, live: () => [] });
   return numbersOf(records);
 }
 
@@ -79,7 +81,7 @@ async function crashEverywhere(
 test("every acknowledged record survives a crash at any write, torn in any way", async () => {
   const checked = await crashEverywhere(
     async (disk, acknowledged) => {
-      const { journal } = await openJournal(disk, path, { live: () => [] });
+      const { journal } = await openJournal(disk, path, { chain, live: () => [] });
       for (let number = 1; number <= 5; number += 1) {
         await journal.append(record(number, 600));
         acknowledged.push(number);
@@ -96,7 +98,7 @@ test("every acknowledged record survives a crash at any write, torn in any way",
 test("records without a sync may go, those before a later sync may not", async () => {
   await crashEverywhere(
     async (disk, acknowledged) => {
-      const { journal } = await openJournal(disk, path, { live: () => [] });
+      const { journal } = await openJournal(disk, path, { chain, live: () => [] });
       for (let number = 1; number <= 6; number += 1) {
         if (number % 3 !== 0) await journal.write(record(number));
         else {
@@ -117,7 +119,7 @@ test("a crash while the file is replaced leaves the old one or the new one", asy
   await crashEverywhere(
     async (disk, acknowledged) => {
       const all: Uint8Array[] = [];
-      const options = { live: () => all.slice(-2), sizeBytesMax: 3_000 };
+      const options = { chain, live: () => all.slice(-2), sizeBytesMax: 3_000 };
       const { journal } = await openJournal(disk, path, options);
       for (let number = 1; number <= 8; number += 1) {
         all.push(record(number));
@@ -134,7 +136,7 @@ test("a crash while the file is replaced leaves the old one or the new one", asy
 
 test("what is appended in one turn shares one sync", async () => {
   const disk = new CrashDisk(new Map());
-  const { journal } = await openJournal(disk, path, { live: () => [] });
+  const { journal } = await openJournal(disk, path, { chain, live: () => [] });
   const before = disk.operations;
   await Promise.all(Array.from({ length: 100 }, (_, i) => journal.append(record(i))));
   expect(disk.operations - before).toBe(2);
@@ -148,13 +150,13 @@ test("any mix of records is read back as it was written", async () => {
     fc.asyncProperty(writes, fc.integer({ min: 600, max: 20_000 }), async (list, sizeBytesMax) => {
       const disk = new CrashDisk(new Map());
       const all: Uint8Array[] = [];
-      const { journal } = await openJournal(disk, path, { live: () => all, sizeBytesMax });
+      const { journal } = await openJournal(disk, path, { chain, live: () => all, sizeBytesMax });
       for (const { bytes, loose } of list) {
         all.push(bytes);
         await (loose ? journal.write(bytes) : journal.append(bytes));
       }
       await journal.close();
-      const { records } = await openJournal(disk, path, { live: () => [] });
+      const { records } = await openJournal(disk, path, { chain, live: () => [] });
       expect(records.slice(-all.length)).toEqual(all.slice(-records.length));
     }),
     { numRuns: 50 },
@@ -172,9 +174,35 @@ test("a flipped bit in a synced record is an error, never a shorter file", async
   }
 });
 
+test("a journal of another format or chain is refused with what to do", async () => {
+  const disk = new CrashDisk(new Map());
+  const { journal } = await openJournal(disk, path, { chain, live: () => [] });
+  await journal.append(record(1));
+  await journal.close();
+  const file = (await disk.read(path)) ?? new Uint8Array();
+  const hints = new Map([
+    [journalVersion - 1, "settle with the version that wrote it, then move the file away"],
+    [journalVersion + 1, "start a newer version of the program"],
+  ]);
+  for (const [version, hint] of hints) {
+    const other = file.slice();
+    other[7] = version;
+    await expect(readBack(new Map([[path, other]]))).rejects.toMatchObject({
+      code: "E_PAY_STATE_FORMAT",
+      message: `journal has format ${version}; this program reads format ${journalVersion}`,
+      hint,
+    });
+  }
+  const elsewhere = bytesToDigest(new Uint8Array(32).fill(7));
+  await expect(readJournal(disk, path, elsewhere)).rejects.toMatchObject({
+    code: "E_PAY_STATE_CHAIN",
+    message: `journal is of the chain with genesis ${chain}; the node's is ${elsewhere}`,
+  });
+});
+
 test("a failed sync is final", async () => {
   const disk = new CrashDisk(new Map());
-  const { journal } = await openJournal(disk, path, { live: () => [] });
+  const { journal } = await openJournal(disk, path, { chain, live: () => [] });
   disk.syncsUntilFailure = 1;
   await expect(journal.append(record(1))).rejects.toThrow(PayStateError);
   await expect(journal.append(record(2))).rejects.toThrow(PayStateError);
@@ -185,13 +213,15 @@ test("the real disk: a second holder is refused, a dead one's lock is taken over
   const folder = mkdtempSync(join(tmpdir(), "ledger-journal-"));
   try {
     const file = join(folder, "payer.log");
-    const first = await openJournal(nodePayDisk, file, { live: () => [] });
+    const first = await openJournal(nodePayDisk, file, { chain, live: () => [] });
     await first.journal.append(record(7));
-    await expect(openJournal(nodePayDisk, file, { live: () => [] })).rejects.toThrow(/in use/);
+    await expect(openJournal(nodePayDisk, file, { chain, live: () => [] })).rejects.toThrow(
+      /in use/,
+    );
     await first.journal.close();
     const { writeFileSync } = await import("node:fs");
     writeFileSync(`${file}.lock`, "999999999 1");
-    const second = await openJournal(nodePayDisk, file, { live: () => [] });
+    const second = await openJournal(nodePayDisk, file, { chain, live: () => [] });
     expect(numbersOf(second.records)).toEqual([7]);
     await second.journal.close();
   } finally {
@@ -202,8 +232,8 @@ test("the real disk: a second holder is refused, a dead one's lock is taken over
 test("whoever waits for another process has the journal when that one ends", async () => {
   const folder = mkdtempSync(join(tmpdir(), "ledger-journal-"));
   const file = join(folder, "payer.log");
-  const { journal } = await openJournal(nodePayDisk, file, { live: () => [] });
-  const second = openJournal(nodePayDisk, file, { live: () => [], lockMsMax: 10_000 });
+  const { journal } = await openJournal(nodePayDisk, file, { chain, live: () => [] });
+  const second = openJournal(nodePayDisk, file, { chain, live: () => [], lockMsMax: 10_000 });
   await journal.append(Uint8Array.of(7));
   await journal.close();
   const opened = await second;

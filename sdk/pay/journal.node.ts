@@ -1,6 +1,7 @@
 import { crc32 } from "node:zlib";
 import { assert } from "../../base/assert.ts";
-import { concatBytes } from "../../base/bytes.ts";
+import type { Digest } from "../../base/brand.ts";
+import { bytesToDigest, concatBytes, hexToBytes } from "../../base/bytes.ts";
 import type { AppendFile, PayDisk } from "./disk.node.ts";
 import { PayStateError } from "./errors.ts";
 
@@ -8,8 +9,14 @@ import { PayStateError } from "./errors.ts";
  * What a payer or receiver must not forget: an append-only file of records. Whoever waits for a
  * record waits for a sync, and all who wait at once share one (group commit).
  *
- * The file: a sector with 8 bytes of magic, how many frames it was made with (4) and the CRC-32 of
- * both, then frames of
+ * The file: a sector that says what it is, then frames.
+ *
+ *   magic    7
+ *   version  1   of this layout and of the records in it
+ *   frames   4   that the file was made with
+ *   chain   32   genesis hash: what is owed on one chain is nothing on another
+ *   start    4   CRC-32 of the four above
+ *
  *
  *   length   4   of the payload
  *   number   4   of the frame, from 0
@@ -26,9 +33,16 @@ import { PayStateError } from "./errors.ts";
  * A failed write or sync is final, because the kernel forgets what it could not write.
  */
 
-const magic = Uint8Array.of(0x4c, 0x50, 0x41, 0x59, 0x4c, 0x4f, 0x47, 0x01);
+const magic = Uint8Array.of(0x4c, 0x50, 0x41, 0x59, 0x4c, 0x4f, 0x47);
+const startSize = 44;
 const headSize = 20;
 const sectorSize = 512;
+
+/**
+ * Version of the file's layout and of payers' and receivers' records. A reader of one refuses every
+ * other.
+ */
+export const journalVersion = 2;
 
 /** Bytes of one record. */
 export const journalRecordBytesMax = 64 * 1_024;
@@ -44,6 +58,8 @@ const frameBytesMax = 1_024 * 1_024;
 
 /** What a journal is opened with. */
 export type JournalOptions = {
+  /** Genesis hash of the chain that the payments are on. */
+  readonly chain: Digest;
   /** Records that make the present state again, asked when the file is replaced. */
   readonly live: () => readonly Uint8Array[];
   /** Size in bytes at which the file is replaced. */
@@ -79,10 +95,10 @@ export async function openJournal(
   try {
     return await guarded(path, async () => {
       const bytes = await disk.read(path);
-      const parsed = bytes === null ? null : parseFile(path, bytes);
+      const parsed = bytes === null ? null : parseFile(path, bytes, options.chain);
       let file: AppendFile;
       if (parsed === null) {
-        await replaceFile(disk, path, []);
+        await replaceFile(disk, path, { chain: options.chain, records: [] });
         file = await disk.openAt(path, sectorSize);
       } else {
         file = await disk.openAt(path, parsed.size);
@@ -120,9 +136,13 @@ async function takeLock(
 }
 
 /** The records of a journal that another process may hold: what it has on disk by now. */
-export async function readJournal(disk: PayDisk, path: string): Promise<readonly Uint8Array[]> {
+export async function readJournal(
+  disk: PayDisk,
+  path: string,
+  chain: Digest,
+): Promise<readonly Uint8Array[]> {
   const bytes = await guarded(path, () => disk.read(path));
-  return bytes === null ? [] : parseFile(path, bytes).records;
+  return bytes === null ? [] : parseFile(path, bytes, chain).records;
 }
 
 type JournalParts = {
@@ -140,6 +160,7 @@ export class Journal {
   readonly #disk: PayDisk;
   readonly #path: string;
   readonly #unlock: () => Promise<void>;
+  readonly #chain: Digest;
   readonly #live: () => readonly Uint8Array[];
   readonly #sizeMax: number;
   #file: AppendFile;
@@ -157,6 +178,7 @@ export class Journal {
     this.#path = path;
     this.#file = file;
     this.#unlock = unlock;
+    this.#chain = options.chain;
     this.#live = options.live;
     this.#sizeMax = options.sizeBytesMax ?? journalBytesMax;
     this.#size = size;
@@ -240,7 +262,8 @@ export class Journal {
 
   /** The file may then hold what is still queued as well: records say what is, not what changed. */
   async #compact(): Promise<void> {
-    const { size, nextNumber } = await replaceFile(this.#disk, this.#path, this.#live());
+    const content = { chain: this.#chain, records: this.#live() };
+    const { size, nextNumber } = await replaceFile(this.#disk, this.#path, content);
     await this.#file.close();
     this.#file = await this.#disk.openAt(this.#path, size);
     this.#size = size;
@@ -317,12 +340,14 @@ function encodeFrame(number: number, synced: number, payload: Uint8Array): Uint8
 }
 
 /** The first sector. */
-function encodeStart(frameCount: number): Uint8Array {
+function encodeStart(chain: Digest, frameCount: number): Uint8Array {
   const bytes = new Uint8Array(sectorSize).fill(0xff);
   bytes.set(magic);
+  bytes[magic.length] = journalVersion;
   const view = new DataView(bytes.buffer);
   view.setUint32(8, frameCount);
-  view.setUint32(12, crc32(bytes.subarray(0, 12)));
+  bytes.set(hexToBytes(chain), 12);
+  view.setUint32(startSize, crc32(bytes.subarray(0, startSize)));
   return bytes;
 }
 
@@ -355,14 +380,23 @@ function readPayload(file: Uint8Array, at: number, head: Head): Uint8Array | nul
   return crc32(payload, seed) === head.body ? payload : null;
 }
 
-/** The records up to the first frame that is damaged; throws if that frame was synced. */
-function parseFile(path: string, file: Uint8Array): Parsed {
+/** How many frames the file was made with; throws if it is not of this format and chain. */
+function checkStart(path: string, file: Uint8Array, chain: Digest): number {
   if (file.length < sectorSize || !magic.every((byte, i) => file[i] === byte)) {
     throw damaged(path, 0);
   }
+  const version = file[magic.length] ?? 0;
+  if (version !== journalVersion) throw otherVersion(path, version);
   const start = new DataView(file.buffer, file.byteOffset, sectorSize);
-  if (start.getUint32(12) !== crc32(file.subarray(0, 12))) throw damaged(path, 0);
-  const madeWith = start.getUint32(8);
+  if (start.getUint32(startSize) !== crc32(file.subarray(0, startSize))) throw damaged(path, 0);
+  const found = bytesToDigest(file.subarray(12, startSize));
+  if (found !== chain) throw otherChain(path, found, chain);
+  return start.getUint32(8);
+}
+
+/** The records up to the first frame that is damaged; throws if that frame was synced. */
+function parseFile(path: string, file: Uint8Array, chain: Digest): Parsed {
+  const madeWith = checkStart(path, file, chain);
   const records: Uint8Array[] = [];
   let number = 0;
   let at = sectorSize;
@@ -396,11 +430,28 @@ function damaged(path: string, at: number): PayStateError {
   });
 }
 
+function otherVersion(path: string, version: number): PayStateError {
+  const message = `${path} has format ${version}; this program reads format ${journalVersion}`;
+  const hint =
+    version > journalVersion
+      ? "start a newer version of the program"
+      : "settle with the version that wrote it, then move the file away";
+  return new PayStateError("E_PAY_STATE_FORMAT", message, { hint });
+}
+
+/** Somebody's records of payments are of another chain than the node's. */
+export function otherChain(path: string, found: Digest, expected: Digest): PayStateError {
+  const message = `${path} is of the chain with genesis ${found}; the node's is ${expected}`;
+  return new PayStateError("E_PAY_STATE_CHAIN", message, {
+    hint: "name a node of that chain: --rpc URL, or another wallet folder: --config DIR",
+  });
+}
+
 /** Writes a whole file under another name and puts it in place: a crash leaves old or new. */
 async function replaceFile(
   disk: PayDisk,
   path: string,
-  records: readonly Uint8Array[],
+  { chain, records }: { readonly chain: Digest; readonly records: readonly Uint8Array[] },
 ): Promise<{ readonly size: number; readonly nextNumber: number }> {
   const fresh = `${path}.new`;
   await disk.remove(fresh);
@@ -415,7 +466,7 @@ async function replaceFile(
     }
     frames.push(encodeFrame(frames.length, 0, encodePayload(group)));
   }
-  const bytes = concatBytes(encodeStart(frames.length), ...frames);
+  const bytes = concatBytes(encodeStart(chain, frames.length), ...frames);
   await file.append(bytes);
   await file.sync();
   await file.close();

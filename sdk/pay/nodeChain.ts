@@ -4,6 +4,7 @@ import type { PoolId } from "../../ledger/pool.ts";
 import type { SignedVoucher, VoucherChain } from "../../ledger/voucher.ts";
 import type { LedgerClient } from "../client.ts";
 import { ProtocolError } from "../errors.ts";
+import { LightClient, type LightClientParts } from "../light/client.ts";
 import { nativeGasMax, signReserveFund, type SignedTransaction, type Signer } from "../wallet.ts";
 import { PayPeerError } from "./errors.ts";
 import type { PayerPool } from "./payerBook.ts";
@@ -14,7 +15,6 @@ import {
   readSplitRule,
   splitProofKeys,
   verifyModuleProof,
-  type CertificateTrust,
   type ProvenValues,
 } from "./poolProof.ts";
 import { batchGasOf, poolGas, signSettleBatch, signSlash } from "./poolTransactions.ts";
@@ -22,32 +22,32 @@ import { isRecord } from "./x402.ts";
 
 /** What a chain behind a node is made of. */
 export type NodeChainParts = {
-  readonly client: LedgerClient;
+  readonly client: Pick<
+    LedgerClient,
+    "call" | "nextSequence" | "suggestedFee" | "broadcast" | "transaction"
+  >;
   /** Signs settlements and proofs, and pays for them. */
   readonly signer: Signer;
-  /** Checks certificates; without it the node is trusted for their signatures. */
-  readonly trust?: CertificateTrust;
+  /** How to tell the chain from a node's inventions; see `LightClient`. */
+  readonly trust?: Pick<LightClientParts, "store" | "anchor" | "onFirstContact" | "now">;
 };
 
-/** The chain, asked through a node; pools are taken by proof only. */
+/** The chain, asked through a node; height and pools are taken by proof only. */
 export class NodeChain implements PayChain {
   readonly names: VoucherChain;
-  readonly #client: LedgerClient;
+  readonly #client: NodeChainParts["client"];
   readonly #signer: Signer;
-  readonly #trust: CertificateTrust | null;
+  readonly #light: LightClient;
 
-  constructor(parts: NodeChainParts, names: VoucherChain) {
+  constructor({ client, signer, trust }: NodeChainParts, names: VoucherChain) {
     this.names = names;
-    this.#client = parts.client;
-    this.#signer = parts.signer;
-    this.#trust = parts.trust ?? null;
+    this.#client = client;
+    this.#signer = signer;
+    this.#light = new LightClient({ ...trust, node: client, genesisHash: names.genesisHash });
   }
 
-  async height(): Promise<number> {
-    const chain = await this.#client.call("ledger.chain");
-    if (!isRecord(chain) || typeof chain["height"] !== "number")
-      throw new ProtocolError("the answer to ledger.chain has no height");
-    return chain["height"];
+  height(): Promise<number> {
+    return this.#light.height();
   }
 
   async pool(id: PoolId, receiver: Address, resourceId: string): Promise<PoolView | null> {
@@ -111,9 +111,8 @@ export class NodeChain implements PayChain {
 
   async #prove(module: string, keys: readonly Uint8Array[]): Promise<ProvenValues> {
     const parameters = { module, keys: keys.map(bytesToHex) };
-    const answer = await this.#client.call("ledger.getModuleProof", parameters);
-    const { genesisHash } = this.names;
-    return verifyModuleProof(answer, { module, keys, genesisHash, trust: this.#trust });
+    const proven = await this.#light.ask("ledger.getModuleProof", parameters, "commitProof");
+    return verifyModuleProof(proven, { module, keys });
   }
 
   /** Hands a transaction in and waits for its block; throws if it failed there. */

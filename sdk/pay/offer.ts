@@ -2,6 +2,7 @@ import type { Address } from "../../base/brand.ts";
 import { textToAddressOrNull } from "../../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import type { SignedVoucher, VoucherChain } from "../../ledger/voucher.ts";
+import { policyDefault } from "./account.ts";
 import { readVoucherJson, voucherToJson } from "./voucherJson.ts";
 import { weiPerUnitMax, type Price } from "./price.ts";
 import {
@@ -23,6 +24,8 @@ export type Offer = {
   readonly price: Price;
   /** TFuelWei that the request which it answers would cost. */
   readonly cost: bigint;
+  /** The server serves while it is owed no more than the pool's collateral divided by this. */
+  readonly exposureDivisor: bigint;
   /** Of the file, where it is one: the server's word, to be held against its hash list. */
   readonly manifestId: string | null;
   /** Why it was not served. */
@@ -48,7 +51,7 @@ export function readOffer(header: string, chain: VoucherChain): Outcome<Offer, s
     return refuse(`the server is paid on another chain: ${network.slice(0, 60)}`);
   if (asset !== tfuelAsset) return refuse(`the server wants ${asset.slice(0, 60)}`);
   const payTo = textToAddressOrNull(payee);
-  const { resourceId, manifestId } = extra;
+  const { resourceId, manifestId, exposureDivisor } = extra;
   if (payTo === null || typeof resourceId !== "string") return refuse("the offer is incomplete");
   const price = readPrice(extra["unit"], extra["weiPerUnit"]);
   if (price === null) return refuse("the offer has no price");
@@ -57,6 +60,7 @@ export function readOffer(header: string, chain: VoucherChain): Outcome<Offer, s
     resourceId,
     price,
     cost: BigInt(amount),
+    exposureDivisor: readDivisor(exposureDivisor),
     manifestId: typeof manifestId === "string" ? manifestId : null,
     reason: typeof error === "string" ? error.slice(0, 80) : "payment_required",
     shown: readShown(extra["account"]),
@@ -72,6 +76,12 @@ function readPrice(unit: unknown, wei: unknown): Price | null {
   if (typeof wei !== "string" || !/^\d{1,30}$/.test(wei)) return null;
   const weiPerUnit = BigInt(wei);
   return weiPerUnit > weiPerUnitMax ? null : { unit, weiPerUnit };
+}
+
+/** As receivers have it where they say nothing. */
+function readDivisor(value: unknown): bigint {
+  const isCount = typeof value === "string" && /^[1-9]\d{0,20}$/.test(value);
+  return isCount ? BigInt(value) : policyDefault.exposureDivisor;
 }
 
 function readShown(account: unknown): SignedVoucher | null {

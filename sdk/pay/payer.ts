@@ -25,6 +25,7 @@ import {
   unservedMax,
   voucherOf,
   type Lane,
+  type LaneSigner,
   type PaidRange,
   type PayerPool,
   type PayerRecord,
@@ -87,9 +88,7 @@ export type Payment = {
 };
 
 /** Several ranges of one receiver, each to be paid by a voucher of its own. */
-export type AheadRequest = {
-  readonly target: Address;
-  readonly resourceId: string;
+export type AheadRequest = Pick<PayRequest, "target" | "resourceId"> & {
   /** None that is owed already. */
   readonly ranges: readonly PaidRange[];
 };
@@ -109,14 +108,6 @@ export const payerBlocksLeft = 30;
 
 /** Payments that one synced authorization is good for. */
 const authorizedAhead = 64n;
-
-/** What does not change from one voucher of a lane to the next. */
-type LaneSigner = {
-  readonly form: VoucherForm;
-  readonly paymentSequence: bigint;
-  readonly resourceId: string;
-  readonly digestOf: (amount: bigint) => Uint8Array;
-};
 
 /** What the next record of a lane says was paid, and its writer. */
 type Keeping = { readonly paid: PaidRange[]; readonly keeper: Keeper };
@@ -267,6 +258,14 @@ export class Payer {
     for (const lane of this.#lanesOf(target))
       for (const [range, cost] of lane.unserved) if (arrived?.has(range) !== true) sum += cost;
     return sum;
+  }
+
+  /** The newest voucher of each pool for this receiver, for one that has lost what it had. */
+  newest(target: Address): readonly SignedVoucher[] {
+    return [...this.#books].flatMap(([sequence, { lanes }]) => {
+      const lane = lanes.get(target);
+      return lane === undefined || lane.amount === 0n ? [] : this.#newestOf(sequence, lane);
+    });
   }
 
   /** Whether this range was paid for and is still to be brought, so that it costs nothing again. */

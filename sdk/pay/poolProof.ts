@@ -1,13 +1,9 @@
-import type { Address, Digest } from "../../base/brand.ts";
-import { hexToBytes, hexToBytesOrNull, textToDigestOrNull } from "../../base/bytes.ts";
+import type { Address } from "../../base/brand.ts";
+import { hexToBytes } from "../../base/bytes.ts";
 import { moduleAddress } from "../../base/moduleAddress.ts";
-import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import { decodeRlp, readFixed, readList } from "../../base/rlp.ts";
-import { checkCommitProof } from "../../consensus/commitProof.ts";
-import type { Certificate, HeaderLink } from "../../consensus/types.ts";
 import { keccak256 } from "../../crypto/keccak.ts";
 import type { Header } from "../../ledger/blockTypes.ts";
-import { blockHash, decodeHeader } from "../../ledger/header.ts";
 import {
   poolKey,
   poolReceiverKey,
@@ -19,14 +15,14 @@ import {
 import { decodeWith, type Schema } from "../../ledger/schema.ts";
 import { splitRuleKey, splitRuleSchema, type SplitRule } from "../../ledger/splitRule.ts";
 import { verifyProof } from "../../store/proof.ts";
-import { PayPeerError } from "./errors.ts";
+import { proofError, type ProvenAnswer } from "../light/client.ts";
+import { readHex } from "../light/commitProof.ts";
 import type { PoolView } from "./pool.ts";
-import { isRecord } from "./x402.ts";
 
 /*
  * A pool as a node shows it with Merkle proofs: of the pool, of what it paid to one receiver, of
- * one resource, and of that resource's split rule, all under the state root of a header that a
- * commit proof covers. Whether that proof's certificate is well signed is for `CertificateTrust`.
+ * one resource, and of that resource's split rule, all under the state root of a header that the
+ * light client has seen committed (`sdk/light/client.ts`).
  */
 
 /** What a verified answer holds. */
@@ -35,14 +31,8 @@ export type ProvenValues = {
   readonly values: readonly (Uint8Array | null)[];
 };
 
-/** Whether a certificate's signatures are good: for whoever follows the committees. */
-export type CertificateTrust = (certificate: Certificate, header: Header) => boolean;
-
 /** Longest list of nodes that is looked at. */
 const nodesMax = 256;
-
-/** Headers of one commit proof. */
-const headersMax = 1_024;
 
 /** The keys that show a pool. */
 export function poolProofKeys(
@@ -109,32 +99,17 @@ function decoded<T>(schema: Schema<T>, bytes: Uint8Array): T {
   return outcome.value;
 }
 
-function proofError(detail: string): PayPeerError {
-  return new PayPeerError("E_PROOF_INVALID", `the node's proof does not hold: ${detail}`, {
-    hint: "ask another node: --rpc URL",
-  });
-}
-
 /** Checks an answer to `ledger.getModuleProof`; throws `E_PROOF_INVALID` if it proves nothing. */
 export function verifyModuleProof(
-  answer: unknown,
-  question: {
-    readonly module: string;
-    readonly keys: readonly Uint8Array[];
-    readonly genesisHash: Digest;
-    /** `null` takes the node's word for the signatures of the certificate. */
-    readonly trust: CertificateTrust | null;
-  },
+  { header, fields }: ProvenAnswer,
+  { module, keys }: { readonly module: string; readonly keys: readonly Uint8Array[] },
 ): ProvenValues {
-  if (!isRecord(answer)) throw proofError("no object");
-  const header = headerOf(answer, question);
-  if (!header.ok) throw proofError(header.refusal);
-  const account = nodesOf(answer["accountProof"]);
-  const lists = answer["proofs"];
-  if (account === null || !Array.isArray(lists) || lists.length !== question.keys.length)
+  const account = nodesOf(fields["accountProof"]);
+  const lists = fields["proofs"];
+  if (account === null || !Array.isArray(lists) || lists.length !== keys.length)
     throw proofError("nodes are missing");
-  const root = storageRootOf(header.value, question.module, account);
-  const values = question.keys.map((key, i) => {
+  const root = storageRootOf(header, module, account);
+  const values = keys.map((key, i) => {
     const nodes = nodesOf(lists[i]);
     if (nodes === null) throw proofError("nodes are missing");
     if (root === null) return null;
@@ -142,7 +117,7 @@ export function verifyModuleProof(
     if (!value.ok) throw proofError(value.refusal.code);
     return value.value;
   });
-  return { header: header.value, values };
+  return { header, values };
 }
 
 /** The storage root of a module under a header; `null` if the module has no state. */
@@ -161,65 +136,11 @@ function storageRootOf(
   return root;
 }
 
-/** The first header of the commit proof, if it is committed by what follows it. */
-function headerOf(
-  answer: Readonly<Record<string, unknown>>,
-  question: { readonly genesisHash: Digest; readonly trust: CertificateTrust | null },
-): Outcome<Header, string> {
-  const { commitProof } = answer;
-  if (!isRecord(commitProof)) return refuse("no commit proof");
-  const certificate = readCertificateJson(commitProof["certificate"]);
-  const encoded = commitProof["headers"];
-  if (certificate === null || !Array.isArray(encoded) || encoded.length > headersMax)
-    return refuse("no commit proof");
-  const headers: Header[] = [];
-  for (const text of encoded as readonly unknown[]) {
-    const bytes = typeof text === "string" ? hexToBytesOrNull(text) : null;
-    const header = bytes === null ? null : decodeHeader(bytes);
-    if (header === null || !header.ok) return refuse("a header is unreadable");
-    if (header.value.genesisHash !== question.genesisHash) return refuse("of another chain");
-    headers.push(header.value);
-  }
-  const [first] = headers;
-  if (first === undefined) return refuse("no headers");
-  // Where the epoch ends is known only to those who follow the committees.
-  const epoch = { epoch: first.epoch, lastHeight: Number.MAX_SAFE_INTEGER };
-  const checked = checkCommitProof(epoch, { links: headers.map(linkOf), certificate });
-  if (!checked.ok) return refuse(checked.refusal.code);
-  if (question.trust !== null && !question.trust(certificate, first))
-    return refuse("the certificate's signatures are not good");
-  return accept(first);
-}
-
-function linkOf(header: Header): HeaderLink {
-  const { epoch, view, height, parentCertificate, parentHash: parent } = header;
-  return { epoch, view, height, parentCertificate, parent, hash: blockHash(header) };
-}
-
-function readCertificateJson(value: unknown): Certificate | null {
-  if (!isRecord(value)) return null;
-  const { epoch, view, parentView } = value;
-  const block = typeof value["block"] === "string" ? textToDigestOrNull(value["block"]) : null;
-  const signers = bytesOf(value["signers"]);
-  const signature = bytesOf(value["signature"]);
-  if (!isCount(epoch) || !isCount(view) || !isCount(parentView)) return null;
-  if (block === null || signers === null || signature === null) return null;
-  return { epoch, view, block, parentView, signers, signature };
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-}
-
-function bytesOf(value: unknown): Uint8Array | null {
-  return typeof value === "string" ? hexToBytesOrNull(value) : null;
-}
-
 function nodesOf(value: unknown): readonly Uint8Array[] | null {
   if (!Array.isArray(value) || value.length > nodesMax) return null;
   const nodes: Uint8Array[] = [];
   for (const text of value as readonly unknown[]) {
-    const bytes = bytesOf(text);
+    const bytes = readHex(text);
     if (bytes === null) return null;
     nodes.push(bytes);
   }

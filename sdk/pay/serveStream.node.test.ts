@@ -130,6 +130,23 @@ describe.each([
     expect(world.chain.balances.get(testAddress(2))).toBe(BigInt(sizeBytes));
   });
 
+  test("out of a pool with a small collateral no more is paid ahead than may be owed", async () => {
+    const world = new PayWorld();
+    const payer = await world.payer({}, []);
+    // Three chunks may be unsettled, and the payer's own window is four.
+    const collateral = 16n * 3n * BigInt(chunkBytes);
+    const pool = { sequence: 1n, fund: collateral - 1n, collateral, endHeight: 500 };
+    const terms = { ...pool, resourceIds: [resourceId] };
+    world.chain.open(testAddress(1), terms);
+    await payer.addPool(terms);
+    const { url, receiver } = await relay(world);
+    const [report] = await bring(world, payer, [url], { increments });
+    expect(isCopied()).toBe(true);
+    expect(report).toMatchObject({ spent: BigInt(sizeBytes), lost: 0n });
+    await receiver.settle();
+    expect(world.chain.balances.get(testAddress(2))).toBe(BigInt(sizeBytes));
+  });
+
   test("a server that streams nothing is asked chunk by chunk", async () => {
     const world = richWorld();
     const payer = await richPayer(world);

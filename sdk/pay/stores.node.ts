@@ -34,7 +34,7 @@ export async function openPayer(
   const held: { value: Payer | null } = { value: null };
   const live = (): readonly Uint8Array[] => held.value?.live() ?? [];
   const path = fileOf(folder, "payer", parts.signer.address);
-  const options = { live, lockMsMax: payerLockMsMax };
+  const options = { chain: parts.chain.genesisHash, live, lockMsMax: payerLockMsMax };
   const { journal, records } = await openJournal(nodePayDisk, path, options);
   const payer = new Payer({ ...parts, store: journal });
   payer.load(records);
@@ -59,7 +59,8 @@ export async function openReceiver(
   const held: { value: Receiver | null } = { value: null };
   const live = (): readonly Uint8Array[] => held.value?.live() ?? [];
   const path = fileOf(folder, "receiver", parts.address);
-  const { journal, records } = await openJournal(nodePayDisk, path, { live });
+  const chain = parts.chain.names.genesisHash;
+  const { journal, records } = await openJournal(nodePayDisk, path, { chain, live });
   const receiver = new Receiver({ ...parts, store: journal, now: () => Date.now() });
   receiver.load(records);
   held.value = receiver;
@@ -70,10 +71,11 @@ export async function openReceiver(
 export async function storedVouchers(
   folder: string,
   address: Address,
+  chain: VoucherChain,
 ): Promise<readonly SignedVoucher[]> {
   const best = new Map<string, SignedVoucher>();
   const path = fileOf(folder, "receiver", address);
-  for (const bytes of await readJournal(nodePayDisk, path)) {
+  for (const bytes of await readJournal(nodePayDisk, path, chain.genesisHash)) {
     const record = decodeAccountRecord(bytes);
     if (!record.ok)
       throw new PayStateError("E_PAY_STATE_CORRUPT", `a voucher record: ${record.refusal}`);

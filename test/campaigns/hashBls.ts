@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { bytesToHexDigits } from "../../base/bytes.ts";
+import { bytesToHexDigits, equalBytes } from "../../base/bytes.ts";
 import type { BlsBackend, BlsPublicKey } from "../../crypto/blsBackend.ts";
 
 /*
@@ -50,8 +50,7 @@ function isSum(
   const signatures = parts.flatMap(({ key, message }) =>
     (members.get(key) ?? []).map((secret) => sign(message, secret)),
   );
-  const right = sumOf(signatures, 96);
-  return signature.length === 96 && right.every((byte, i) => byte === signature[i]);
+  return equalBytes(sumOf(signatures, 96), signature);
 }
 
 /** Exported under the name of what it stands in for. */

@@ -4,6 +4,7 @@ import type { Address, Digest } from "../../base/brand.ts";
 import { emptyBytes, zeroAddress, zeroDigest } from "../../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import { evidenceSlot, isContradiction } from "../../consensus/evidence.ts";
+import { rootCertificate } from "../../consensus/rules.ts";
 import type { Evidence } from "../../consensus/types.ts";
 import { emptyKeccak, keccakDigest } from "../../crypto/keccak.ts";
 import { signersOf } from "../../crypto/verify.ts";
@@ -35,6 +36,7 @@ import type {
   AccountProof,
   BlockHead,
   BlockView,
+  EpochStart,
   CommittedTransaction,
   FoundLog,
   Health,
@@ -53,14 +55,7 @@ import type {
 } from "../../rpc/api.ts";
 
 const gasPerTransfer = 21_000n;
-const certificate = {
-  epoch: 0,
-  view: 0,
-  block: zeroDigest,
-  parentView: 0,
-  signers: emptyBytes,
-  signature: emptyBytes,
-};
+const certificate = rootCertificate({ epoch: 0, root: zeroDigest });
 
 type Coins = { nonce: bigint; tfuelWei: bigint; thetaWei: bigint };
 
@@ -75,6 +70,7 @@ export class FakeNode implements NodeApi {
   readonly address = zeroAddress;
   readonly peerId = "fake";
   readonly development = null;
+  epochStarts: readonly EpochStart[] = [];
   /** How often `submit` was called: groups, not transactions. */
   submitCalls = 0;
   healthy: Health = { ok: true, reason: null };
@@ -200,6 +196,9 @@ export class FakeNode implements NodeApi {
     return Promise.resolve(block === undefined ? null : { headers: [block.header], certificate });
   }
 
+  epochStart = (epoch: number): Promise<EpochStart | null> =>
+    Promise.resolve(this.epochStarts[epoch] ?? null);
+
   /** Its headers have the root of an empty tree, under which this proves that nothing is there. */
   moduleProof(_module: string, keys: readonly Uint8Array[]): StateProof {
     return { accountProof: [], storageProofs: keys.map(() => []) };
@@ -221,7 +220,6 @@ export class FakeNode implements NodeApi {
     return [...this.#pending.values()].slice(0, limit);
   }
 
-  /** Nothing here has a root, so nothing is proven. */
   proof(
     address: Address,
     slots: readonly Digest[],
@@ -400,10 +398,9 @@ export class FakeNode implements NodeApi {
   }
 
   syncStatus(): SyncStatus {
-    const { hash, header } = this.head();
-    const { height, epoch, view } = header;
-    const tip = { tipHash: hash, tipHeight: height };
-    return { syncing: false, heightHighest: height, epoch, view, ...tip };
+    const { hash: tipHash, header } = this.head();
+    const { height: tipHeight, epoch, view } = header;
+    return { syncing: false, heightHighest: tipHeight, epoch, view, tipHash, tipHeight };
   }
 
   peers(): ReturnType<NodeApi["peers"]> {
@@ -415,14 +412,11 @@ export class FakeNode implements NodeApi {
   }
 
   committee(): ReturnType<NodeApi["committee"]> {
-    const blsKey = new Uint8Array(48).fill(1);
-    const validators = [{ address: this.address, blsKey, stake: 5n, connected: true }];
-    return { epoch: 0, lastHeight: 100, validators };
+    const known = { blsKey: new Uint8Array(48).fill(1), stake: 5n, connected: true };
+    return { epoch: 0, lastHeight: 100, validators: [{ address: this.address, ...known }] };
   }
 
-  genesisFile(): Promise<string> {
-    return Promise.resolve("{}");
-  }
+  genesisFile = (): Promise<string> => Promise.resolve("{}");
 
   health(): Health {
     return this.healthy;

@@ -108,6 +108,8 @@ export class LedgerNetwork {
   committee: Committee;
   /** Milliseconds between two blocks. */
   blockMs = 1_000;
+  /** Who proposes the next blocks. */
+  proposer = "proposer";
   #nonce = 0;
 
   constructor(options: {
@@ -158,7 +160,7 @@ export class LedgerNetwork {
       view: height,
       parentHash: blockHash(this.head),
       timestampMs: this.head.timestampMs + this.blockMs,
-      proposer: addressOf("proposer"),
+      proposer: addressOf(this.proposer),
       gasLimit: rules.gasLimit,
       baseFee: rules.baseFee,
       runtimeHash: rules.runtimeHash,

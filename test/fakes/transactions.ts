@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import type { Address } from "../../base/brand.ts";
-import { bytesToAddress, bytesToDigest, emptyBytes } from "../../base/bytes.ts";
+import { bytesToAddress, bytesToDigest, emptyBytes, textToBytes } from "../../base/bytes.ts";
+import { rootCertificate } from "../../consensus/rules.ts";
 import type { Certificate, TimeoutCertificate } from "../../consensus/types.ts";
 import type { Block, Body, CommitProof, Header } from "../../ledger/blockTypes.ts";
 import type {
@@ -11,6 +12,7 @@ import type {
   TxInput,
   TxOutput,
 } from "../../ledger/thetaTypes.ts";
+import { operationNameBytesMax } from "../../ledger/operationCodec.ts";
 import { bloomOf } from "../../ledger/receipt.ts";
 import type { Receipt } from "../../ledger/receiptTypes.ts";
 
@@ -27,7 +29,10 @@ const u64 = fc.oneof(fc.bigInt(0n, 300n), fc.bigInt(0n, (1n << 64n) - 1n));
 const gas = fc.oneof(fc.bigInt(0n, 300n), fc.bigInt(0n, (1n << 64n) - 1n));
 const amount = fc.oneof(fc.bigInt(0n, 300n), fc.bigInt(0n, (1n << 256n) - 1n));
 const safe = fc.oneof(fc.nat(300), fc.maxSafeNat());
-const text = fc.string({ unit: "grapheme", maxLength: 12 });
+/** Texts of any script, in as many bytes as a name may have: one grapheme can be twelve. */
+const text = fc
+  .string({ unit: "grapheme", maxLength: 12 })
+  .filter((drawn) => textToBytes(drawn).length <= operationNameBytesMax);
 
 /** Addresses. */
 export const addresses: fc.Arbitrary<Address> = bytesOf(20).map(bytesToAddress);
@@ -194,14 +199,7 @@ export const ethereumTransactions: fc.Arbitrary<EthereumTransaction> = fc.oneof(
 
 /** Certificates, those of view 0 bare. */
 export const certificates: fc.Arbitrary<Certificate> = fc.oneof(
-  fc.record({ epoch: safe, block: digests }).map(({ epoch, block }) => ({
-    epoch,
-    view: 0,
-    block,
-    parentView: 0,
-    signers: emptyBytes,
-    signature: emptyBytes,
-  })),
+  fc.record({ epoch: safe, root: digests }).map(rootCertificate),
   fc
     .record({
       epoch: safe,

@@ -120,6 +120,8 @@ const action = fc.oneof(
   }),
   fc.record({ type: fc.constant("release" as const), by: name, pool: fc.nat(3) }),
   fc.record({ type: fc.constant("idle" as const), blocks: fc.nat(4) }),
+  // Payers propose blocks too, those of their own cheats among them.
+  fc.record({ type: fc.constant("leader" as const), by: name }),
 );
 
 function entryWith(
@@ -164,6 +166,9 @@ function transactionOf(network: LedgerNetwork, given: Action): Verified<Transact
     }
     case "release":
       return poolTransaction(network, ["release", given.by, "pool", `${given.pool}`]);
+    case "leader":
+      network.proposer = given.by;
+      return null;
     case "idle":
       return null;
   }
