@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { Agent, request } from "node:http";
 import { keccak256 } from "../crypto/keccak.ts";
 import { recoverAddress, signDigest } from "../crypto/secp256k1.ts";
+import { SigningThread } from "../crypto/signThread.node.ts";
+import type { VoucherSigner } from "../ledger/voucher.ts";
 import { createP2pHost } from "../p2p/host.ts";
 import type { Network } from "../p2p/network.ts";
 import { openNodeStream, sha256InPlace } from "../sdk/pay/byteStream.node.ts";
@@ -55,14 +57,17 @@ function bareSignatures(count: number): Promise<Rate> {
   });
 }
 
-async function openBenchPayer(folder: string): Promise<Payer> {
+async function openBenchPayer(
+  folder: string,
+  signer: VoucherSigner = testSigner(1),
+): Promise<Payer> {
   const held: { payer: Payer | null } = { payer: null };
   const live = (): readonly Uint8Array[] => held.payer?.live() ?? [];
   const chain = new FakePayChain().names;
   const options = { chain: chain.genesisHash, live };
   const { journal } = await openJournal(nodePayDisk, join(folder, "payer.log"), options);
   benchJournals.push(journal);
-  const payer = new Payer({ signer: testSigner(1), chain, store: journal });
+  const payer = new Payer({ signer, chain, store: journal });
   held.payer = payer;
   const fund = 10n ** 30n;
   await payer.addPool({
@@ -282,7 +287,8 @@ async function benchStream(folder: string, megabytes: number, creditKib: number)
   const sub = mkdtempSync(join(folder, "stream-"));
   writeFile(join(sub, "file.bin"), megabytes * 1_024 * 1_024);
   console.log(`\n${megabytes} MiB in chunks of 64 KiB, each checked, against the same for nothing`);
-  const payer = await openBenchPayer(sub);
+  const signer = new SigningThread(new Uint8Array(32).fill(1));
+  const payer = await openBenchPayer(sub, signer);
   const free = await startServer(sub, chunkBytes, "free");
   const paid = await startServer(sub, chunkBytes, "paid");
   const signal = new AbortController().signal;
@@ -311,6 +317,7 @@ async function benchStream(folder: string, megabytes: number, creditKib: number)
   ]);
   printRates(rates, "chunks", "without payment");
   for (const { child } of [free, paid]) child.kill("SIGKILL");
+  await signer.close();
 }
 
 /** Two libp2p hosts in this one process, so half of each processor-second is the server's. */

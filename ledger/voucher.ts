@@ -200,6 +200,8 @@ export function voucherPayer(signed: SignedVoucher, chain: VoucherChain): Addres
 export interface VoucherSigner {
   readonly address: Address;
   sign(digest: Uint8Array): Uint8Array;
+  /** Signs each of many digests off this thread, where there is another. */
+  readonly signMany?: (digests: readonly Uint8Array[]) => Promise<readonly Uint8Array[]>;
 }
 
 /** Signs a voucher of the signer's own pool. */

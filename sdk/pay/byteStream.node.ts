@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
-import { Agent, request as httpRequest } from "node:http";
+import { Agent, request as httpRequest, type ClientRequest } from "node:http";
 import { Agent as TlsAgent, request as tlsRequest } from "node:https";
+import type { Socket } from "node:net";
 import type { ByteAnswer, StreamOpener } from "./byteStream.ts";
 
 const agent = new Agent({ keepAlive: true });
@@ -12,10 +13,12 @@ export const openNodeStream: StreamOpener = (url, { headers, timeoutMs }) => {
   const request = url.startsWith("https:")
     ? tlsRequest(url, { ...options, agent: tlsAgent })
     : httpRequest(url, { ...options, agent });
+  request.on("socket", (socket) => freeReads(socket, request));
   request.flushHeaders();
   const answer = new Promise<ByteAnswer>((resolve, reject) => {
     request.on("response", (response) => {
-      resolve({ status: response.statusCode ?? 0, body: response as AsyncIterable<Uint8Array> });
+      const body = freed(response as AsyncIterable<Uint8Array>);
+      resolve({ status: response.statusCode ?? 0, body });
     });
     // After the answer began its body fails as well: whoever reads that is told.
     request.on("error", reject);
@@ -28,6 +31,31 @@ export const openNodeStream: StreamOpener = (url, { headers, timeoutMs }) => {
     close: () => void request.destroy(),
   };
 };
+
+/*
+ * What is read from a socket is a fresh buffer outside the heap, and each piece of a body a copy of
+ * it that the parser makes. Left to the collector, they make it run back to back and mark the whole
+ * heap for every few megabytes; so both are freed when they were read.
+ */
+
+function freeReads(socket: Socket, request: ClientRequest): void {
+  // The parser listens since before: it has copied what it needs.
+  socket.on("data", free);
+  request.once("close", () => socket.off("data", free));
+}
+
+/** The pieces of a body, each freed when the next is asked for. */
+async function* freed(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const bytes of body) {
+    yield bytes;
+    free(bytes);
+  }
+}
+
+/** Unless the memory is shared with others. */
+function free({ buffer, length }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === length) buffer.transfer(0);
+}
 
 /** SHA-256 in place: for chunks of 64 KiB faster than on another thread. */
 export function sha256InPlace(bytes: Uint8Array): Uint8Array {

@@ -10,7 +10,7 @@ export interface ByteStream {
   close(): void;
 }
 
-/** The beginning of an answer, and its body as it comes. */
+/** The beginning of an answer, and its body as it comes: a piece is gone when the next is asked for. */
 export type ByteAnswer = { readonly status: number; readonly body: AsyncIterable<Uint8Array> };
 
 /** Opens such a request, of the method POST; `fetch` cannot in all browsers. */

@@ -66,6 +66,8 @@ export class ChunkRun {
   /** The next chunk to come, and the next to be paid for. */
   #next: number;
   #unpaid: number;
+  /** Of chunks that are paid for and have not come. */
+  readonly #ranges = new Map<number, PaidRange>();
   #isPaying = false;
   /** The first chunk that will not be paid for; `null` while all will be. */
   #stopAt: number | null = null;
@@ -106,10 +108,16 @@ export class ChunkRun {
     return { next: this.#next, status, refusal: this.#refusal };
   }
 
+  /** A chunk's name is looked up several times on its way: one string, hashed once. */
   #rangeOf(index: number): PaidRange {
+    const known = this.#ranges.get(index);
+    if (known !== undefined) return known;
     const { manifest, id, offer } = this.#parts;
     const bytes = chunkRange(manifest, index);
-    return { range: rangeName(id, bytes), cost: costOf(offer.price, bytes.end - bytes.start) };
+    const range = rangeName(id, bytes);
+    const paid = { range, cost: costOf(offer.price, bytes.end - bytes.start) };
+    this.#ranges.set(index, paid);
+    return paid;
   }
 
   /** Pays for the first chunk and sends the request; `null` if it was not paid. */
@@ -185,7 +193,7 @@ export class ChunkRun {
 
   /** Whether it may go on. */
   async #payFor(count: number): Promise<boolean> {
-    const { payer, offer } = this.#parts;
+    const { payer, offer, manifest, streaming } = this.#parts;
     const { payTo: target, resourceId } = offer;
     const first = this.#unpaid;
     const all = Array.from({ length: count }, (_, i) => this.#rangeOf(first + i));
@@ -206,24 +214,27 @@ export class ChunkRun {
       this.#stopAt = first;
       return false;
     }
-    const topUps = ranges.map(({ cost }, i) => this.#topUp(terms, amounts[i] ?? 0n, cost));
-    this.#stream?.send(concatBytes(...topUps.flat()));
+    const step = costOf(offer.price, manifest.chunkBytes);
+    // The last chunk of a file may be short: no step of a chain pays for it.
+    const isStep = ({ cost }: PaidRange): boolean => streaming.increments > 0 && cost === step;
+    const stepsEnd = ranges.filter(isStep).length;
+    const steps = amounts.slice(0, stepsEnd).flatMap((amount) => this.#step(terms, amount, step));
+    const signed = amounts.slice(stepsEnd);
+    const signatures = await payer.signAhead(terms, signed);
+    const vouchers = signatures.map((signature, i) =>
+      encodeTopUp({ type: "voucher", amount: signed[i] ?? 0n, signature }),
+    );
+    this.#stream?.send(concatBytes(...steps, ...vouchers));
     return true;
   }
 
-  #topUp(terms: VoucherTerms, amount: bigint, cost: bigint): readonly Uint8Array[] {
-    const { payer, manifest, offer } = this.#parts;
-    const { increments } = this.#parts.streaming;
-    const step = costOf(offer.price, manifest.chunkBytes);
-    if (increments === 0 || cost !== step) {
-      this.#chain = null;
-      const signature = payer.signAhead(terms, amount);
-      return [encodeTopUp({ type: "voucher", amount, signature })];
-    }
+  /** The next step along a chain, which is begun where there is none. */
+  #step(terms: VoucherTerms, amount: bigint, step: bigint): readonly Uint8Array[] {
+    const { payer, streaming } = this.#parts;
     const begun: Uint8Array[] = [];
     if (this.#chain === null || this.#chain.left === 0) {
-      const start = amount - cost;
-      this.#chain = payer.startChain(terms, start, step, increments);
+      const start = amount - step;
+      this.#chain = payer.startChain(terms, start, step, streaming.increments);
       const { token: anchor, signature } = this.#chain;
       begun.push(encodeTopUp({ type: "chain", amount: start, step, anchor, signature }));
     }
@@ -268,6 +279,7 @@ export class ChunkRun {
     }
     const { range } = this.#rangeOf(index);
     payer.arrived(offer.payTo, range);
+    this.#ranges.delete(index);
     this.#next += 1;
     // A server may give more than it was paid for.
     if (this.#unpaid < this.#next) this.#unpaid = this.#next;

@@ -1,4 +1,4 @@
-import { constants, readFileSync } from "node:fs";
+import { constants, readFileSync, writeSync } from "node:fs";
 import { link, open, readFile, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -69,14 +69,21 @@ function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && "code" in error && error.code === code;
 }
 
+/** Bytes that are written in place: to copy them takes less than to wake a thread for it. */
+const inPlaceBytesMax = 64 * 1_024;
+
 function toAppendFile(handle: FileHandle, start: number): AppendFile {
   let end = start;
   return {
     async append(bytes) {
+      const isSmall = bytes.length <= inPlaceBytesMax;
       for (let done = 0; done < bytes.length;) {
-        const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, end);
-        done += bytesWritten;
-        end += bytesWritten;
+        const rest = [done, bytes.length - done, end] as const;
+        const written = isSmall
+          ? writeSync(handle.fd, bytes, ...rest)
+          : (await handle.write(bytes, ...rest)).bytesWritten;
+        done += written;
+        end += written;
       }
     },
     sync: () => handle.datasync(),

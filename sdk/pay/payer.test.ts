@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { emptyBytes } from "../../base/bytes.ts";
+import { SigningThread } from "../../crypto/signThread.node.ts";
 import { voucherPayer } from "../../ledger/voucher.ts";
 import { PayWorld, resourceId, testAddress, testSigner } from "../../test/fakes/payWorld.ts";
 import { Payer, type Payment } from "./payer.ts";
@@ -42,6 +44,24 @@ test("the fund is never exceeded, to the wei, whoever is paid", async () => {
   expect(await amountOf(paid(payer, 401n, { to: 3 }))).toBe("fundExhausted");
   expect(await amountOf(paid(payer, 400n, { to: 3 }))).toBe(400n);
   expect(await amountOf(paid(payer, 1n))).toBe("fundExhausted");
+});
+
+test("what is signed ahead on another thread is the payer's, and on its books", async () => {
+  const world = new PayWorld();
+  const signer = new SigningThread(new Uint8Array(32).fill(1));
+  const payer = await world.payer({ signer });
+  const ranges = Array.from({ length: 5 }, (_, i) => ({ range: `range ${i}`, cost: 10n }));
+  const ahead = await payer.payAhead({ target: testAddress(2), resourceId, ranges });
+  if (!ahead.ok) throw new Error(ahead.refusal.code);
+  const { terms, amounts } = ahead.value;
+  const signatures = await payer.signAhead(terms, amounts);
+  const payers = amounts.map((amount, i) => {
+    const signature = signatures[i] ?? emptyBytes;
+    return voucherPayer({ ...terms, amount, signature }, world.chain.names);
+  });
+  expect(payers).toEqual(ranges.map(() => testAddress(1)));
+  await expect(payer.signAhead(terms, [51n])).rejects.toThrow("on the books");
+  await signer.close();
 });
 
 test("M1 only a payer that was told to signs beyond the fund", async () => {

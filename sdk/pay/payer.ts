@@ -18,6 +18,7 @@ import {
   decodePayerRecord,
   encodePayerRecord,
   laneOf,
+  laneRecord,
   leftIn,
   payerRecords,
   roomIn,
@@ -216,11 +217,14 @@ export class Payer {
     });
   }
 
-  /** Signs an amount that `payAhead` gave, as typed data. */
-  signAhead(terms: VoucherTerms, amount: bigint): Uint8Array {
+  /** Signs amounts that `payAhead` gave, as typed data. */
+  async signAhead(terms: VoucherTerms, amounts: readonly bigint[]): Promise<readonly Uint8Array[]> {
     const lane = this.#books.get(terms.reserveSequence)?.lanes.get(terms.target);
-    assert(lane !== undefined && amount <= lane.amount, "only what is on the books is signed");
-    return this.#signature(lane, { ...terms, amount }, "typed");
+    const isBooked = (amount: bigint): boolean => lane !== undefined && amount <= lane.amount;
+    assert(lane !== undefined && amounts.every(isBooked), "only what is on the books is signed");
+    const digests = amounts.map(this.#digestsOf(lane, terms, "typed"));
+    const signer = this.#signer;
+    return signer.signMany?.(digests) ?? digests.map((digest) => signer.sign(digest));
   }
 
   /** Signs a hash chain that starts at an amount; each step must be on the books when it is shown. */
@@ -343,21 +347,24 @@ export class Payer {
     const known = this.#newest.get(lane);
     if (known !== undefined) return known;
     const voucher = { ...voucherOf(lane, sequence), source: this.address };
-    const signed = { ...voucher, signature: this.#signature(lane, voucher, this.#form) };
+    const digest = this.#digestsOf(lane, voucher, this.#form)(voucher.amount);
+    const signed = { ...voucher, signature: this.#signer.sign(digest) };
     this.#newest.set(lane, signed);
     return signed;
   }
 
-  #signature(lane: Lane, voucher: Voucher, form: VoucherForm): Uint8Array {
-    const { paymentSequence, resourceId } = voucher;
+  /** The digests of a lane's vouchers, by amount. */
+  #digestsOf(lane: Lane, terms: VoucherTerms, form: VoucherForm): LaneSigner["digestOf"] {
+    const { paymentSequence, resourceId } = terms;
     const known = this.#signers.get(lane);
     const isKnown =
       known?.form === form &&
       known.paymentSequence === paymentSequence &&
       known.resourceId === resourceId;
-    const digestOf = isKnown ? known.digestOf : voucherDigests(voucher, form, this.#chain);
-    if (!isKnown) this.#signers.set(lane, { form, paymentSequence, resourceId, digestOf });
-    return this.#signer.sign(digestOf(voucher.amount));
+    if (isKnown) return known.digestOf;
+    const digestOf = voucherDigests(terms, form, this.#chain);
+    this.#signers.set(lane, { form, paymentSequence, resourceId, digestOf });
+    return digestOf;
   }
 
   #overBudget({ target, cost }: PayRequest): PayerRefusal | null {
@@ -483,13 +490,4 @@ export class Payer {
     applyPayerRecord(this.#books, record);
     await this.#store.append(encodePayerRecord(record));
   }
-}
-
-function laneRecord(
-  { pool }: PoolBook,
-  { unserved: _, ...lane }: Lane,
-  { authorized, paid }: { readonly authorized: bigint; readonly paid: readonly PaidRange[] },
-): Uint8Array {
-  const { sequence } = pool;
-  return encodePayerRecord({ type: "lane", sequence, lane: { ...lane, authorized }, paid });
 }

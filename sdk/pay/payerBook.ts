@@ -234,3 +234,13 @@ export function payerRecords(books: ReadonlyMap<bigint, PoolBook>): readonly Pay
   }
   return records;
 }
+
+/** The record of a lane, and of what was paid on it since the record before. */
+export function laneRecord(
+  { pool }: PoolBook,
+  { unserved: _, ...lane }: Lane,
+  { authorized, paid }: { readonly authorized: bigint; readonly paid: readonly PaidRange[] },
+): Uint8Array {
+  const { sequence } = pool;
+  return encodePayerRecord({ type: "lane", sequence, lane: { ...lane, authorized }, paid });
+}
