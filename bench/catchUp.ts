@@ -61,7 +61,10 @@ export async function run(argv: readonly string[]): Promise<void> {
     ["chain.blockGasLimit", transferGas * BigInt(perBlock)],
     ["chain.elasticityMultiplier", 1n],
   ]);
-  const settings = ["--set", "consensus.blockIntervalMsMin=0"];
+  // One validator alone listens too: it is to be followed.
+  const own = "consensus.blockIntervalMsMin=0,p2p.listen=/ip4/127.0.0.1/tcp/0";
+  const isAlone = Number(values.validators) === 1;
+  const settings = ["--set", isAlone ? own : "consensus.blockIntervalMsMin=0"];
   const servers = await startNetwork(Number(values.validators), { senders, parameters, settings });
   try {
     const [server] = servers;
@@ -136,7 +139,7 @@ function report(made: Made, samples: readonly Sample[], lines: number): void {
   const mib = ({ residentBytes }: Sample): string => (residentBytes / 2 ** 20).toFixed(0);
   console.log("\n   seconds    height   resident MiB");
   for (let line = 1; line <= lines; line += 1) {
-    const sample = samples[Math.ceil((samples.length * line) / lines) - 1] ?? last;
+    const sample = samples.find(({ height }) => height * lines >= last.height * line) ?? last;
     const seconds = (sample.atMs / 1_000).toFixed(1);
     console.log(
       `${seconds.padStart(10)}${`${sample.height}`.padStart(10)}${mib(sample).padStart(15)}`,

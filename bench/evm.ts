@@ -20,11 +20,11 @@ import { compileSolidity } from "../test/fakes/solidity.ts";
 import { createEvm, type Evm, type EvmResult } from "../vm/evm.ts";
 import { intrinsicGasOf } from "../vm/transactionGas.ts";
 import { createBareEvm, MapState } from "./bareEvm.ts";
-import { calibrate, median, printCalibration, printTable } from "./measure.ts";
+import { calibrate, median, percentile, printCalibration, printTable } from "./measure.ts";
 
 /*
  * `npm run bench -- evm`: what our state and our rules around a message cost over the library's EVM
- * on plain maps. The same calls, in turns, in one process; processor time, median of the rounds.
+ * on plain maps. The same calls, in turns, in one process; processor time, median of the ratios.
  */
 
 const source = `
@@ -68,7 +68,7 @@ const loops: readonly Kind[] = [
   { name: "ERC-20 loop", call: "transfers(uint256)", argument: 500n },
 ];
 
-const callsPerRound = 1_000;
+const callsPerRound = 100;
 
 function callData(signature: string, ...words: readonly bigint[]): Uint8Array {
   const selector = keccak256(textToBytes(signature)).subarray(0, 4);
@@ -143,35 +143,61 @@ async function measure(
   return { us: user + system, gas };
 }
 
-/** Both in turns, `rounds` times after one to warm up: medians of the time, and their ratio. */
+type Compared = {
+  readonly bareUs: number;
+  readonly ownUs: number;
+  readonly gas: bigint;
+  /** Our time over the library's, round by round. */
+  readonly ratios: readonly number[];
+};
+
+/**
+ * Rounds of bare, ours, ours, bare: what the machine or the collector does meanwhile falls on both,
+ * and each round has a ratio of its own. A tenth more rounds go before, to warm up.
+ */
 async function compare(
   bare: Runner,
   own: Runner,
   work: { readonly to: Address; readonly datas: readonly Uint8Array[]; readonly rounds: number },
-): Promise<{ readonly bareUs: number; readonly ownUs: number; readonly gas: bigint }> {
+): Promise<Compared> {
   const bareUs: number[] = [];
   const ownUs: number[] = [];
+  const ratios: number[] = [];
   let gas = 0n;
-  for (let round = -1; round < work.rounds; round += 1) {
-    const first = await measure(bare, work.to, work.datas);
-    const second = await measure(own, work.to, work.datas);
-    gas = first.gas;
+  for (let round = -Math.ceil(work.rounds / 10); round < work.rounds; round += 1) {
+    const turns: Measured[] = [];
+    for (const runner of [bare, own, own, bare]) {
+      turns.push(await measure(runner, work.to, work.datas));
+    }
+    const [first, second, third, last] = turns.map(({ us }) => us) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    gas = turns[0]?.gas ?? 0n;
     if (round < 0) continue;
-    bareUs.push(first.us);
-    ownUs.push(second.us);
+    bareUs.push((first + last) / 2);
+    ownUs.push((second + third) / 2);
+    ratios.push((second + third) / (first + last));
   }
-  return { bareUs: median(bareUs), ownUs: median(ownUs), gas };
+  return { bareUs: median(bareUs), ownUs: median(ownUs), gas, ratios };
 }
 
-function ratio(ownUs: number, bareUs: number): string {
-  const percent = (ownUs / bareUs - 1) * 100;
-  return `${percent >= 0 ? "+" : ""}${percent.toFixed(1)} %`;
+function percent(ratio: number): string {
+  return `${ratio >= 1 ? "+" : ""}${((ratio - 1) * 100).toFixed(1)} %`;
 }
 
-/** `--rounds N`, default 9. */
+/** The middle ratio, and between what the middle half of them lies. */
+function spread(ratios: readonly number[]): string[] {
+  const [low, middle, high] = [0.25, 0.5, 0.75].map((part) => percent(percentile(ratios, part)));
+  return [middle ?? "", `${low} to ${high}`];
+}
+
+/** `--rounds N`, default 60 of calls and a fifth of loops. */
 export async function run(flags: readonly string[]): Promise<void> {
   const at = flags.indexOf("--rounds");
-  const rounds = at < 0 ? 9 : Number(flags[at + 1]);
+  const rounds = at < 0 ? 60 : Number(flags[at + 1]);
   const before = calibrate();
   printCalibration("before", before);
   const init = compileSolidity(source, "Work");
@@ -180,13 +206,13 @@ export async function run(flags: readonly string[]): Promise<void> {
   for (const runner of [bare, own]) await runner(null, init);
   const rows: string[][] = [];
   for (const { name, call, argument } of loops) {
-    const work = { to, datas: [callData(call, argument)], rounds };
-    const { bareUs, ownUs, gas } = await compare(bare, own, work);
+    const work = { to, datas: [callData(call, argument)], rounds: Math.ceil(rounds / 5) };
+    const { bareUs, ownUs, gas, ratios } = await compare(bare, own, work);
     const rate = (us: number): string => (Number(gas) / us).toFixed(1);
-    rows.push([name, rate(bareUs), rate(ownUs), ratio(ownUs, bareUs)]);
+    rows.push([name, rate(bareUs), rate(ownUs), ...spread(ratios)]);
   }
   console.log("\nMillion gas per second of processor time (goal: time within +10 %)");
-  printTable(["loop", "bare", "ours", "time"], rows);
+  printTable(["loop", "bare", "ours", "time", "middle half"], rows);
   const receivers = Array.from({ length: callsPerRound }, (_, i) => BigInt(i + 5_000));
   const transfers = receivers.map((to20) => callData("transfer(address,uint256)", to20, 1n));
   const calls = await compare(bare, own, { to, datas: transfers, rounds });
@@ -194,13 +220,11 @@ export async function run(flags: readonly string[]): Promise<void> {
   const nothing = receivers.map(() => emptyBytes);
   const idle = await compare(bare, own, { to: empty, datas: nothing, rounds });
   const each = (us: number): string => (us / callsPerRound).toFixed(1);
+  const row = (name: string, { bareUs, ownUs, ratios }: Compared): string[] => {
+    return [name, each(bareUs), each(ownUs), ...spread(ratios)];
+  };
   console.log("\nMicroseconds per call (goal: under +30 %)");
-  printTable(
-    ["call", "bare", "ours", "time"],
-    [
-      ["ERC-20 transfer", each(calls.bareUs), each(calls.ownUs), ratio(calls.ownUs, calls.bareUs)],
-      ["no code", each(idle.bareUs), each(idle.ownUs), ratio(idle.ownUs, idle.bareUs)],
-    ],
-  );
+  const table = [row("ERC-20 transfer", calls), row("no code", idle)];
+  printTable(["call", "bare", "ours", "time", "middle half"], table);
   printCalibration("\nafter", calibrate(), before);
 }

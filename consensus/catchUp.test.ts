@@ -80,7 +80,7 @@ describe("catch-up", () => {
     expect(machine.step({ type: "roundEnded" })).toEqual([{ type: "finished" }]);
   });
 
-  it("N11: a peer that sends what is not of this chain is blamed, and others are asked", () => {
+  it("K21, N11: whoever sends what is not of this chain is blamed, and others are asked", () => {
     const machine = started(0);
     machine.step({ type: "peerStands", peer: "liar", height: 64 });
     const range = { from: 1, count: 64 };

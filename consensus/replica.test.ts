@@ -290,7 +290,7 @@ describe("with others", () => {
     expect(known.replica.status.isActive).toBe(true);
   });
 
-  it("D7: falls silent, and says why, at a vote that its record does not know", () => {
+  it("D7, N13: falls silent, and says why, at a vote that its record does not know", () => {
     const vote = { epoch: 0, view: 2, block: stubDigest("later"), parentView: 1 };
     const signed = committee.vote(self, vote) as Verified<SignedVote>;
     const certified = committee.certificate(vote, [0, 1, 2, 3]) as Verified<Certificate>;

@@ -58,11 +58,21 @@ type Places = {
   readonly factor: number;
 };
 
+/** What mcl does with points of a group. */
+type PointCalls = Readonly<
+  Record<"add" | "mul" | "mulVec" | "isZero" | "isValid" | "isValidOrder" | "normalize", Call>
+>;
+
 /** One curve in one instance of mcl. */
 export class PairingCurve {
   readonly #form: Form;
   readonly #module: object;
   readonly #calls = new Map<string, Call>();
+  /** Found once: a sum takes few microseconds, of which looking for its parts was a fourth. */
+  readonly #points: Readonly<Record<Group, PointCalls>>;
+  readonly #readNumber: Call;
+  readonly #writeNumber: Call;
+  readonly #setSmall: Call;
   readonly #at: Places;
   #heap: Uint8Array = new Uint8Array(0);
 
@@ -74,6 +84,10 @@ export class PairingCurve {
     this.#call("mclBn_verifyOrderG1", 0);
     this.#call("mclBn_verifyOrderG2", 0);
     this.#call("mclBn_setMapToMode", standardMap);
+    this.#points = { G1: this.#pointCalls("G1"), G2: this.#pointCalls("G2") };
+    this.#readNumber = this.#find("mclBnFp_deserialize");
+    this.#writeNumber = this.#find("mclBnFp_serialize");
+    this.#setSmall = this.#find("mclBnFp_setInt32");
     const allot = (size: number): number => this.#call("malloc", size);
     const pointBytes = 6 * fpBytes;
     this.#at = {
@@ -107,7 +121,7 @@ export class PairingCurve {
     assert(points.length === 2 * half, "two points");
     if (!this.#readPoint(group, points.subarray(0, half), first)) return null;
     if (!this.#readPoint(group, points.subarray(half), second)) return null;
-    this.#call(`mclBn${group}_add`, sum, first, second);
+    this.#points[group].add(sum, first, second);
     return this.#writePoint(group, sum);
   }
 
@@ -129,9 +143,10 @@ export class PairingCurve {
         const scalar = scalars + index * frBytes;
         this.#call("mclBnFr_setBigEndianMod", scalar, this.#at.bytes, scalarBytes);
       }
-      if (count === 1) this.#call(`mclBn${group}_mul`, part, first, scalars);
-      else this.#call(`mclBn${group}_mulVec`, part, first, scalars, count);
-      this.#call(`mclBn${group}_add`, sum, sum, part);
+      const { add, mul, mulVec } = this.#points[group];
+      if (count === 1) mul(part, first, scalars);
+      else mulVec(part, first, scalars, count);
+      add(sum, sum, part);
     }
     return this.#writePoint(group, sum);
   }
@@ -152,8 +167,7 @@ export class PairingCurve {
         if (!this.#readMember("G1", some.subarray(from, from + half), a)) return null;
         if (!this.#readMember("G2", some.subarray(from + half, from + size), b)) return null;
         // A pair with infinity adds a factor of one.
-        const isOne =
-          this.#call("mclBnG1_isZero", a) === 1 || this.#call("mclBnG2_isZero", b) === 1;
+        const isOne = this.#points.G1.isZero(a) === 1 || this.#points.G2.isZero(b) === 1;
         if (!isOne) count += 1;
       }
       if (count === 0) continue;
@@ -176,7 +190,7 @@ export class PairingCurve {
   #readMember(group: Group, bytes: Uint8Array, to: number): boolean {
     if (!this.#readPoint(group, bytes, to)) return false;
     if (group === "G1" && this.#form.isG1Whole) return true;
-    return this.#call(`mclBn${group}_isValidOrder`, to) === 1;
+    return this.#points[group].isValidOrder(to) === 1;
   }
 
   /** A point of the curve. */
@@ -184,22 +198,23 @@ export class PairingCurve {
     const numbers = 2 * numbersOf[group];
     const z = to + numbers * fpBytes;
     this.#bytes().fill(0, to, z + (numbers / 2) * fpBytes);
-    if (bytes.every((byte) => byte === 0)) return true;
+    if (isZero(bytes)) return true;
     if (!this.#readNumbers(bytes, numbers, to)) return false;
-    this.#call("mclBnFp_setInt32", z, 1);
-    return this.#call(`mclBn${group}_isValid`, to) === 1;
+    this.#setSmall(z, 1);
+    return this.#points[group].isValid(to) === 1;
   }
 
   #readNumbers(bytes: Uint8Array, count: number, to: number): boolean {
     const { fieldBytes, widthBytes } = this.#form;
+    const heap = this.#bytes();
+    const { bytes: from } = this.#at;
     for (let index = 0; index < count; index += 1) {
-      const end = (index + 1) * widthBytes;
       // What is wider than a number is refused where calls are read, as lengths are.
-      this.#put(bytes.subarray(end - fieldBytes, end).toReversed(), this.#at.bytes);
+      const last = (index + 1) * widthBytes - 1;
+      for (let i = 0; i < fieldBytes; i += 1) heap[from + i] = bytes[last - i] ?? 0;
       const place = to + this.#place(index, count) * fpBytes;
       // It takes nothing at or above the modulus.
-      const { bytes: from } = this.#at;
-      if (this.#call("mclBnFp_deserialize", place, from, fieldBytes) !== fieldBytes) return false;
+      if (this.#readNumber(place, from, fieldBytes) !== fieldBytes) return false;
     }
     return true;
   }
@@ -207,18 +222,18 @@ export class PairingCurve {
   #writePoint(group: Group, point: number): Uint8Array {
     const { fieldBytes, widthBytes } = this.#form;
     const out = new Uint8Array(this.pointBytes(group));
-    if (this.#call(`mclBn${group}_isZero`, point) === 1) return out;
-    this.#call(`mclBn${group}_normalize`, point, point);
+    const { isZero: isInfinity, normalize } = this.#points[group];
+    if (isInfinity(point) === 1) return out;
+    normalize(point, point);
     const count = 2 * numbersOf[group];
     const { bytes: to } = this.#at;
     for (let index = 0; index < count; index += 1) {
       const from = point + this.#place(index, count) * fpBytes;
-      const size = this.#call("mclBnFp_serialize", to, fpBytes, from);
+      const size = this.#writeNumber(to, fpBytes, from);
       assert(size === fieldBytes, "a number of another size");
-      const number = this.#bytes()
-        .slice(to, to + size)
-        .toReversed();
-      out.set(number, (index + 1) * widthBytes - fieldBytes);
+      const heap = this.#bytes();
+      const last = (index + 1) * widthBytes - 1;
+      for (let i = 0; i < size; i += 1) out[last - i] = heap[to + i] ?? 0;
     }
     return out;
   }
@@ -242,16 +257,38 @@ export class PairingCurve {
     return this.#heap;
   }
 
+  #pointCalls(group: Group): PointCalls {
+    const find = (name: string): Call => this.#find(`mclBn${group}_${name}`);
+    return {
+      add: find("add"),
+      mul: find("mul"),
+      mulVec: find("mulVec"),
+      isZero: find("isZero"),
+      isValid: find("isValid"),
+      isValidOrder: find("isValidOrder"),
+      normalize: find("normalize"),
+    };
+  }
+
+  #find(name: string): Call {
+    const found: unknown = Reflect.get(this.#module, `_${name}`);
+    assert(typeof found === "function", `mcl without ${name}`);
+    return found as Call; // Of numbers all, by its C interface.
+  }
+
   #call(name: string, ...values: readonly number[]): number {
     let call = this.#calls.get(name);
     if (call === undefined) {
-      const found: unknown = Reflect.get(this.#module, `_${name}`);
-      assert(typeof found === "function", `mcl without ${name}`);
-      call = (...given) => Number(Reflect.apply(found, undefined, given));
+      call = this.#find(name);
       this.#calls.set(name, call);
     }
     return call(...values);
   }
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  for (const byte of bytes) if (byte !== 0) return false;
+  return true;
 }
 
 function noDice(): void {

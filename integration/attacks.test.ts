@@ -3,7 +3,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { WebSocket } from "ws";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { bombs, recursion } from "../test/fakes/bombs.ts";
+import { bombs, recursions } from "../test/fakes/bombs.ts";
 import {
   checkoutFolder,
   cleanUp,
@@ -177,7 +177,7 @@ const attacks: readonly Attack[] = [
   {
     name: "deep recursion in eth_call",
     run: () => {
-      const state = { [contract]: { code: `0x${recursion}` } };
+      const state = { [contract]: { code: `0x${recursions.get("calls of itself") ?? ""}` } };
       const message = { to: contract, gas: `0x${sizes.callGas.toString(16)}` };
       return repeat(4, () => call("eth_call", [message, "latest", state]));
     },

@@ -300,7 +300,7 @@ function isFull(execution: BlockExecution): boolean {
 }
 
 /** Candidates in a row that may be left out before the proposer stops: its time is bounded. */
-const misfitsMax = 1_024;
+export const misfitsMax = 1_024;
 
 const transactionGasMin = 5_000n;
 const transactionBytesMin = 100;

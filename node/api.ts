@@ -25,6 +25,7 @@ import type {
   QueryRefusal,
   StateRefusal,
   SyncStatus,
+  TaskPlace,
   TaskRefusal,
   TransactionLookup,
   WaitRefusal,
@@ -97,7 +98,7 @@ export function createApi(parts: ApiParts): {
       return { address, ...pendingAccount(account, pool.pendingOf(address, account.nonce)) };
     },
     modules: () => moduleList(parts.registry),
-    runTask: (name, request, height) => runTask(parts, name, request, height),
+    runTask: (name, request, at) => runTask(parts, name, request, at),
     parameters: () =>
       Object.fromEntries(
         executor
@@ -311,7 +312,7 @@ async function runTask<N extends StateTaskName>(
   parts: ApiParts,
   name: N,
   request: StateTaskRequest<N>,
-  height: number | null,
+  { height, signal }: TaskPlace,
 ): Promise<Outcome<StateTaskAnswer<N>, TaskRefusal>> {
   const { executor, reads, chain, threads } = parts;
   const state = height === null ? null : stateAt(parts, height);
@@ -320,7 +321,7 @@ async function runTask<N extends StateTaskName>(
   const parent = reads.headAtHeight(header.height - 1)?.header ?? header;
   const block = blockContextOf(header, parent);
   const job = { name, request, root: header.stateRoot, chain: executor.chain, block };
-  const outcome = await threads.run(job);
+  const outcome = await threads.run(job, signal);
   if (outcome.ok) return outcome;
   const { refusal } = outcome;
   return refuse(refusal.code === "pruned" ? stateRefusal(parts, "pruned", header.height) : refusal);
@@ -330,7 +331,7 @@ async function runTask<N extends StateTaskName>(
 async function traceBlock(
   parts: ApiParts,
   hash: Digest,
-  { only, options }: Parameters<NodeApi["traceBlock"]>[1],
+  { only, options, signal }: Parameters<NodeApi["traceBlock"]>[1],
 ): ReturnType<NodeApi["traceBlock"]> {
   const { executor, reads, threads } = parts;
   const found = reads.verifiedBlock(hash);
@@ -344,7 +345,7 @@ async function traceBlock(
   const block = blockContextOf(header, parent.header);
   const root = parent.header.stateRoot;
   const job = { name: "traceBlock", request, root, chain: executor.chain, block } as const;
-  const outcome = await threads.run(job);
+  const outcome = await threads.run(job, signal);
   if (outcome.ok) return outcome;
   const { refusal } = outcome;
   const { height } = parent.header;

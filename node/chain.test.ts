@@ -389,6 +389,46 @@ describe("chain", () => {
     expect(reads.blockAtHeight(1)?.transactions.map((one) => one.hash)).toEqual([first.hash]);
   });
 
+  it("A7, A9: what is shown never goes back, and all of it is found at any moment", async () => {
+    let node = await open("a");
+    let reads = new Reads(node.store, genesis.chain);
+    const sent = [1n, 2n, 3n].map((sequence) => transfer(sequence));
+    let shown = 0;
+    const look = (): void => {
+      const { hash, header } = node.chain.head;
+      expect(header.height).toBeGreaterThanOrEqual(shown);
+      shown = header.height;
+      expect(reads.headAtHeight(shown)?.hash).toBe(hash);
+      // One transfer a block: of those in shown blocks everything is found, of others nothing.
+      const found = sent.map((each) => reads.transaction(each.hash)?.receipt.status ?? null);
+      expect(found).toEqual(sent.map((_, i) => (i < shown ? 1 : null)));
+      expect(tfuelOf(node, recipient)).toBe(BigInt(shown) * coin);
+      expect(reads.blockByHash(hash)?.receipts).toHaveLength(Math.min(shown, 1));
+      expect(node.chain.headState().root).toBe(header.stateRoot);
+    };
+    for (const [i, each] of sent.entries()) {
+      const root = { hash: node.chain.head.hash, certificate: rootCertificate(node.chain.epoch) };
+      // Another leader's block of the same height, executed and left behind.
+      await built(node, root, 2 * i + 1, sent.slice(i));
+      look();
+      let isDone = false;
+      const advanced = advance(node, 2 * i + 2, [each]).finally(() => (isDone = true));
+      while (!isDone) {
+        look();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await advanced;
+      look();
+      if (i !== 0) continue;
+      await node.store.close();
+      nodes.pop();
+      node = await open("a");
+      reads = new Reads(node.store, genesis.chain);
+      look();
+    }
+    expect(shown).toBe(3);
+  });
+
   it("forgets blocks beside the committed one, with their state", async () => {
     const node = await open("a");
     const root = { hash: node.chain.head.hash, certificate: rootCertificate(node.chain.epoch) };

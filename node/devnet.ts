@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Address } from "../base/brand.ts";
 import { bytesToHexDigits } from "../base/bytes.ts";
 import { assert } from "../base/assert.ts";
-import { mnemonicPrivateKey } from "../crypto/mnemonic.ts";
+import { accountPath, derivePath, mnemonicSeed } from "../crypto/mnemonic.ts";
 import { checksumAddress } from "../crypto/address.ts";
 import { randomBytes, scryptLight } from "../crypto/kdf.ts";
 import { addressOf } from "../crypto/secp256k1.ts";
@@ -31,11 +31,18 @@ export const devnetCoins = { thetaWei: 100_000n * coin, tfuelWei: 1_000_000n * c
 /** A funded account whose key anybody can read. */
 export type DevnetAccount = { readonly address: Address; readonly privateKey: Uint8Array };
 
-/** The funded accounts, in the order of their paths. */
+let accounts: readonly DevnetAccount[] | null = null;
+
+/** The funded accounts, in the order of their paths; derived once, as that takes half a second. */
 export function devnetAccounts(): readonly DevnetAccount[] {
+  return (accounts ??= deriveAccounts());
+}
+
+function deriveAccounts(): readonly DevnetAccount[] {
+  const seed = mnemonicSeed(devnetMnemonic);
   return Array.from({ length: devnetAccountCount }, (_, index) => {
-    const privateKey = mnemonicPrivateKey(devnetMnemonic, index);
-    assert(privateKey !== null, "the mnemonic is valid");
+    const privateKey = derivePath(seed, accountPath(index));
+    assert(privateKey !== null, "the path is one");
     return { address: addressOf(privateKey), privateKey };
   });
 }

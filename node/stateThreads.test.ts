@@ -121,6 +121,23 @@ test("A2: more calls than may wait are refused with the limit's name", async () 
   });
 });
 
+test("A2: calls that wait are dropped when their clients go away", async () => {
+  const pool = start({ threadsMax: 1 });
+  const first = pool.run(jobOf("answer"));
+  const client = new AbortController();
+  const waiting = [1, 2, 3].map(() => pool.run(jobOf("answer"), client.signal));
+  const last = pool.run(jobOf("answer"), new AbortController().signal);
+  client.abort();
+  expect(pool.count).toBe(2);
+  for (const dropped of [...waiting, pool.run(jobOf("answer"), client.signal)]) {
+    expect(await dropped).toEqual({
+      ok: false,
+      refusal: { code: "busy", detail: "the client went away" },
+    });
+  }
+  expect(await Promise.all([first, last])).toMatchObject([{ ok: true }, { ok: true }]);
+});
+
 test("a state that is not there is told as pruned, and a stopped pool refuses", async () => {
   const pool = start();
   const job = { ...jobOf("answer"), root: keccakDigest(Uint8Array.of(1)) };

@@ -93,8 +93,10 @@ export class StateThreads {
     return this.#queue.length + [...this.#threads].filter(({ running }) => running !== null).length;
   }
 
+  /** `signal`: of who asked; a job that still waits when it aborts is dropped. */
   async run<N extends StateTaskName>(
     job: StateJob<N>,
+    signal: AbortSignal | null = null,
   ): Promise<Outcome<StateTaskAnswer<N>, StateJobRefusal>> {
     if (this.#isStopped || this.#queue.length >= this.#queuedMax) {
       const detail = this.#isStopped
@@ -103,8 +105,11 @@ export class StateThreads {
       return refuse({ code: "busy", detail });
     }
     const outcome = await new Promise<Outcome<unknown, StateJobRefusal>>((resolve, reject) => {
-      this.#queue.push({ job, resolve, reject });
+      const waiting = { job, resolve, reject };
+      this.#queue.push(waiting);
       this.#dispatch();
+      if (signal?.aborted === true) this.#drop(waiting);
+      signal?.addEventListener("abort", () => this.#drop(waiting), { once: true });
     });
     // The thread answered the job of this very name.
     return outcome.ok ? accept(outcome.value as StateTaskAnswer<N>) : outcome;
@@ -123,13 +128,25 @@ export class StateThreads {
     await Promise.all(threads.map((thread) => this.#end(thread)));
   }
 
+  /** Gives up a job that waits for others, not for a thread that is starting. */
+  #drop(waiting: Waiting): void {
+    const at = this.#queue.indexOf(waiting);
+    if (at < this.#startingCount()) return; // Or it runs, or has run.
+    this.#queue.splice(at, 1);
+    waiting.resolve(gone);
+  }
+
   #dispatch(): void {
     for (const thread of this.#threads) {
       if (this.#queue.length === 0) return;
       if (thread.running === null && thread.isReady) this.#start(thread);
     }
-    const starting = [...this.#threads].filter(({ isReady }) => !isReady).length;
-    if (this.#queue.length > starting && this.#threads.size < this.#threadsMax) this.#open();
+    if (this.#queue.length > this.#startingCount() && this.#threads.size < this.#threadsMax)
+      this.#open();
+  }
+
+  #startingCount(): number {
+    return [...this.#threads].filter(({ isReady }) => !isReady).length;
   }
 
   #start(thread: Thread): void {
@@ -216,6 +233,8 @@ export class StateThreads {
     await thread.worker.terminate();
   }
 }
+
+const gone = refuse({ code: "busy", detail: "the client went away" } as const);
 
 /** What a thread threw, as this thread would have thrown it. */
 function thrown({ code, stack }: StateJobEnd & { readonly type: "threw" }): Error {

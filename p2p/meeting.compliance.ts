@@ -149,8 +149,11 @@ export function describeMeeting(maker: TransportMaker): void {
       const before = await make(2, { bootstrap: honest.network.addresses() });
       const join = async (node: TestNode, first: number): Promise<void> => {
         const bootstrap = node.network.addresses();
-        for (let i = 0; i < 30; i += 1) await make(first + i, { bootstrap });
-        await maker.reach(() => node.network.peers().length === 31, "all are here");
+        // One after another: the transport's own deadlines do not wait for thirty at once.
+        for (let i = 0; i < 30; i += 1) {
+          await make(first + i, { bootstrap });
+          await maker.reach(() => node.network.peers().length === i + 2, "one more is here");
+        }
       };
       await join(before, 10);
       const anchors = before.network.anchors();

@@ -182,6 +182,14 @@ export type TaskRefusal =
   /** `detail` names the limit. */
   | { readonly code: "busy" | "tooLong"; readonly detail: string };
 
+/** Where a task runs, and for whom. */
+export type TaskPlace = {
+  /** `null`: the head. */
+  readonly height: number | null;
+  /** Aborts when the client goes away: a task that still waits is dropped then. */
+  readonly signal: AbortSignal;
+};
+
 /** Why a module's query has no answer. */
 export type QueryRefusal =
   | StateRefusal
@@ -302,13 +310,13 @@ export interface NodeApi {
     readonly height: number | null;
   }): Outcome<Json, QueryRefusal>;
   /**
-   * Runs a task against the state after the block of that height, `null`: the head. The task finds
-   * itself in that block; what it changes is thrown away.
+   * Runs a task against the state after the block of that height. The task finds itself in that
+   * block; what it changes is thrown away.
    */
   runTask<N extends StateTaskName>(
     name: N,
     request: StateTaskRequest<N>,
-    height: number | null,
+    at: TaskPlace,
   ): Promise<Outcome<StateTaskAnswer<N>, TaskRefusal>>;
   /** Chain parameters at the head by name, as plain JSON (decimal strings for amounts). */
   parameters(): Readonly<Record<string, string | number | boolean>>;
@@ -333,7 +341,11 @@ export interface NodeApi {
    */
   traceBlock(
     hash: Digest,
-    request: { readonly only: number | null; readonly options: TraceOptions },
+    request: {
+      readonly only: number | null;
+      readonly options: TraceOptions;
+      readonly signal: AbortSignal;
+    },
   ): Promise<Outcome<StateTaskAnswer<"traceBlock">, TaskRefusal> | null>;
   /** Evidence that waits for a block, oldest first. */
   pendingEvidence(): readonly PendingEvidence[];

@@ -156,13 +156,18 @@ export class CallEndpoint {
     connections.beginAnswer(socket);
     metrics.inFlight(1);
     this.#answers.run((context) => dispatcher.answer(body.value, context), {
-      opened: (abort) =>
+      opened: (abort) => {
+        // The end of what it sends is all that is seen of a client that goes away. One that only
+        // shuts its sending side down is still answered, but nothing waits for it.
+        socket.once("end", abort);
         response.once("close", () => {
+          socket.off("end", abort);
           abort();
           connections.endAnswer(socket);
           metrics.inFlight(-1);
           this.#responseSizeInFlight -= size;
-        }),
+        });
+      },
       answered: (text) => {
         if (response.closed) return;
         size = text?.length ?? 0;

@@ -1,3 +1,4 @@
+import { Address as EvmAddress } from "@ethereumjs/util";
 import type { Address } from "../base/brand.ts";
 import { concatBytes, hexToBytes } from "../base/bytes.ts";
 
@@ -17,4 +18,9 @@ export function isDelegation(code: Uint8Array): boolean {
 /** The code of an account that runs the code of another. */
 export function delegationTo(address: Address): Uint8Array {
   return concatBytes(delegationPrefix, hexToBytes(address));
+}
+
+/** Whose code an account with this code runs; `null` if it is no delegation. */
+export function delegateOf(code: Uint8Array): EvmAddress | null {
+  return isDelegation(code) ? new EvmAddress(code.slice(delegationPrefix.length)) : null;
 }

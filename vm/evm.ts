@@ -1,5 +1,5 @@
 import { createCustomCommon, Mainnet, type Common } from "@ethereumjs/common";
-import { EVM, paramsEVM, type EVMResult, type EVMRunCallOpts } from "@ethereumjs/evm";
+import { paramsEVM, type EVM, type EVMResult, type EVMRunCallOpts } from "@ethereumjs/evm";
 import { Account, Address as EvmAddress } from "@ethereumjs/util";
 import { assert } from "../base/assert.ts";
 import type { Address, Digest } from "../base/brand.ts";
@@ -16,6 +16,8 @@ import {
 } from "../base/bytes.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { recoverAnyPublicKey } from "../crypto/secp256k1.ts";
+import { AccessJournal } from "./accessJournal.ts";
+import { FrameEvm } from "./calls.ts";
 import { delegationTo, isDelegation } from "./delegation.ts";
 import { fastPrecompiles } from "./fastPrecompiles.ts";
 import { isFrom, type ForkName } from "./forks.ts";
@@ -147,25 +149,34 @@ export async function createEvm(config: EvmConfig): Promise<Evm> {
   });
   common.updateParams(paramsEVM); // As the library does, but only while it makes the EVM.
   const manager = new StateManager();
+  const journal = new AccessJournal(manager);
   const scene: PrecompileScene = { message: null, host: null };
   const history: History = { block: null, last: null };
   const precompiles = fastPrecompiles(common);
   // The library's own function for it takes no other bn254 than its own.
-  const evm = new EVM({
+  const evm = new FrameEvm({
     common,
     stateManager: manager,
     customPrecompiles: [...precompiles, ...customPrecompiles(config, scene)],
-    ...(config.traced ? {} : { customOpcodes: ownInterpreter({ common, manager, precompiles }) }),
+    ...(config.traced
+      ? {}
+      : { customOpcodes: ownInterpreter({ common, manager, journal, precompiles }) }),
     bls: bls12381,
     bn254,
     blockchain: blockchainOf(history),
   });
+  const precompiled = [...evm.precompiles.keys()];
+  if (!config.traced) {
+    journal.keepWarm(new Set(precompiled));
+    Object.assign(evm, { journal });
+  }
   evm.events.on("beforeMessage", (message) => {
     scene.message = message;
   });
   // The library writes its parameters into it while the EVM is made, and never again.
   Object.freeze(common);
-  return new Evm({ config, evm, common, manager, scene, history });
+  const warm = config.traced ? precompiled : [];
+  return new Evm({ config, evm, common, manager, scene, history, warm });
 }
 
 type LibraryBlock = NonNullable<EVMRunCallOpts["block"]>;
@@ -183,6 +194,8 @@ type Parts = {
   readonly manager: StateManager;
   readonly scene: PrecompileScene;
   readonly history: History;
+  /** What the journal must be told for each message to be warm. */
+  readonly warm: readonly string[];
 };
 
 /** One EVM: runs messages one after another. */
@@ -202,7 +215,7 @@ export class Evm {
     this.#manager = parts.manager;
     this.#scene = parts.scene;
     this.#history = parts.history;
-    this.#warm = [...parts.evm.precompiles.keys()];
+    this.#warm = parts.warm;
     this.#keepsOld = parts.common.isActivatedEIP(6780);
     this.#refundQuotient = isFrom(parts.config.fork, "london") ? 5n : 2n; // EIP-3529
   }

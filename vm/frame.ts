@@ -1,23 +1,78 @@
-import type { ExecResult } from "@ethereumjs/evm";
+import type { EVM, ExecResult } from "@ethereumjs/evm";
 import { assert } from "../base/assert.ts";
 import type { Digest } from "../base/brand.ts";
-import { bigIntToDigest, hexToBytes } from "../base/bytes.ts";
+import { bigIntToDigest, emptyBytes, hexToBytes } from "../base/bytes.ts";
 import { memoryGasOf, memoryWordsMax, wordBytes, wordFrom } from "./memoryGas.ts";
 
 /*
  * One frame while our own instructions run it (`vm/interpreter.ts`): stack and gas as plain as this
  * language has them, and no suspension. What only the library can do is done by the library, on
- * its own state of the frame: `handOver` brings that up to date, `takeBack` reads what it left.
+ * its own state of the frame: `handOver` brings that up to date, `takeBack` reads what it left. A
+ * frame that a call of ours began has no such state until it needs one.
  */
 
 /** The library's state of a frame. */
 export type RunState = NonNullable<ExecResult["runState"]>;
 
+/** What a frame may know of where it runs. */
+export type Surroundings = Pick<
+  RunState["env"],
+  | "address"
+  | "caller"
+  | "origin"
+  | "callData"
+  | "callValue"
+  | "gasPrice"
+  | "isStatic"
+  | "depth"
+  | "block"
+>;
+
+/** What a frame leaves: the library's, so that it and its callers add to the same. */
+export type Effects = RunState["interpreter"]["_result"];
+
 /**
  * Carries out an instruction whose own fee is paid and whose operands are there. Answers `false`,
  * with nothing changed, where the library must do it: it knows what is wrong, and the word for it.
+ * A call that begins a frame answers `false` too, and leaves that in `called`.
  */
 export type Instruction = (frame: Frame) => boolean;
+
+/**
+ * Why a frame stands: it is at its end, it began another, it is at an instruction that only the
+ * library has, or at one that cannot go well, for want of gas or by the height of the stack.
+ */
+export type Stand = "ended" | "called" | "foreign" | "failing";
+
+/** A call that waits for the frame that it began. */
+export type Call = {
+  readonly caller: Frame;
+  readonly frame: Frame;
+  /** Whose code it runs, or whose delegation. */
+  readonly target: RunState["env"]["address"];
+  /** What the frame got. */
+  readonly gas: number;
+  /** Where in the caller's memory the output goes, and how much of it at most. */
+  readonly to: number;
+  readonly room: number;
+  /** What it takes off the caller's stack. */
+  readonly words: number;
+  readonly isDelegate: boolean;
+  /** Sizes of what the frame adds to, for the case that it fails. */
+  readonly logsBefore: number;
+  readonly destroyedBefore: number;
+  readonly createdBefore: number;
+};
+
+/** What a frame begins with. */
+export type Beginning = {
+  readonly evm: EVM;
+  readonly env: Surroundings;
+  readonly code: Uint8Array;
+  readonly gas: bigint;
+  readonly refund: bigint;
+  readonly effects: Effects;
+};
 
 /** Instructions by opcode. */
 export type InstructionSet = {
@@ -73,13 +128,31 @@ function jumpsOf(code: Uint8Array): Uint8Array {
   return jumps;
 }
 
+const noMemory = new Uint8Array(0);
+const noView = new DataView(noMemory.buffer);
+
+/** Bytes of memory that a frame gets as soon as it needs any. */
+const memoryBytesMin = 1_024;
+
 /** A frame at work. */
 export class Frame {
-  readonly state: RunState;
+  readonly evm: EVM;
+  readonly env: Surroundings;
   readonly code: Uint8Array;
   readonly facts: CodeFacts;
   /** The next instruction; within one, the byte after its opcode. */
-  at: number;
+  at = 0;
+  /** Gas to give back at the transaction's end, with what came before this frame. */
+  refund: bigint;
+  effects: Effects;
+  /** What the last frame that this one began has returned. */
+  returned: Uint8Array = emptyBytes;
+  /** An instruction could not be paid or jumped nowhere: the frame has failed. */
+  hasFailed = false;
+  /** Ended by REVERT. */
+  isReverted = false;
+  /** The call for which it stands. */
+  called: Call | null = null;
   /** Of what is left, as much as a number holds exactly. */
   gas = 0;
   /** Words on the stack; above them, the array holds what was there once. */
@@ -87,42 +160,71 @@ export class Frame {
   readonly stack: bigint[] = [];
   /** Words of memory that are paid for. */
   memoryWords = 0;
-  memory: Uint8Array;
-  view: DataView;
-  readonly #slots = new Map<bigint, TouchedSlot>();
+  memory: Uint8Array = noMemory;
+  view: DataView = noView;
+  #state: RunState | null = null;
+  #slots: Map<bigint, TouchedSlot> | null = null;
   /** Gas beyond what `gas` can hold: nobody lives to use it. */
   #gasBeyond = 0n;
 
-  constructor(state: RunState) {
-    this.state = state;
-    this.code = state.code;
-    this.facts = factsOf(state.code);
-    this.at = state.programCounter;
-    this.memory = state.memory._store;
-    this.view = new DataView(this.memory.buffer);
-    this.#readGas();
+  constructor({ evm, env, code, gas, refund, effects }: Beginning) {
+    this.evm = evm;
+    this.env = env;
+    this.code = code;
+    this.facts = factsOf(code);
+    this.refund = refund;
+    this.effects = effects;
+    this.#setGas(gas);
   }
 
-  /** Runs until an instruction that the library must carry out; answers whether there is one. */
-  advance({ own, fees, operands, heightMax }: InstructionSet): boolean {
+  /** A frame that the library began. */
+  static ofLibrary(state: RunState): Frame {
+    const { env, code, gasLeft, gasRefund, interpreter, memory } = state;
+    const { _evm: evm, _result: effects } = interpreter;
+    const frame = new Frame({ evm, env, code, gas: gasLeft, refund: gasRefund, effects });
+    frame.#state = state;
+    frame.#use(memory._store);
+    return frame;
+  }
+
+  /** The library has made a state for a frame of ours, which goes on as its own. */
+  adopt(state: RunState): void {
+    assert(this.#state === null, "a frame has one state");
+    this.#state = state;
+    state.memory._store = this.memory;
+    state.returnBytes = this.returned;
+    const { interpreter } = state;
+    interpreter._result.logs = this.effects.logs;
+    this.effects = interpreter._result;
+  }
+
+  /** The library's state of it, if it has one. */
+  get state(): RunState | null {
+    return this.#state;
+  }
+
+  /** Runs until something is to do that is not this frame's own. */
+  advance({ own, fees, operands, heightMax }: InstructionSet): Stand {
     const { code } = this;
     while (this.at < code.length) {
       const opcode = code[this.at] ?? 0;
       const instruction = own[opcode] ?? null;
       const fee = fees[opcode] ?? 0;
-      if (instruction === null || this.gas < fee) return true;
+      if (this.gas < fee) return "failing";
       if (this.height < (operands[opcode] ?? 0) || this.height > (heightMax[opcode] ?? 0)) {
-        return true;
+        return "failing";
       }
+      if (instruction === null) return "foreign";
       this.at += 1;
       this.gas -= fee;
       if (!instruction(this)) {
+        if (this.called !== null) return "called";
         this.at -= 1;
         this.gas += fee;
-        return true;
+        return this.hasFailed ? "failing" : "foreign";
       }
     }
-    return false;
+    return "ended";
   }
 
   /** The word that lies so many below the top. */
@@ -162,22 +264,30 @@ export class Frame {
    */
   pay(gas: number, from: bigint, size: bigint): boolean {
     const words = size === 0n ? 0 : Number((from + size + 31n) / 32n);
-    if (words <= this.memoryWords) {
-      if (this.gas < gas) return false;
-      this.gas -= gas;
-      return true;
-    }
-    if (words > memoryWordsMax) return false;
-    const cost = gas + memoryGasOf(words) - memoryGasOf(this.memoryWords);
-    if (this.gas < cost) return false;
-    this.gas -= cost;
+    if (words <= this.memoryWords) return this.spend(gas);
+    if (words > memoryWordsMax) return this.fail();
+    if (!this.spend(gas + memoryGasOf(words) - memoryGasOf(this.memoryWords))) return false;
     this.memoryWords = words;
     if (words * wordBytes > this.memory.length) this.#grow(words * wordBytes);
     return true;
   }
 
+  /** Pays for what needs no memory, or answers that nobody could. */
+  spend(gas: number): boolean {
+    if (this.gas < gas) return this.fail();
+    this.gas -= gas;
+    return true;
+  }
+
+  /** What every instruction answers that cannot go well whoever carries it out. */
+  fail(): false {
+    this.hasFailed = true;
+    return false;
+  }
+
   /** The word of storage at a key, in the forms that state and access list want. */
   slot(key: bigint): TouchedSlot {
+    this.#slots ??= new Map<bigint, TouchedSlot>();
     const known = this.#slots.get(key);
     if (known !== undefined) return known;
     const slot = bigIntToDigest(key);
@@ -204,25 +314,30 @@ export class Frame {
   }
 
   /** Shows the library where the frame stands, with the topmost words of the stack. */
-  handOver(operands: number): void {
-    const { state } = this;
+  handOver(operands: number): RunState {
+    const state = this.#state;
+    assert(state !== null, "the library has no state of this frame");
     const count = Math.min(operands, this.height);
     for (let below = count - 1; below >= 0; below -= 1) state.stack.push(this.peek(below));
     this.height -= count;
     state.programCounter = this.at;
     state.opCode = this.code[this.at] ?? 0;
     state.gasLeft = this.gasLeft;
+    state.gasRefund = this.refund;
+    state.returnBytes = this.returned;
     state.memoryWordCount = BigInt(this.memoryWords);
     state.highestMemCost = BigInt(memoryGasOf(this.memoryWords));
+    return state;
   }
 
   /** Goes on where the library stopped. */
-  takeBack(): void {
-    const { state } = this;
+  takeBack(state: RunState): void {
     const results = state.stack.popN(state.stack.length);
     for (let i = results.length - 1; i >= 0; i -= 1) this.push(results[i] ?? 0n);
     this.at = state.programCounter;
-    this.#readGas();
+    this.#setGas(state.gasLeft);
+    this.refund = state.gasRefund;
+    this.returned = state.returnBytes;
     this.memoryWords = Number(state.memoryWordCount);
     if (this.memory !== state.memory._store) this.#use(state.memory._store);
     // The library makes memory when it is written, not when it is paid for.
@@ -230,18 +345,17 @@ export class Frame {
     if (size > this.memory.length) this.#grow(size);
   }
 
-  #readGas(): void {
-    const { gasLeft } = this.state;
-    const within = gasLeft < gasNumberMax ? gasLeft : gasNumberMax;
+  #setGas(gas: bigint): void {
+    const within = gas < gasNumberMax ? gas : gasNumberMax;
     this.gas = Number(within);
-    this.#gasBeyond = gasLeft - within;
+    this.#gasBeyond = gas - within;
   }
 
   /** At least doubled, so that memory that grows word by word is not copied for each. */
   #grow(size: number): void {
-    const bytes = new Uint8Array(Math.max(size, 2 * this.memory.length));
+    const bytes = new Uint8Array(Math.max(size, 2 * this.memory.length, memoryBytesMin));
     bytes.set(this.memory);
-    this.state.memory._store = bytes;
+    if (this.#state !== null) this.#state.memory._store = bytes;
     this.#use(bytes);
   }
 

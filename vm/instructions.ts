@@ -87,29 +87,35 @@ const arithmetic: readonly InstructionEntry[] = [
 
 /** What a frame can ask without looking into the state. */
 const surroundings: readonly InstructionEntry[] = [
-  [0x30, source(({ state }) => wordFrom(state.env.address.bytes))],
-  [0x32, source(({ state }) => wordFrom(state.env.origin.bytes))],
-  [0x33, source(({ state }) => wordFrom(state.env.caller.bytes))],
-  [0x34, source(({ state }) => state.env.callValue)],
-  [0x36, source(({ state }) => BigInt(state.env.callData.length))],
+  [0x30, source(({ env }) => wordFrom(env.address.bytes))],
+  [0x32, source(({ env }) => wordFrom(env.origin.bytes))],
+  [0x33, source(({ env }) => wordFrom(env.caller.bytes))],
+  [0x34, source(({ env }) => env.callValue)],
+  [0x36, source(({ env }) => BigInt(env.callData.length))],
   [0x38, source(({ code }) => BigInt(code.length))],
-  [0x3a, source(({ state }) => state.env.gasPrice)],
-  [0x3d, source(({ state }) => BigInt(state.returnBytes.length))],
-  [0x41, source(({ state }) => state.interpreter.getBlockCoinbase())],
-  [0x42, source(({ state }) => state.interpreter.getBlockTimestamp())],
-  [0x43, source(({ state }) => state.interpreter.getBlockNumber())],
-  [0x45, source(({ state }) => state.interpreter.getBlockGasLimit())],
-  [0x46, source(({ state }) => state.interpreter.getChainId())],
-  [0x47, source(({ state }) => state.env.contract.balance)],
-  [0x48, source(({ state }) => state.interpreter.getBlockBaseFee())],
+  [0x3a, source(({ env }) => env.gasPrice)],
+  [0x3d, source(({ returned }) => BigInt(returned.length))],
+  [0x41, source(({ env }) => wordFrom(env.block.header.coinbase.bytes))],
+  [0x42, source(({ env }) => env.block.header.timestamp)],
+  [0x43, source(({ env }) => env.block.header.number)],
+  [0x45, source(({ env }) => env.block.header.gasLimit)],
+  [0x46, source(({ evm }) => evm.common.chainId())],
   [0x58, source(({ at }) => BigInt(at - 1))],
   [0x59, source(({ memoryWords }) => BigInt(memoryWords * wordBytes))],
   [0x5a, source((frame) => frame.gasLeft)],
   [0x35, callDataWord],
+  [0x48, baseFee],
 ];
 
+function baseFee(frame: Frame): boolean {
+  const { baseFeePerGas } = frame.env.block.header;
+  if (baseFeePerGas === undefined) return false;
+  frame.push(baseFeePerGas);
+  return true;
+}
+
 function callDataWord(frame: Frame): boolean {
-  const { callData } = frame.state.env;
+  const { callData } = frame.env;
   const from = frame.peek(0);
   const at = from < BigInt(callData.length) ? Number(from) : callData.length;
   const bytes = callData.subarray(at, at + wordBytes);
@@ -124,6 +130,7 @@ const flow: readonly InstructionEntry[] = [
   [0x57, jumpIf],
   [0x5b, () => true],
   [0xf3, giveBack],
+  [0xfd, goBack],
 ];
 
 function stop(frame: Frame): boolean {
@@ -138,7 +145,7 @@ function pop(frame: Frame): boolean {
 
 function jump(frame: Frame): boolean {
   const to = frame.peek(0);
-  if (to >= BigInt(frame.code.length) || frame.jumps[Number(to)] !== 1) return false;
+  if (to >= BigInt(frame.code.length) || frame.jumps[Number(to)] !== 1) return frame.fail();
   frame.height -= 1;
   frame.at = Number(to);
   return true;
@@ -147,7 +154,7 @@ function jump(frame: Frame): boolean {
 function jumpIf(frame: Frame): boolean {
   if (frame.peek(1) !== 0n) {
     const to = frame.peek(0);
-    if (to >= BigInt(frame.code.length) || frame.jumps[Number(to)] !== 1) return false;
+    if (to >= BigInt(frame.code.length) || frame.jumps[Number(to)] !== 1) return frame.fail();
     frame.at = Number(to);
   }
   frame.height -= 2;
@@ -157,9 +164,16 @@ function jumpIf(frame: Frame): boolean {
 function giveBack(frame: Frame): boolean {
   const [from, size] = [frame.peek(0), frame.peek(1)];
   if (!frame.pay(0, from, size)) return false;
-  frame.state.interpreter._result.returnValue = copyOf(frame, from, size);
+  frame.effects.returnValue = copyOf(frame, from, size);
   frame.height -= 2;
   frame.end();
+  return true;
+}
+
+/** How the library's frames revert is its own matter. */
+function goBack(frame: Frame): boolean {
+  if (frame.state !== null || !giveBack(frame)) return false;
+  frame.isReverted = true;
   return true;
 }
 
@@ -170,7 +184,7 @@ function copyOf({ memory }: Frame, from: bigint, size: bigint): Uint8Array {
 
 const memory: readonly InstructionEntry[] = [
   [0x20, hash],
-  [0x37, copyFrom(({ state }) => state.env.callData)],
+  [0x37, copyFrom(({ env }) => env.callData)],
   [0x39, copyFrom(({ code }) => code)],
   [0x3e, copyReturned],
   [0x51, load],
@@ -220,11 +234,11 @@ function copyPadded(
   target.fill(0, to + part.length, to + size);
 }
 
-const copyReturnedBytes = copyFrom(({ state }) => state.returnBytes);
+const copyReturnedBytes = copyFrom(({ returned }) => returned);
 
 function copyReturned(frame: Frame): boolean {
   const end = frame.peek(1) + frame.peek(2);
-  return end <= BigInt(frame.state.returnBytes.length) && copyReturnedBytes(frame);
+  return end <= BigInt(frame.returned.length) && copyReturnedBytes(frame);
 }
 
 function load(frame: Frame): boolean {
@@ -262,14 +276,14 @@ function copyWithin(frame: Frame): boolean {
 function report(count: number): Instruction {
   return (frame) => {
     const [from, size] = [frame.peek(0), frame.peek(1)];
-    if (frame.state.env.isStatic || size > sizeMax) return false;
+    if (frame.env.isStatic || size > sizeMax) return false;
     if (!frame.pay(gasPerTopic * count + gasPerLoggedByte * Number(size), from, size)) return false;
     const topics = Array.from({ length: count }, (_, i) => {
       const topic = new Uint8Array(wordBytes);
       writeWord(new DataView(topic.buffer), 0, frame.peek(2 + i));
       return topic;
     });
-    frame.state.interpreter.log(copyOf(frame, from, size), count, topics);
+    frame.effects.logs.push([frame.env.address.bytes, topics, copyOf(frame, from, size)]);
     frame.height -= 2 + count;
     return true;
   };

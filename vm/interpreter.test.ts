@@ -44,10 +44,10 @@ async function outcome(
   return { result, changes: effective(state.changes()) };
 }
 
-/** Without removals of what was not there: a precompile that a frame touched and left empty. */
+/** Without removals of what was not there: an account that a call touched and left empty. */
 function effective(changes: ReturnType<Journal["changes"]>): unknown {
   const { accounts, storageCleared, ...rest } = changes;
-  const isReal = (address: Address): boolean => !address.startsWith(`0x${"00".repeat(16)}`);
+  const isReal = (address: Address): boolean => address === caller || address === contract;
   return {
     accounts: [...accounts].filter(([address, account]) => account !== null || isReal(address)),
     storageCleared: [...storageCleared].filter(isReal),

@@ -1,17 +1,28 @@
 import type { Common } from "@ethereumjs/common";
 import { getOpcodesForHF, type CustomPrecompile, type EVMOpts } from "@ethereumjs/evm";
 import { assert } from "../base/assert.ts";
-import { Frame, stackMax, type InstructionSet, type RunState } from "./frame.ts";
+import type { AccessJournal } from "./accessJournal.ts";
+import {
+  callInstructions,
+  endCall,
+  endInLibrary,
+  endOf,
+  FrameEvm,
+  messageOf,
+  type CallEnd,
+} from "./calls.ts";
+import { Frame, stackMax, type Call, type InstructionSet, type RunState } from "./frame.ts";
 import { plainInstructions } from "./instructions.ts";
-import { precompileCalls } from "./precompileCalls.ts";
 import type { StateManager } from "./stateManager.ts";
 import { storageInstructions } from "./storageInstructions.ts";
 
 /*
  * Our own interpreter inside the library's frames (`docs/adr/016-own-interpreter.md`). The library
- * awaits every instruction; here a frame runs without suspension from one instruction that only the
- * library has (calls, creations, what is rare) to the next. It is put in as the library's custom
- * instructions: whichever comes first in a frame runs the frame to its end.
+ * awaits every instruction; here a frame, with those that it calls, runs without suspension from
+ * one instruction that only the library has (creations, calls with coins, what is rare) to the
+ * next. It is put in as the library's custom instructions: whichever comes first in a frame runs
+ * the frame to its end. A frame that a call of ours began is handed to the library when it first
+ * needs it.
  */
 
 type CustomOpcode = NonNullable<EVMOpts["customOpcodes"]>[number];
@@ -71,12 +82,12 @@ function pushes(opcode: number): boolean {
 }
 
 function instructionSet(parts: Parts, library: OpcodeMap): InstructionSet {
-  const { common, manager, precompiles } = parts;
+  const { common, precompiles } = parts;
   const own = new Array<InstructionSet["own"][number]>(256).fill(null);
   for (const [opcode, instruction] of [
     ...plainInstructions,
-    ...storageInstructions(common, manager),
-    ...precompileCalls(common, manager, precompiles),
+    ...storageInstructions(common, parts),
+    ...callInstructions(common, parts, precompiles),
   ]) {
     if (library[opcode]?.opcodeInfo.isInvalid === false) own[opcode] = instruction;
   }
@@ -92,6 +103,7 @@ function instructionSet(parts: Parts, library: OpcodeMap): InstructionSet {
 type Parts = {
   readonly common: Common;
   readonly manager: StateManager;
+  readonly journal: AccessJournal;
   /** Ethereum's precompiles that are not the library's. */
   readonly precompiles: CustomPrecompile[];
 };
@@ -99,29 +111,86 @@ type Parts = {
 /** What to hand the library, so that frames on this state are run here. */
 export function ownInterpreter(parts: Parts): CustomOpcode[] {
   const { opcodeMap } = getOpcodesForHF(parts.common);
-  const set = instructionSet(parts, opcodeMap);
+  const interpreter = new Interpreter(parts, opcodeMap);
   return Array.from({ length: 256 }, (_, opcode) => ({
     opcode,
     opcodeName: "FRAME",
     baseFee: 0,
-    logicFunction: (state: RunState) => runFrame(state, set, opcodeMap),
+    logicFunction: (state: RunState) => interpreter.run(state),
   }));
 }
 
-/** Runs a frame to its end. What goes wrong in it is thrown, as the library's own errors. */
-async function runFrame(state: RunState, set: InstructionSet, library: OpcodeMap): Promise<void> {
-  state.programCounter -= 1; // The library counts an instruction before it is carried out.
-  const frame = new Frame(state);
-  while (frame.advance(set)) {
+class Interpreter {
+  readonly #set: InstructionSet;
+  readonly #library: OpcodeMap;
+  readonly #parts: Parts;
+  /** A frame of ours for which the library is making a state. */
+  #handedIn: Frame | null = null;
+
+  constructor(parts: Parts, library: OpcodeMap) {
+    this.#parts = parts;
+    this.#library = library;
+    this.#set = instructionSet(parts, library);
+  }
+
+  /** Runs a frame to its end. What goes wrong in it is thrown, as the library's own errors. */
+  async run(state: RunState): Promise<void> {
+    state.programCounter -= 1; // The library counts an instruction before it is carried out.
+    const frame = this.#handedIn ?? Frame.ofLibrary(state);
+    if (this.#handedIn !== null) frame.adopt(state);
+    this.#handedIn = null;
+    await this.#runAll(frame);
+    frame.handOver(0);
+  }
+
+  /** Runs a frame and those that it calls. */
+  async #runAll(first: Frame): Promise<void> {
+    const calls: Call[] = [];
+    let frame = first;
+    for (;;) {
+      const stand = frame.advance(this.#set);
+      if (frame.called !== null) {
+        calls.push(frame.called);
+        const next: Frame = frame.called.frame;
+        frame.called = null;
+        frame = next;
+        continue;
+      }
+      if (frame.state !== null && stand !== "ended") {
+        await this.#step(frame, frame.state);
+        continue;
+      }
+      const call = calls.pop();
+      if (call === undefined) return;
+      const end =
+        stand === "foreign" ? await this.#endInLibrary(call) : endOf(frame, stand === "failing");
+      endCall(call, end, this.#parts.journal);
+      frame = call.caller;
+    }
+  }
+
+  /** One instruction by the library. */
+  async #step(frame: Frame, state: RunState): Promise<void> {
     const opcode = frame.code[frame.at] ?? 0;
-    const entry = library[opcode];
+    const entry = this.#library[opcode];
     assert(entry !== undefined, `the library has no instruction ${opcode}`);
     if (opcode === 0x56 || opcode === 0x57) state.validJumps = frame.jumps;
+    // Calls of ours may have changed the account, of which it keeps a copy.
+    if (opcode >= 0xf0) {
+      state.env.contract = this.#parts.manager.accountOf(frame.env.address) ?? state.env.contract;
+    }
     // All of a full stack, on which the library then finds no room.
-    const isFull = frame.height > (set.heightMax[opcode] ?? 0);
-    frame.handOver(isFull ? stackMax : (set.operands[opcode] ?? 0));
+    const isFull = frame.height > (this.#set.heightMax[opcode] ?? 0);
+    frame.handOver(isFull ? stackMax : (this.#set.operands[opcode] ?? 0));
     await state.interpreter.runStep(entry);
-    frame.takeBack();
+    frame.takeBack(state);
   }
-  frame.handOver(0);
+
+  /** The library goes on with a frame of ours, and calls `run` for it. */
+  async #endInLibrary(call: Call): Promise<CallEnd> {
+    const { frame } = call;
+    assert(frame.evm instanceof FrameEvm, "an EVM that goes on with frames");
+    this.#handedIn = frame;
+    return endInLibrary(call, await frame.evm.runFrom(messageOf(call), frame.at));
+  }
 }

@@ -1,8 +1,14 @@
 import type { AccountFields, StateManagerInterface } from "@ethereumjs/common";
-import { Account, type Address as EvmAddress } from "@ethereumjs/util";
+import { Account, Address as EvmAddress } from "@ethereumjs/util";
 import { assert } from "../base/assert.ts";
 import type { Address, Digest } from "../base/brand.ts";
-import { bytesToAddress, bytesToDigest, emptyBytes, hexToBytes } from "../base/bytes.ts";
+import {
+  bigIntToFixedBytes,
+  bytesToAddress,
+  bytesToDigest,
+  emptyBytes,
+  hexToBytes,
+} from "../base/bytes.ts";
 import { emptyKeccak, keccakDigest } from "../crypto/keccak.ts";
 import type { EvmAccount, StateAccess } from "./stateAccess.ts";
 
@@ -20,6 +26,13 @@ const emptyRoot = bytesToDigest(emptyRootBytes);
 /** Codes that are kept between transactions: a few megabytes at most. */
 const codesMax = 64;
 
+/** An address with its hex digits, without prefix. */
+export type Named = {
+  readonly address: EvmAddress;
+  readonly text: Address;
+  readonly digits: string;
+};
+
 /** A frame's start: what to revert to, and what had been burned until then. */
 type Frame = { readonly mark: unknown; readonly gained: bigint };
 
@@ -29,6 +42,8 @@ export class StateManager implements StateManagerInterface {
   readonly #frames: Frame[] = [];
   /** TFuelWei that the transaction's writes added to all accounts; negative where coins burned. */
   #gained = 0n;
+  /** Addresses by the words that name them. */
+  readonly #named = new Map<bigint, Named>();
   /** Texts and bytes of what the library handed out or took in: it asks for the same again. */
   readonly #addresses = new Map<EvmAddress, Address>();
   readonly #bytes = new Map<Digest, Uint8Array>([
@@ -60,6 +75,9 @@ export class StateManager implements StateManagerInterface {
     this.#access = null;
     this.#gained = 0n;
     this.#addresses.clear();
+    this.#named.clear();
+    // Not sooner: a transaction that goes round many codes would have each looked through again.
+    if (this.#codes.size > codesMax) this.#codes.clear();
     this.#digests.clear();
     this.#bytes.clear();
     this.#remember(emptyKeccak, emptyHashBytes);
@@ -74,12 +92,20 @@ export class StateManager implements StateManagerInterface {
   }
 
   getAccount(address: EvmAddress): Promise<Account | undefined> {
+    return Promise.resolve(this.accountOf(address) ?? undefined);
+  }
+
+  /** A copy: the library changes what it is given. */
+  accountOf(address: EvmAddress): Account | null {
     const account = this.#state.account(this.#text(address));
-    if (account === null) return Promise.resolve(undefined);
+    if (account === null) return null;
     const { nonce, balance, storageRoot, codeHash } = account;
-    // A copy: the library changes what it is given.
-    const copy = new Account(nonce, balance, this.#bytesOf(storageRoot), this.#bytesOf(codeHash));
-    return Promise.resolve(copy);
+    return new Account(nonce, balance, this.#bytesOf(storageRoot), this.#bytesOf(codeHash));
+  }
+
+  /** TFuelWei. */
+  balanceOf(address: EvmAddress): bigint {
+    return this.#state.account(this.#text(address))?.balance ?? 0n;
   }
 
   putAccount(address: EvmAddress, account?: Account): Promise<void> {
@@ -130,12 +156,21 @@ export class StateManager implements StateManagerInterface {
     return done;
   }
 
+  /** The same array for the same code, by which what is known of it is found again. */
+  codeOf(address: EvmAddress): Uint8Array {
+    const codeHash = this.#state.account(this.#text(address))?.codeHash ?? emptyKeccak;
+    if (codeHash === emptyKeccak) return emptyBytes;
+    const code = this.#state.code(codeHash);
+    assert(code !== null, `the code ${codeHash} is missing`);
+    return this.#sameBytes(codeHash, code);
+  }
+
   getCode(address: EvmAddress): Promise<Uint8Array> {
-    return Promise.resolve(this.#code(address));
+    return Promise.resolve(this.codeOf(address));
   }
 
   getCodeSize(address: EvmAddress): Promise<number> {
-    return Promise.resolve(this.#code(address).length);
+    return Promise.resolve(this.codeOf(address).length);
   }
 
   /** Whether an account is there that has nothing. */
@@ -178,20 +213,35 @@ export class StateManager implements StateManagerInterface {
     return done;
   }
 
-  checkpoint(): Promise<void> {
+  /** A frame begins. */
+  begin(): void {
     this.#frames.push({ mark: this.#state.checkpoint(), gained: this.#gained });
+  }
+
+  /** The newest frame ends, and what it did stays. */
+  keep(): void {
+    this.#pop();
+  }
+
+  /** The newest frame ends, and what it did is undone. */
+  undo(): void {
+    const { mark, gained } = this.#pop();
+    this.#state.revert(mark);
+    this.#gained = gained;
+  }
+
+  checkpoint(): Promise<void> {
+    this.begin();
     return done;
   }
 
   commit(): Promise<void> {
-    this.#pop();
+    this.keep();
     return done;
   }
 
   revert(): Promise<void> {
-    const { mark, gained } = this.#pop();
-    this.#state.revert(mark);
-    this.#gained = gained;
+    this.undo();
     return done;
   }
 
@@ -214,6 +264,19 @@ export class StateManager implements StateManagerInterface {
     return new StateManager();
   }
 
+  /** The address that a word of the stack names. */
+  named(word: bigint): Named {
+    const number = BigInt.asUintN(160, word);
+    const known = this.#named.get(number);
+    if (known !== undefined) return known;
+    const address = new EvmAddress(bigIntToFixedBytes(number, 20));
+    const text = bytesToAddress(address.bytes);
+    this.#addresses.set(address, text);
+    const named = { address, text, digits: text.slice(2) };
+    this.#named.set(number, named);
+    return named;
+  }
+
   #pop(): Frame {
     const frame = this.#frames.pop();
     assert(frame !== undefined, "a frame ends that never began");
@@ -226,19 +289,10 @@ export class StateManager implements StateManagerInterface {
     this.#state.setAccount(address, account);
   }
 
-  #code(address: EvmAddress): Uint8Array {
-    const codeHash = this.#state.account(this.#text(address))?.codeHash ?? emptyKeccak;
-    if (codeHash === emptyKeccak) return emptyBytes;
-    const code = this.#state.code(codeHash);
-    assert(code !== null, `the code ${codeHash} is missing`);
-    return this.#sameBytes(codeHash, code);
-  }
-
   /** The array in which this code ran before, by which what is known of it is found again. */
   #sameBytes(codeHash: Digest, code: Uint8Array): Uint8Array {
     const known = this.#codes.get(codeHash);
     if (known !== undefined) return known;
-    if (this.#codes.size >= codesMax) this.#codes.clear();
     this.#codes.set(codeHash, code);
     return code;
   }

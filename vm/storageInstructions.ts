@@ -1,7 +1,8 @@
 import type { Common } from "@ethereumjs/common";
+import { bigIntToBytes } from "../base/bytes.ts";
+import type { AccessJournal } from "./accessJournal.ts";
 import type { Frame, TouchedSlot } from "./frame.ts";
 import type { InstructionEntry } from "./instructions.ts";
-import { bigIntToBytes } from "../base/bytes.ts";
 import { wordFrom } from "./memoryGas.ts";
 import type { StateManager } from "./stateManager.ts";
 
@@ -25,48 +26,50 @@ const costNames = [
   "sstoreResetGas",
 ] as const;
 
-/** SLOAD and SSTORE on this state; none where the fork has older rules. */
-export function storageInstructions(
-  common: Common,
-  manager: StateManager,
-): readonly InstructionEntry[] {
+type Parts = { readonly manager: StateManager; readonly journal: AccessJournal };
+
+/** SLOAD, SSTORE and SELFBALANCE on this state; none where the fork has older rules. */
+export function storageInstructions(common: Common, parts: Parts): readonly InstructionEntry[] {
   if (!common.isActivatedEIP(2929)) return [];
   const costs = Object.fromEntries(
     costNames.map((name) => [name, Number(common.param(name))]),
   ) as Costs; // Of every name one.
   return [
-    [0x54, (frame) => load(frame, manager, costs)],
-    [0x55, (frame) => store(frame, manager, costs)],
+    [0x47, (frame) => balance(frame, parts)],
+    [0x54, (frame) => load(frame, parts, costs)],
+    [0x55, (frame) => store(frame, parts, costs)],
   ];
 }
 
-function load(frame: Frame, manager: StateManager, costs: Costs): boolean {
-  const touched = frame.slot(frame.peek(0));
-  const isCold = coldIn(frame, touched);
-  const cost = isCold ? costs.coldsloadGas : costs.warmstoragereadGas;
-  if (frame.gas < cost) return false;
-  frame.gas -= cost;
-  if (isCold) warm(frame, touched);
-  frame.replace(1, numberOf(manager.word(frame.state.env.address, touched.slot)));
+function balance(frame: Frame, { manager }: Parts): boolean {
+  frame.push(manager.balanceOf(frame.env.address));
   return true;
 }
 
-function store(frame: Frame, manager: StateManager, costs: Costs): boolean {
-  const { env } = frame.state;
-  if (env.isStatic || frame.gas <= costs.sstoreSentryEIP2200Gas) return false;
+function load(frame: Frame, { manager, journal }: Parts, costs: Costs): boolean {
+  const touched = frame.slot(frame.peek(0));
+  const isCold = coldIn(frame, touched, journal);
+  if (!frame.spend(isCold ? costs.coldsloadGas : costs.warmstoragereadGas)) return false;
+  if (isCold) warm(frame, touched, journal);
+  frame.replace(1, numberOf(manager.word(frame.env.address, touched.slot)));
+  return true;
+}
+
+function store(frame: Frame, { manager, journal }: Parts, costs: Costs): boolean {
+  const { env } = frame;
+  if (env.isStatic || frame.gas <= costs.sstoreSentryEIP2200Gas) return frame.fail();
   const touched = frame.slot(frame.peek(0));
   const value = frame.peek(1);
   const { address } = env;
   const current = numberOf(manager.word(address, touched.slot));
   const original = numberOf(manager.originalWord(address, touched.slot));
   const { gas, refund } = writeCost({ original, current, value }, costs);
-  const isCold = coldIn(frame, touched);
-  const cost = gas + (isCold ? costs.coldsloadGas : 0);
-  if (frame.gas < cost) return false;
-  frame.gas -= cost;
-  if (refund > 0) frame.state.interpreter.refundGas(BigInt(refund));
-  if (refund < 0) frame.state.interpreter.subRefund(BigInt(-refund));
-  if (isCold) warm(frame, touched);
+  const isCold = coldIn(frame, touched, journal);
+  // Less than nothing to give back is the library's to refuse.
+  if (frame.refund + BigInt(refund) < 0n) return false;
+  if (!frame.spend(gas + (isCold ? costs.coldsloadGas : 0))) return false;
+  frame.refund += BigInt(refund);
+  if (isCold) warm(frame, touched, journal);
   manager.setWord(address, touched.slot, value === 0n ? null : bigIntToBytes(value));
   frame.height -= 2;
   return true;
@@ -100,14 +103,13 @@ function writeCost(
 }
 
 /** Whether the slot was cold until now; found warm, it is remembered as such. */
-function coldIn({ state }: Frame, touched: TouchedSlot): boolean {
+function coldIn({ env }: Frame, touched: TouchedSlot, journal: AccessJournal): boolean {
   if (touched.isWarm) return false;
-  const { journal } = state.interpreter;
-  touched.isWarm = journal.isWarmedStorage(state.env.address.bytes, touched.bytes);
+  touched.isWarm = journal.isWarmedStorage(env.address.bytes, touched.bytes);
   return !touched.isWarm;
 }
 
-function warm({ state }: Frame, touched: TouchedSlot): void {
-  state.interpreter.journal.addWarmedStorage(state.env.address.bytes, touched.bytes);
+function warm({ env }: Frame, touched: TouchedSlot, journal: AccessJournal): void {
+  journal.addWarmedStorage(env.address.bytes, touched.bytes);
   touched.isWarm = true;
 }

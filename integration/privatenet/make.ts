@@ -1,13 +1,15 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Address } from "../../base/brand.ts";
-import { bytesToHexDigits, hexToBytes, textToBytes } from "../../base/bytes.ts";
+import type { Address, Digest } from "../../base/brand.ts";
+import { bytesToHex, bytesToHexDigits, hexToBytes, textToBytes } from "../../base/bytes.ts";
 import { assert } from "../../base/assert.ts";
+import { encodeEvidence } from "../../consensus/evidence.ts";
+import { signableBytes } from "../../consensus/statements.ts";
 import { checksumAddress, parseAddress } from "../../crypto/address.ts";
-import { blsPublicKeyOf, proveBlsPossession } from "../../crypto/bls.ts";
+import { blsPublicKeyOf, blsSign, proveBlsPossession } from "../../crypto/bls.ts";
 import { deriveBlsMaster } from "../../crypto/blsDerivation.ts";
 import { writeBlsKeystore } from "../../crypto/blsKeystore.ts";
-import { keccak256 } from "../../crypto/keccak.ts";
+import { keccak256, keccakDigest } from "../../crypto/keccak.ts";
 import { scryptLight } from "../../crypto/kdf.ts";
 import { writeKeystore } from "../../crypto/keystore.ts";
 import { addressOf } from "../../crypto/secp256k1.ts";
@@ -91,6 +93,17 @@ function blsSecretKey(): Uint8Array {
   return deriveBlsMaster(bytesFor("BLS seed", 32));
 }
 
+/** The validator votes twice in the first view: what a test of evidence hands in. */
+function doubleVote(genesis: Digest): Uint8Array {
+  const [first, second] = ["one block", "another block"].map((text) => {
+    const vote = { epoch: 0, view: 1, block: keccakDigest(textToBytes(text)), parentView: 0 };
+    const message = signableBytes({ genesis, scope: "" }, { type: "vote", vote });
+    return { vote, signer: 0, signature: blsSign(message, blsSecretKey()) };
+  });
+  assert(first !== undefined && second !== undefined, "two votes");
+  return encodeEvidence({ type: "doubleVote", first, second });
+}
+
 function write(path: string, text: string, mode: number): void {
   const target = join(import.meta.dirname, path);
   mkdirSync(dirname(target), { recursive: true });
@@ -139,6 +152,8 @@ remoteRPCEndpoint: http://localhost:16888/rpc
 `,
   0o644,
 );
+const evidence = { evidence: bytesToHex(doubleVote(genesis.hash)), genesisHash: genesis.hash };
+write("doubleVote.json", `${JSON.stringify(evidence, null, 2)}\n`, 0o644);
 write(`ledgercli/keys/encrypted/${name}`, `${account}\n`, 0o600);
 write(`light/encrypted/${name}`, `${lightAccount}\n`, 0o600);
 write(`light/bls/${blsName}.json`, `${lightBls}\n`, 0o600);

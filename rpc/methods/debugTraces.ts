@@ -93,7 +93,7 @@ const style = "array";
 async function blockTraces(
   { node }: MethodHost,
   hash: Digest | null,
-  request: { readonly only: number | null; readonly options: TraceOptions },
+  request: Parameters<MethodHost["node"]["traceBlock"]>[1],
 ): Promise<Outcome<readonly TransactionTrace[], RpcError>> {
   const outcome = hash === null ? null : await node.traceBlock(hash, request);
   if (outcome === null) return refuse(serverError(`block ${hash ?? ""} not found`));
@@ -106,9 +106,9 @@ const tooLarge = limitExceeded("traceSizeMax", traceSizeMax, null);
 async function blockAnswer(
   host: MethodHost,
   hash: Digest | null,
-  options: TraceOptions,
+  request: Pick<Parameters<typeof blockTraces>[2], "options" | "signal">,
 ): Promise<Answer> {
-  const traces = await blockTraces(host, hash, { only: null, options });
+  const traces = await blockTraces(host, hash, { only: null, ...request });
   if (!traces.ok) return traces;
   const items = traces.value.map(({ hash: of, json }) => `{"txHash":"${of}","result":${json}}`);
   return accept(new JsonText(`[${items.join(",")}]`));
@@ -121,11 +121,11 @@ function transactionMethods(host: MethodHost): readonly Method[] {
     summary: "Executes a committed transaction again and shows what it did.",
     style,
     parameters: { hash: ethereumDigest, config: traceConfig },
-    call: async ({ hash, config: { options } }) => {
+    call: async ({ hash, config: { options } }, { signal }) => {
       const found = await node.transaction(hash);
       if (found.state !== "committed") return refuse(serverError("transaction not found"));
       const { block, index } = found.committed;
-      const traces = await blockTraces(host, block.hash, { only: index, options });
+      const traces = await blockTraces(host, block.hash, { only: index, options, signal });
       if (!traces.ok) return traces;
       return accept(new JsonText(traces.value[0]?.json ?? "null"));
     },
@@ -135,12 +135,12 @@ function transactionMethods(host: MethodHost): readonly Method[] {
     summary: "Runs a call on a committed state and shows what it does.",
     style,
     parameters: { transaction: callObject, block: tagOrLatest, config: traceConfig },
-    call: async ({ transaction, block, config }) => {
+    call: async ({ transaction, block: tag, config }, { signal }) => {
       const { options, ...overrides } = config;
       const simulation = requestOf(host, transaction, overrides);
       if (!simulation.ok) return simulation;
       const request = { simulation: simulation.value, options };
-      const answer = await runTaskAt(host, "traceCall", request, block);
+      const answer = await runTaskAt(host, "traceCall", request, { tag, signal });
       if (!answer.ok) return answer;
       if (!answer.value.ok) return refuse(tooLarge);
       const trace = answer.value.value;
@@ -162,17 +162,18 @@ export function debugTraceMethods(host: MethodHost): readonly Method[] {
       summary: "Traces all transactions of a block.",
       style,
       parameters: { hash: ethereumDigest, config: traceConfig },
-      call: ({ hash, config }) => blockAnswer(host, hash, config.options),
+      call: ({ hash, config: { options } }, { signal }) =>
+        blockAnswer(host, hash, { options, signal }),
     }),
     method({
       name: "debug_traceBlockByNumber",
       summary: "Traces all transactions of a block.",
       style,
       parameters: { block: tagOrLatest, config: traceConfig },
-      call: async ({ block, config }) => {
+      call: async ({ block, config: { options } }, { signal }) => {
         const height = await heightOf(node, block);
         const head = height === null ? null : await node.headAtHeight(height);
-        return blockAnswer(host, head?.hash ?? null, config.options);
+        return blockAnswer(host, head?.hash ?? null, { options, signal });
       },
     }),
   ];

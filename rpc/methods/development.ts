@@ -286,13 +286,14 @@ async function filled(
   host: MethodHost,
   call: CallObject,
   from: Address,
+  signal: AbortSignal,
 ): Promise<Outcome<EthereumTransaction, RpcError>> {
   const { node } = host;
   const request = requestOf(host, call, { state: new Map(), block: {} });
   if (!request.ok) return request;
   const estimate =
     call.gas === null
-      ? await gasEstimate(host, request.value, { type: "tag", tag: "latest" })
+      ? await gasEstimate(host, request.value, { tag: { type: "tag", tag: "latest" }, signal })
       : accept(call.gas);
   if (!estimate.ok) return estimate;
   const tip = call.maxPriorityFeePerGas ?? suggestedTip(node);
@@ -341,7 +342,7 @@ function sendTransaction(host: MethodHost): Method {
         return refuse(
           serverError(`unknown account ${from}: it is neither funded nor impersonated`),
         );
-      const whole = await filled(host, { ...transaction, from }, from);
+      const whole = await filled(host, { ...transaction, from }, from, signal);
       if (!whole.ok) return whole;
       const raw = dev.sign(from, whole.value);
       if (raw === null) {

@@ -16,16 +16,19 @@ import { callObject, messageOf, type CallObject } from "./callObject.ts";
 import { blockOverrides, stateOverrides } from "./callOverrides.ts";
 import { blockMissing, heightOf, isHead, tagOrLatest } from "./ethereumTags.ts";
 
+/** Where a call runs, and for whom. */
+export type TaggedPlace = { readonly tag: BlockTag; readonly signal: AbortSignal };
+
 /** Runs a task against the state that a tag names. */
 export async function runTaskAt<N extends StateTaskName>(
   { node }: MethodHost,
   name: N,
   request: StateTaskRequest<N>,
-  tag: BlockTag,
+  { tag, signal }: TaggedPlace,
 ): Promise<Outcome<StateTaskAnswer<N>, RpcError>> {
   const height = isHead(tag) ? null : await heightOf(node, tag);
   if (height === null && !isHead(tag)) return refuse(blockMissing());
-  const outcome = await node.runTask(name, request, height);
+  const outcome = await node.runTask(name, request, { height, signal });
   return outcome.ok ? outcome : refuse(taskError(outcome.refusal));
 }
 
@@ -61,10 +64,10 @@ export function transactionGasMax({ node, limits }: MethodHost): bigint {
 export async function gasEstimate(
   host: MethodHost,
   request: SimulationRequest,
-  tag: BlockTag,
+  place: TaggedPlace,
 ): Promise<Outcome<bigint, RpcError>> {
   const asked = { ...request, gasMax: transactionGasMax(host) };
-  const answer = messageAnswer(await runTaskAt(host, "estimateGas", asked, tag));
+  const answer = messageAnswer(await runTaskAt(host, "estimateGas", asked, place));
   if (!answer.ok) return answer;
   if (answer.value.type === "gas") return accept(answer.value.gas);
   const { result, gasMax } = answer.value;
@@ -85,12 +88,12 @@ function call(host: MethodHost): Method {
     summary: "What a call would return; runs on a committed state and changes nothing.",
     style: "array",
     parameters,
-    call: async (values): Promise<Answer> => {
+    call: async (values, { signal }): Promise<Answer> => {
       const overrides = { state: values.stateOverrides, block: values.blockOverrides };
       const request = requestOf(host, values.transaction, overrides);
       if (!request.ok) return request;
-      const task = runTaskAt(host, "simulate", request.value, values.block);
-      const answer = messageAnswer(await task);
+      const place = { tag: values.block, signal };
+      const answer = messageAnswer(await runTaskAt(host, "simulate", request.value, place));
       if (!answer.ok) return answer;
       const result = answer.value;
       return result.ok ? accept(bytesToHex(result.returnData)) : refuse(failureError(result));
@@ -104,11 +107,11 @@ function estimate(host: MethodHost): Method {
     summary: "Gas that a transaction needs to succeed.",
     style: "array",
     parameters,
-    call: async (values): Promise<Answer> => {
+    call: async (values, { signal }): Promise<Answer> => {
       const overrides = { state: values.stateOverrides, block: values.blockOverrides };
       const request = requestOf(host, values.transaction, overrides);
       if (!request.ok) return request;
-      const gas = await gasEstimate(host, request.value, values.block);
+      const gas = await gasEstimate(host, request.value, { tag: values.block, signal });
       return gas.ok ? accept(toQuantity(gas.value)) : gas;
     },
   });
@@ -120,13 +123,13 @@ function accessList(host: MethodHost): Method {
     summary: "Accounts and slots that a transaction touches, and its gas when it lists them.",
     style: "array",
     parameters: { transaction: callObject, block: tagOrLatest, stateOverrides },
-    call: async (values): Promise<Answer> => {
+    call: async (values, { signal }): Promise<Answer> => {
       const overrides = { state: values.stateOverrides, block: {} };
       const request = requestOf(host, values.transaction, overrides);
       if (!request.ok) return request;
       const asked = { ...request.value, gasMax: transactionGasMax(host) };
-      const task = runTaskAt(host, "createAccessList", asked, values.block);
-      const answer = messageAnswer(await task);
+      const place = { tag: values.block, signal };
+      const answer = messageAnswer(await runTaskAt(host, "createAccessList", asked, place));
       if (!answer.ok) return answer;
       const { accessList: list, result } = answer.value;
       return accept({

@@ -24,13 +24,14 @@ import {
 import { isJsonObject, memberOf, type JsonValue } from "../json.ts";
 import type { MethodHost } from "../methodHost.ts";
 import { toQuantity } from "../numbers.ts";
-import { flag, optional, type BlockTag, type Parameter } from "../parameters.ts";
+import { flag, optional, type Parameter } from "../parameters.ts";
 import { taskError } from "../refusals.ts";
 import { failureError, messageRefusalError } from "./callFailures.ts";
 import { callObject, messageOf, readArray, readMember } from "./callObject.ts";
 import { readBlockOverrides, readStateOverrides } from "./callOverrides.ts";
 import { ethereumHeaderJson, unsignedTransactionJson } from "./ethereumBlocks.ts";
 import { typeOf } from "./ethereumSubmit.ts";
+import type { TaggedPlace } from "./ethereumCalls.ts";
 import { heightOf, tagOrLatest } from "./ethereumTags.ts";
 
 // eth_simulateV1: blocks full of messages on top of a committed one, in the words and numbers of
@@ -261,7 +262,7 @@ function blockJson(
 async function simulate(
   { node, limits }: MethodHost,
   { rules, transfers, blocks, full }: Payload,
-  tag: BlockTag,
+  { tag, signal }: TaggedPlace,
 ): Promise<Answer> {
   const inputs = readBlocks(blocks);
   if (!inputs.ok) return inputs;
@@ -271,7 +272,7 @@ async function simulate(
   const { hash, header } = base;
   const gasMax = limits.callGasMax;
   const request = { base: { hash, header }, blocks: inputs.value, rules, transfers, gasMax };
-  const outcome = await node.runTask("simulateBlocks", request, height);
+  const outcome = await node.runTask("simulateBlocks", request, { height, signal });
   if (!outcome.ok) return refuse(taskError(outcome.refusal));
   if (!outcome.value.ok) return refuse(refusalError(outcome.value.refusal));
   const chainId = BigInt(node.chain.id);
@@ -286,7 +287,7 @@ export function ethereumSimulateMethods(host: MethodHost): readonly Method[] {
       summary: "Runs messages in blocks that could follow a committed one; changes nothing.",
       style: "array",
       parameters: { payload, block: tagOrLatest },
-      call: (values) => simulate(host, values.payload, values.block),
+      call: (values, { signal }) => simulate(host, values.payload, { tag: values.block, signal }),
     }),
   ];
 }

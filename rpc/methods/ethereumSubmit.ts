@@ -99,6 +99,7 @@ function feesOf({ node }: MethodHost, call: CallObject, type: EthereumTransactio
 async function filled(
   host: MethodHost,
   call: CallObject,
+  signal: AbortSignal,
 ): Promise<Outcome<EthereumTransaction, RpcError>> {
   const { node } = host;
   const type = typeOf(call);
@@ -108,9 +109,8 @@ async function filled(
   const fees = feesOf(host, call, type);
   const request = requestOf(host, call, { state: new Map(), block: {} });
   if (!request.ok) return request;
-  const pending = { type: "tag", tag: "pending" } as const;
-  const gas =
-    call.gas === null ? await gasEstimate(host, request.value, pending) : accept(call.gas);
+  const place = { tag: { type: "tag", tag: "pending" }, signal } as const;
+  const gas = call.gas === null ? await gasEstimate(host, request.value, place) : accept(call.gas);
   if (!gas.ok) return gas;
   const { caller, to, value, data, accessList, authorizations } = request.value.message;
   const nonce = call.nonce ?? node.pendingAccount(caller).nonce;
@@ -124,8 +124,8 @@ function fillTransaction(host: MethodHost): Method {
     summary: "Completes a transaction with nonce, gas and fees; it is not signed.",
     style: "array",
     parameters: { transaction: callObject },
-    call: async ({ transaction: call }): Promise<Answer> => {
-      const outcome = await filled(host, call);
+    call: async ({ transaction: call }, { signal }): Promise<Answer> => {
+      const outcome = await filled(host, call, signal);
       if (!outcome.ok) return outcome;
       const transaction = outcome.value;
       const chainId = BigInt(host.node.chain.id);

@@ -24,7 +24,7 @@ function callSmartContract({ node, limits }: MethodHost): Method {
     summary: "What a SmartContract transaction would return; changes nothing.",
     style: "object",
     parameters: { sctx_bytes: hexBytes },
-    call: async ({ sctx_bytes: raw }): Promise<Answer> => {
+    call: async ({ sctx_bytes: raw }, { signal }): Promise<Answer> => {
       const decoded = decodeThetaTransaction(raw);
       if (!decoded.ok) return refuse(invalidParams(`${name}: ${decoded.refusal.detail}`));
       const body = decoded.value;
@@ -48,7 +48,7 @@ function callSmartContract({ node, limits }: MethodHost): Method {
         authorizations: [],
       };
       const request = { message, state, block: {}, gasMax: limits.callGasMax };
-      const answer = await node.runTask("simulate", request, null);
+      const answer = await node.runTask("simulate", request, { height: null, signal });
       if (!answer.ok) return refuse(taskError(answer.refusal));
       if (!answer.value.ok) return refuse(serverError(refusalSentence(answer.value.refusal)));
       const { ok, failure, returnData, gasUsed, contractAddress } = answer.value.value;

@@ -70,5 +70,19 @@ export const bombs: ReadonlyMap<string, string> = new Map([
   ["P-256 signatures", asking(256, p256)],
 ]);
 
-/** A contract that calls itself until depth or gas is used up, in every frame again. */
-export const recursion = "5b5f5f5f5f5f305af1505f56";
+/** Contracts that call themselves: in init code there would be nobody to call. */
+export const recursions: ReadonlyMap<string, string> = new Map([
+  // Until depth or gas is used up, in every frame again.
+  ["calls of itself", "5b5f5f5f5f5f305af1505f56"],
+  // With one byte it stops, with two it reverts, and with none it calls both ways in turns.
+  [
+    "calls that end well and badly",
+    [
+      "36806001 14602a57 600214602c57", // By the size of the input.
+      "5b 5f5f60015f5f306103e8f150 5f5f60025f5f306103e8f150 600e56",
+      "5b00 5b5f5ffd",
+    ]
+      .join("")
+      .replaceAll(" ", ""),
+  ],
+]);

@@ -7,6 +7,7 @@ import { Journal } from "../../ledger/journal.ts";
 import type { EvmBlock, EvmScene } from "../../vm/evm.ts";
 import { MemoryState } from "./memoryState.ts";
 
+export { emptyAccount } from "../../ledger/accounts.ts";
 export type { Journal } from "../../ledger/journal.ts";
 
 /** Who calls, unless a test has another. */

@@ -302,7 +302,7 @@ export class FakeNode implements NodeApi {
   async runTask<N extends StateTaskName>(
     name: N,
     request: StateTaskRequest<N>,
-    height: number | null,
+    { height }: Parameters<NodeApi["runTask"]>[2],
   ): Promise<Outcome<StateTaskAnswer<N>, TaskRefusal>> {
     const at = height ?? this.#blocks.length - 1;
     const state = this.stateAt(at);

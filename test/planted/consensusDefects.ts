@@ -216,6 +216,48 @@ export const consensusDefects: readonly Defect[] = [
     test: "consensus/replica.test.ts",
   },
   {
+    row: "A12",
+    about: "a block may come from whatever time",
+    file: "consensus/rules.ts",
+    find:
+      "time.timestampMs > time.parentTimestampMs &&\n" +
+      "    time.timestampMs <= time.nowMs + time.clockDriftMsMax",
+    replace: "time.timestampMs > time.parentTimestampMs",
+    test: "test/sim/rows.test.ts",
+  },
+  {
+    row: "A13",
+    about: "a timer that comes late ends whatever view it is now",
+    file: "consensus/pacemaker.ts",
+    find: "return view === this.#view && round === this.#round;",
+    replace: "return view <= this.#view && round > 0;",
+    test: "test/sim/rows.test.ts",
+  },
+  {
+    row: "K4",
+    about: "those who leave a view pass on the lowest of their certificates",
+    file: "consensus/tally.ts",
+    find: "certificates.reduce((a, b) => (b.view > a.view ? b : a))",
+    replace: "certificates.reduce((a, b) => (b.view < a.view ? b : a))",
+    test: "test/sim/rows.test.ts",
+  },
+  {
+    row: "K20",
+    about: "a view does not end while its block is executed",
+    file: "consensus/replica.ts",
+    find: "if (this.#voter.isActive) this.#leaveView();",
+    replace: "if (this.#voter.isActive && this.#candidates.blocks.length === 0) this.#leaveView();",
+    test: "test/sim/rows.test.ts",
+  },
+  {
+    row: "K19",
+    about: "an epoch has one leader",
+    file: "consensus/committee.ts",
+    find: "bigIntToFixedBytes(BigInt(draw.view), 8)",
+    replace: "bigIntToFixedBytes(BigInt(draw.view - draw.view), 8)",
+    test: "test/sim/clients.test.ts",
+  },
+  {
     row: "K9",
     about: "integers may have leading zeros",
     file: "base/rlp.ts",

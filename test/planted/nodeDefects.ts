@@ -91,6 +91,35 @@ export const nodeDefects: readonly Defect[] = [
     test: "integration/lifeCycle.test.ts",
   },
   {
+    row: "D6",
+    about: "a key without its record of votes starts afresh",
+    file: "node/safety.ts",
+    find: 'if (found.type !== "unsure" && startsAfresh(config, options)) {',
+    replace: 'if (found.type !== "unsure") {',
+    test: "node/safety.test.ts",
+  },
+  {
+    row: "A7",
+    about: "a block is shown before it is on the disk",
+    file: "node/chain.ts",
+    find:
+      "for (const [i, entry] of committed.entries()) {\n" +
+      "      const isStored = this.#pending.get(entry.hash)?.isStored ?? false;",
+    replace:
+      "for (const [i, entry] of committed.entries()) {\n" +
+      "      const isStored = this.#pending.get(entry.hash)?.isStored ?? false;\n" +
+      "      this.#head = { hash: entry.hash, header: entry.block.header };",
+    test: "node/chain.test.ts",
+  },
+  {
+    row: "A9",
+    about: "the newest block is not in the index of transactions yet",
+    file: "node/diskStore.ts",
+    find: "transactions: write.transactions.map((transaction) => transaction.hash),",
+    replace: "transactions: [],",
+    test: "node/chain.test.ts",
+  },
+  {
     row: "A11",
     about: "a password from the environment is printed",
     file: "cli/password.ts",

@@ -70,6 +70,14 @@ export const poolDefects: readonly Defect[] = [
   },
   {
     row: "M9",
+    about: "a freeze of five blocks, as in Theta",
+    file: "ledger/modules/reserveParameters.ts",
+    find: "freezeBlocks: integer(100n, {",
+    replace: "freezeBlocks: integer(5n, {",
+    test: "test/sim/clients.test.ts",
+  },
+  {
+    row: "M9",
     about: "a pool is released as soon as it has ended",
     file: "ledger/modules/reservePool.ts",
     find: "height >= pool.endHeight + freezeBlocks &&",

@@ -1,7 +1,7 @@
 import { assert } from "../../base/assert.ts";
 import type { Digest } from "../../base/brand.ts";
 import type { Effect } from "../../consensus/types.ts";
-import { slowPayload } from "./fakeLedger.ts";
+import { slowPayload, type SimBlock } from "./fakeLedger.ts";
 import type { SimNode } from "./node.ts";
 import { blockIntervalMsIdle, blockIntervalMsMin, executionUsMax, slowFactor } from "./pace.ts";
 import type { Prng } from "./prng.ts";
@@ -54,12 +54,12 @@ export class Builder {
   execute(hash: Digest): void {
     const node = this.#node;
     const { epoch } = node;
-    const factor = node.block(hash)?.payload === slowPayload ? slowFactor : 1;
+    const factor = node.blocks.get(hash)?.payload === slowPayload ? slowFactor : 1;
     node.later(this.#dice.below(executionUsMax) * factor, () => {
-      const block = node.block(hash);
+      const block = node.blocks.get(hash);
       if (node.epoch !== epoch || block === null) return;
       const { parent } = block.summary;
-      const parentState = parent === epoch.root ? epoch.root : node.block(parent)?.state;
+      const parentState = parent === epoch.root ? epoch.root : node.blocks.get(parent)?.state;
       assert(parentState !== undefined, "a block is executed after its parent");
       const result = node.judge(epoch, block, parentState);
       node.deliver({ type: "blockExecuted", block: hash, result });
@@ -78,7 +78,7 @@ export class Builder {
   #build(order: Order): void {
     const node = this.#node;
     const { epoch, id, identity } = node;
-    const parent = node.block(order.parent);
+    const parent = node.blocks.get(order.parent);
     const isRoot = order.parent === epoch.root;
     if (parent === null && !isRoot) return;
     const isEmpty = order.emptyRequired || !node.isWorkPending;
@@ -98,12 +98,28 @@ export class Builder {
         : null,
       timestampMs: Math.max(parentMs + 1, node.nowMs),
       proposer: identity,
-      payload: isEmpty ? "" : `work ${id}/${this.#world.nowUs()}${this.#drawOrder()}`,
+      payload: isEmpty
+        ? ""
+        : `work ${id}/${this.#world.nowUs()}${this.#orders(parent)}${this.#drawOrder()}`,
     });
-    node.keep(block);
+    node.blocks.keep(block);
     const result = node.judge(epoch, block, parentState);
     const nowMs = node.nowMs;
     node.deliver({ type: "proposalBuilt", block: block.summary, result, nowMs });
+  }
+
+  /** What clients wait for, unless this node keeps it out. */
+  #orders(parent: SimBlock | null): string {
+    const node = this.#node;
+    const role = this.#world.swarm.roles[node.identity];
+    if (role?.type === "liar" && role.strategies.includes("censor")) return "";
+    const uncommitted: SimBlock[] = [];
+    const { length } = node.disk.committed;
+    for (let at = parent; at !== null && at.summary.height > length;) {
+      uncommitted.push(at);
+      at = node.blocks.get(at.summary.parent);
+    }
+    return node.orders.select(uncommitted);
   }
 
   #drawOrder(): string {

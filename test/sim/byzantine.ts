@@ -258,7 +258,7 @@ export class Liar {
   ): SimBlock | null {
     const { epoch, disk } = this.#node;
     const isRoot = certificate.block === epoch.root;
-    const parent = this.#blocks.get(certificate.block) ?? this.#node.block(certificate.block);
+    const parent = this.#blocks.get(certificate.block) ?? this.#node.blocks.get(certificate.block);
     if (certificate.epoch !== epoch.epoch || (parent === null && !isRoot)) return null;
     const proof = disk.epochProofs.get(epoch.epoch - 1) ?? null;
     return this.#world.ledger.build({
@@ -270,7 +270,7 @@ export class Liar {
       parentCertificate: certificate,
       timeoutCertificate,
       epochProof: isRoot && epoch.epoch > 0 ? proof : null,
-      timestampMs: Math.floor(this.#world.nowUs() / 1_000) + 1,
+      timestampMs: Math.max(this.#node.nowMs, (parent?.summary.timestampMs ?? 0) + 1),
       proposer: this.#node.identity,
       payload,
     });

@@ -18,4 +18,7 @@ export const calm = {
   clockSkewMsMax: 0,
   diskMsMax: 0,
   corruptOneIn: 0,
+  replayOneIn: 0,
+  stallMsMax: 0,
+  clocksJump: false,
 } as const;

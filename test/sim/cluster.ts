@@ -33,6 +33,8 @@ export type RunOptions = {
     readonly fromView: number;
     readonly toView: number;
   };
+  /** Mean time between orders of clients, which reach every node at once, in milliseconds. */
+  readonly orderMsMean?: number;
   /** Work that arrives reaches everybody; else each node with an even chance. */
   readonly gossips?: boolean;
   /** Told of all that the checkers are told of, with the virtual time in microseconds. */
@@ -63,6 +65,10 @@ const safetyUsMax = 3_600_000_000;
 /** Liveness phase: views within which every node of the core commits new work. */
 const liveViewsMax = 250;
 const liveUsMax = 3_600_000_000;
+
+/** Mean time between two stalls of a node, and between two jumps of a frail one's clock. */
+const stallUsMean = 10_000_000;
+const jumpUsMean = 10_000_000;
 
 /** Events in a run: beyond it something feeds itself. */
 const eventsMax = 3_000_000;
@@ -189,14 +195,14 @@ export class Cluster {
   #plan(): void {
     const { seed } = this.#options;
     const { partitionMsMean, workMsMean } = this.#swarm;
-    const partitions = new Prng(seed, "partitions");
     const work = new Prng(seed, "work");
-    const partition = (): void => {
-      if (this.#isHealed) return;
+    if (partitionMsMean > 0) {
       this.#network.repartition();
-      this.#queue.push(partitions.below(2 * partitionMsMean * 1_000), partition);
-    };
-    if (partitionMsMean > 0) partition();
+      const mean = partitionMsMean * 1_000;
+      this.#untilHealed("partitions", mean, () => this.#network.repartition());
+    }
+    for (const node of this.#nodes) this.#planTrouble(node);
+    if (this.#options.orderMsMean !== undefined) this.#planOrders(this.#options.orderMsMean);
     const arrive = (): void => {
       this.#trace("work");
       for (const node of this.#nodes) {
@@ -205,6 +211,43 @@ export class Cluster {
       this.#queue.push(work.below(2 * workMsMean * 1_000), arrive);
     };
     arrive();
+  }
+
+  /** Again and again, until the network is healed. */
+  #untilHealed(stream: string, usMean: number, run: (dice: Prng) => void): void {
+    const dice = new Prng(this.#options.seed, stream);
+    const again = (): void =>
+      this.#queue.push(dice.below(2 * usMean), () => {
+        if (this.#isHealed) return;
+        run(dice);
+        again();
+      });
+    again();
+  }
+
+  /** Processes that stand still, and clocks that go wrong. */
+  #planTrouble(node: SimNode): void {
+    const { stallMsMax, clocksJump, roles } = this.#swarm;
+    if (stallMsMax > 0) {
+      this.#untilHealed(`stalls ${node.id}`, stallUsMean, (dice) => {
+        this.#trace(`stall ${node.id}`);
+        node.standstill.begin(dice.below(stallMsMax * 1_000));
+      });
+    }
+    if (!clocksJump || roles[node.identity]?.type !== "frail") return;
+    this.#untilHealed(`clock ${node.id}`, jumpUsMean, (dice) => node.clock.jump(dice));
+  }
+
+  #planOrders(msMean: number): void {
+    let count = 0;
+    this.#untilHealed("orders", msMean * 1_000, () => {
+      count += 1;
+      for (const node of this.#nodes) {
+        node.orders.add(`${count}`);
+        node.addWork();
+        this.#observe({ node, type: "ordered", name: `${count}` });
+      }
+    });
   }
 
   /** Heals a quorum, leaves the others as they are or down, and demands new committed work. */

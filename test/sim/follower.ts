@@ -233,9 +233,9 @@ export class Follower {
     const head = disk.committed.at(-1) ?? epoch.root;
     if (!isProved || blocks[0]?.summary.parent !== head) return false;
     for (const block of blocks) {
-      node.keep(block);
+      node.blocks.keep(block);
       const { parent } = block.summary;
-      const state = parent === epoch.root ? parent : node.block(parent)?.state;
+      const state = parent === epoch.root ? parent : node.blocks.get(parent)?.state;
       const isValid = state !== undefined && node.judge(epoch, block, state).valid;
       if (!isValid) this.#world.fail("alarm", `node ${node.id}: committed, and invalid here`);
     }

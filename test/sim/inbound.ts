@@ -38,7 +38,7 @@ export class Inbound {
       case "proposal":
         return this.#onProposal(wire);
       case "fetch": {
-        const block = this.#node.block(wire.hash);
+        const block = this.#node.blocks.get(wire.hash);
         if (block !== null) this.#answer(wire.from, { type: "block", block });
         return;
       }
@@ -105,7 +105,7 @@ export class Inbound {
     const { view, hash } = summary;
     this.#hear({ kind: "proposal", signer: wire.proposal.signer, view, value: hash, rests: 0 });
     if (summary.height > node.disk.committed.length + farBlocksMax) this.askForProof();
-    node.keep(wire.block);
+    node.blocks.keep(wire.block);
     const proposal = wire.proposal as Verified<typeof wire.proposal>;
     node.deliver({ type: "proposalReceived", proposal, nowMs: node.nowMs });
   }
@@ -114,7 +114,7 @@ export class Inbound {
     const { epoch } = this.#node;
     if (!this.#world.verifier.isBlock(block, epoch, this.#previousOf(epoch))) return;
     if (!this.#node.wants(block.summary.hash)) return;
-    this.#node.keep(block);
+    this.#node.blocks.keep(block);
     const verified = block.summary as Verified<BlockSummary>;
     this.#node.deliver({ type: "blockFetched", block: verified });
   }

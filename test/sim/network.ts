@@ -7,6 +7,10 @@ import type { Wire } from "./wire.ts";
 const healedUsMin = 1_000;
 const healedUsMax = 20_000;
 
+/** How much later a message comes again, in microseconds. */
+const replayUsMin = 1_000_000;
+const replayUsMax = 3_600_000_000;
+
 /** Links between nodes: latency, loss, duplicates, partitions. Order follows from latency alone. */
 export class Network {
   readonly #dice: Prng;
@@ -27,7 +31,10 @@ export class Network {
     if (this.#blocked.has(from * this.#size + to)) return [];
     if (this.#dice.chance(this.#swarm.lossPercent, 100)) return [];
     const copies = this.#dice.chance(this.#swarm.duplicatePercent, 100) ? 2 : 1;
-    return Array.from({ length: copies }, () => this.#delayUs());
+    const delays = Array.from({ length: copies }, () => this.#delayUs());
+    const { replayOneIn } = this.#swarm;
+    if (replayOneIn > 0 && this.#dice.chance(1, replayOneIn)) delays.push(this.#replayUs());
+    return delays;
   }
 
   /** The message as it arrives: now and then a part of it is another. */
@@ -43,6 +50,12 @@ export class Network {
     const uniform = (this.#dice.next() + 1) / 0x1_0000_0001;
     const tail = this.#dice.chance(1, 50) ? 10 : 1;
     return Math.floor((latencyMsMin - Math.log(uniform) * latencyMsMean * tail) * 1_000) + 1;
+  }
+
+  /** Between a second and an hour, each magnitude as often as the others. */
+  #replayUs(): number {
+    const uniform = this.#dice.next() / 0x1_0000_0000;
+    return Math.floor(replayUsMin * (replayUsMax / replayUsMin) ** uniform);
   }
 
   /** Draws another partition, or none; asymmetric ones block one direction only. */

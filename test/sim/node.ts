@@ -6,7 +6,6 @@ import { Replica } from "../../consensus/replica.ts";
 import { emptySafetyRecord } from "../../consensus/rules.ts";
 import type {
   BlockSummary,
-  CommitGrounds,
   CommitProofSummary,
   Effect,
   EpochInfo,
@@ -20,10 +19,13 @@ import type {
   Timer,
 } from "../../consensus/types.ts";
 import { Builder } from "./builder.ts";
+import { SimClock, Standstill } from "./clock.ts";
 import { SimDisk, startPoint, writeUs, type Disk } from "./disk.ts";
 import { Follower, RangeServer } from "./follower.ts";
-import { linkOf, type SimBlock } from "./fakeLedger.ts";
-import { clockDriftMsMax, frailSkewFactor, timing } from "./pace.ts";
+import type { SimBlock } from "./fakeLedger.ts";
+import { HeldBlocks } from "./heldBlocks.ts";
+import { Orders } from "./orders.ts";
+import { clockDriftMsMax, timing } from "./pace.ts";
 import type { Prng } from "./prng.ts";
 import { identityOf, stubAddress, stubAggregate, stubKey, stubSign } from "./stubs.ts";
 import { Inbound } from "./inbound.ts";
@@ -33,9 +35,6 @@ import type { Plant, World } from "./world.ts";
 /** Least virtual time between two catch-ups. */
 const followIntervalUs = 2_000_000;
 
-/** Blocks in memory that are not on disk; the oldest go first. */
-const looseBlocksMax = 512;
-
 /** One process: a replica, its guard and disk, and the host that carries out its orders. */
 export class SimNode {
   readonly id: number;
@@ -44,12 +43,15 @@ export class SimNode {
   readonly #dice: Prng;
   readonly #plant: Plant;
   readonly disk: Disk;
-  readonly #offsetMs: number;
+  readonly clock: SimClock;
+  readonly standstill: Standstill;
+  /** What clients want done. */
+  readonly orders = new Orders();
   #replica: Replica | null = null;
   #guard: Guard;
   #incarnation = 0;
   #epoch: EpochInfo;
-  #loose = new Map<Digest, SimBlock>();
+  readonly blocks: HeldBlocks;
   #isWorkPending = false;
   #inputs: Input[] = [];
   #isDraining = false;
@@ -77,14 +79,14 @@ export class SimNode {
     this.#plant = plant;
     this.#epoch = world.ledger.firstEpoch();
     this.disk = new SimDisk(this.#epoch, emptySafetyRecord(this.#epoch));
-    const { roles, clockSkewMsMax } = world.swarm;
-    const factor = roles[identity]?.type === "frail" ? frailSkewFactor : 1;
-    const skewMs = dice.between(-clockSkewMsMax, clockSkewMsMax) * factor;
-    this.#offsetMs = skewMs + clockSkewMsMax * frailSkewFactor;
+    this.blocks = new HeldBlocks(this.disk);
+    this.clock = new SimClock(world, identity, dice);
+    this.standstill = new Standstill(world);
     this.#guard = this.#newGuard();
     this.#inbound = new Inbound(this, world);
     this.#builder = new Builder(this, world, dice);
-    this.#server = new RangeServer(this, dice, roles[identity]?.type === "liar");
+    const isLiar = world.swarm.roles[identity]?.type === "liar";
+    this.#server = new RangeServer(this, dice, isLiar);
   }
 
   get isUp(): boolean {
@@ -102,11 +104,6 @@ export class SimNode {
 
   get isWorkPending(): boolean {
     return this.#isWorkPending;
-  }
-
-  /** A block in memory or on disk. */
-  block(hash: Digest): SimBlock | null {
-    return this.#loose.get(hash) ?? this.disk.blocks.get(hash) ?? null;
   }
 
   #newGuard(): Guard {
@@ -183,10 +180,11 @@ export class SimNode {
   /** Whatever is not on disk. */
   #lose(): void {
     this.#incarnation += 1;
+    this.standstill.end();
     this.#writing = null;
     this.#follower = null;
     this.#replica = null;
-    this.#loose = new Map();
+    this.blocks.forget();
     this.#builder.forget();
     this.#inputs = [];
     this.#isDraining = false;
@@ -201,21 +199,25 @@ export class SimNode {
   /** Runs later, unless the process has died by then. */
   later(delayUs: number, run: () => void): void {
     const incarnation = this.#incarnation;
-    this.#world.schedule(delayUs, () => {
-      if (this.#incarnation === incarnation) run();
-    });
+    this.#world.schedule(delayUs, () =>
+      this.standstill.awake(() => {
+        if (this.#incarnation === incarnation) run();
+      }),
+    );
   }
 
   /** Its own clock. */
   get nowMs(): number {
-    return Math.floor(this.#world.nowUs() / 1_000) + this.#offsetMs;
+    return this.clock.nowMs;
   }
 
   /** Work arrives: transactions wait until a block with transactions is committed. */
   addWork(): void {
-    this.#isWorkPending = true;
-    this.#builder.onWork();
-    this.deliver({ type: "workChanged", pending: true });
+    this.standstill.awake(() => {
+      this.#isWorkPending = true;
+      this.#builder.onWork();
+      this.deliver({ type: "workChanged", pending: true });
+    });
   }
 
   // The host: one input at a time, its effects in order.
@@ -302,7 +304,7 @@ export class SimNode {
   #perform(effect: Effect): void {
     switch (effect.type) {
       case "storeBlock": {
-        const block = this.block(effect.block);
+        const block = this.blocks.get(effect.block);
         assert(block !== null, "only a held block is stored");
         return this.disk.storeBlock(block);
       }
@@ -324,7 +326,7 @@ export class SimNode {
       case "tellCommit":
         return this.#world.send(this.id, "all", {
           type: "proof",
-          proof: this.#proofOf(effect.proof),
+          proof: this.blocks.proofOf(effect.proof),
         });
       case "commit":
         return this.#commit(effect);
@@ -377,7 +379,7 @@ export class SimNode {
         ? "all"
         : this.#world.nodesOf(this.#epoch.committee.validators[to.index]?.address ?? "");
     if (message.type !== "proposal") return this.#world.send(this.id, targets, message);
-    const block = this.block(message.proposal.statement.block);
+    const block = this.blocks.get(message.proposal.statement.block);
     if (block === null) return;
     const { signer, signature } = message.proposal;
     const proposal = { block: block.summary, signer, signature };
@@ -404,12 +406,15 @@ export class SimNode {
 
   /** Executes a block on the state after its parent. */
   judge(epoch: EpochInfo, block: SimBlock, state: Digest): ExecutionResult {
-    return this.#world.ledger.execute(epoch, block, { state, blockOf: (hash) => this.#held(hash) });
+    return this.#world.ledger.execute(epoch, block, {
+      state,
+      blockOf: (hash) => this.blocks.held(hash),
+    });
   }
 
   #commit({ blocks, proof }: Extract<Effect, { readonly type: "commit" }>): void {
-    const committed = blocks.map((hash) => this.#held(hash));
-    const summary = this.#proofOf(proof);
+    const committed = blocks.map((hash) => this.blocks.held(hash));
+    const summary = this.blocks.proofOf(proof);
     const last = committed.at(-1);
     assert(last !== undefined, "a commit has blocks");
     this.commitBlocks(committed, last, summary);
@@ -426,6 +431,7 @@ export class SimNode {
     const endsEpoch = last.summary.nextCommitteeHash !== null;
     const next = endsEpoch ? this.#nextEpoch(last) : null;
     this.disk.commit(blocks, proof, next);
+    this.orders.onCommitted(blocks);
     if (blocks.some((block) => block.payload !== "")) this.#isWorkPending = false;
     const epoch = this.#epoch;
     this.#world.observe({ node: this, type: "committed", blocks, proof, epoch });
@@ -438,31 +444,12 @@ export class SimNode {
     this.#world.observe({ node: this, type: "epochStarted", epoch });
   }
 
-  #proofOf({ chain, certificate }: CommitGrounds): CommitProofSummary {
-    return { links: chain.map((hash) => linkOf(this.#held(hash))), certificate };
-  }
-
   #nextEpoch(last: SimBlock): EpochInfo {
-    return this.#world.ledger.nextEpoch(this.#epoch, last, (hash) => this.#held(hash));
-  }
-
-  #held(hash: Digest): SimBlock {
-    const block = this.block(hash);
-    assert(block !== null, "what a held block builds on is held");
-    return block;
-  }
-
-  /** Keeps a block in memory. */
-  keep(block: SimBlock): void {
-    this.#loose.set(block.summary.hash, block);
-    for (const hash of this.#loose.keys()) {
-      if (this.#loose.size <= looseBlocksMax) break;
-      this.#loose.delete(hash);
-    }
+    return this.#world.ledger.nextEpoch(this.#epoch, last, (hash) => this.blocks.held(hash));
   }
 
   #fetch(hash: Digest): void {
-    const held = this.block(hash);
+    const held = this.blocks.get(hash);
     if (held !== null && held.summary.epoch === this.#epoch.epoch) {
       // Known from a proposal that the replica has dropped since.
       this.#inputs.push({
@@ -477,6 +464,10 @@ export class SimNode {
   // Messages from outside.
 
   receive(wire: Wire): void {
+    this.standstill.awake(() => this.#take(wire));
+  }
+
+  #take(wire: Wire): void {
     if (!this.isUp || (this.#follower !== null && wire.type !== "catchUp")) return;
     this.#inbound.receive(wire);
   }

@@ -41,6 +41,9 @@ const rough = {
   objectsOneIn: 0,
   diskMsMax: 0,
   corruptOneIn: 0,
+  replayOneIn: 0,
+  stallMsMax: 0,
+  clocksJump: false,
   viewsMin: 150,
 } as const;
 

@@ -17,7 +17,7 @@ export const strategies = [
 ] as const;
 
 /** One way to lie. */
-export type Strategy = (typeof strategies)[number] | "slowBlocks";
+export type Strategy = (typeof strategies)[number] | "slowBlocks" | "censor";
 
 /**
  * How a validator fails: lies, or is honest and one of those that the healed quorum does without.
@@ -62,6 +62,12 @@ export type Swarm = {
   readonly diskMsMax: number;
   /** One message in so many arrives with a part of it changed; 0 for never. */
   readonly corruptOneIn: number;
+  /** One message in so many comes again, up to an hour later; 0 for never. */
+  readonly replayOneIn: number;
+  /** Longest that a process stands still now and then, answering nothing. */
+  readonly stallMsMax: number;
+  /** Whether the clocks of frail nodes jump, by up to a day, or stand still. */
+  readonly clocksJump: boolean;
   /** Views of the safety phase. */
   readonly viewsMin: number;
 };
@@ -95,7 +101,15 @@ function drawLater(
   isCalm: boolean,
 ): Pick<
   Swarm,
-  "byOperations" | "reviewMsMax" | "objectsOneIn" | "clockSkewMsMax" | "diskMsMax" | "corruptOneIn"
+  | "byOperations"
+  | "reviewMsMax"
+  | "objectsOneIn"
+  | "clockSkewMsMax"
+  | "diskMsMax"
+  | "corruptOneIn"
+  | "replayOneIn"
+  | "stallMsMax"
+  | "clocksJump"
 > {
   const reviewMsMax = dice.pick([0, 0, 0, 50, 300]);
   return {
@@ -105,6 +119,9 @@ function drawLater(
     clockSkewMsMax: dice.pick([0, 200, 240]),
     diskMsMax: isCalm ? 0 : dice.pick([0, 0, 5, 100]),
     corruptOneIn: isCalm ? 0 : dice.pick([0, 0, 500, 50]),
+    replayOneIn: isCalm ? 0 : dice.pick([0, 0, 200, 20]),
+    stallMsMax: isCalm ? 0 : dice.pick([0, 0, 500, 5_000]),
+    clocksJump: dice.chance(1, 3),
   };
 }
 

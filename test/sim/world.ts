@@ -50,6 +50,8 @@ export type Observation = { readonly node: SimNode } & (
   | { readonly type: "entered"; readonly views: number }
   | { readonly type: "heard"; readonly statement: Heard }
   | { readonly type: "crashed" }
+  /** A client's order came in. */
+  | { readonly type: "ordered"; readonly name: string }
   /** A catch-up began, or found that a peer lied. */
   | { readonly type: "followed" }
   | { readonly type: "blamed"; readonly peer: number }

@@ -97,8 +97,11 @@ export const table: Readonly<Record<string, Row>> = {
   integration: {
     arrows: [
       ...all("base", "sdk"),
-      // The fixture's keys and genesis are made by the program's own code.
-      ...["crypto", "ledger"].map((to) => ({ to, from: /^integration\/privatenet\/make\.ts$/ })),
+      // The fixture's keys, genesis and evidence are made by the program's own code.
+      ...["consensus", "crypto", "ledger"].map((to) => ({
+        to,
+        from: /^integration\/privatenet\/make\.ts$/,
+      })),
       // Hosts on real sockets, in one process: no node is needed to see them fail.
       { to: "p2p", from: /^integration\/p2p[\w.]*\.ts$/ },
     ],
