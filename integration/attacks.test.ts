@@ -30,8 +30,8 @@ const idleMs = 200;
 const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
 
 /**
- * Longest time between two blocks under attack: what stops the blocks stops them for as long as it
- * lasts, which is longer; the rest is what a busy machine takes.
+ * Longest time between two blocks under attack, beside other tests. Without its limit an attack
+ * stops the blocks for tens of seconds.
  */
 const gapMsMax = 8_000;
 
