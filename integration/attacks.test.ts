@@ -30,13 +30,10 @@ const idleMs = 200;
 const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
 
 /**
- * Longest time between two blocks under attack. A leader that stands still is voted out after
- * seconds, so this is a stall; the rest is what a busy machine takes.
+ * Longest time between two blocks under attack, beside other tests. Without its limit an attack
+ * stops the blocks for tens of seconds.
  */
-const gapMsMax = 4_000;
-
-/** How often an attack is measured again that seems to stop the blocks. */
-const againMax = 3;
+const gapMsMax = 8_000;
 
 let node: RunningNode;
 beforeAll(async () => {
@@ -265,13 +262,8 @@ test("A2, A5: blocks keep their pace under each attack", async () => {
   const wait = (): Promise<void> => repeat(1, () => height()).then(() => undefined);
   show("in peace", await paceDuring(wait));
   for (const { name, run } of attacks) {
-    let pace = await paceDuring(async () => void (await run()));
+    const pace = await paceDuring(async () => void (await run()));
     show(name, pace);
-    // What an attack does it does each time; what another program does meanwhile it does not.
-    for (let again = 0; again < againMax && pace.longestMs >= gapMsMax; again += 1) {
-      pace = await paceDuring(async () => void (await run()));
-      show(`${name}, again`, pace);
-    }
     expect(pace.longestMs, name).toBeLessThan(gapMsMax);
     expect((await call("eth_chainId", [])).result, name).toBe("0x16e");
   }

@@ -17,8 +17,8 @@ import {
  * what clients were told before is compared with what is true now (rows D1, D9, A8, K3).
  */
 
-/** Six in `npm test`, a hundred in `npm run campaign -- crash`. */
-const crashes = Number(process.env["CRASHES"] ?? "6");
+/** Ten in `npm test`, a hundred in `npm run campaign -- crash`. */
+const crashes = Number(process.env["CRASHES"] ?? "10");
 
 /** Seed of the random moments: another one is `CRASH_SEED`. */
 const seed = Number(process.env["CRASH_SEED"] ?? "1");

@@ -16,7 +16,6 @@ import { createLibp2p } from "libp2p";
 import type { Libp2pOptions } from "libp2p";
 import { assert } from "../base/assert.ts";
 import { createGossipOptions } from "./gossipParameters.ts";
-import { joiningWrites } from "./joinedWrites.ts";
 import { Libp2pStream, streamReadBytesMax } from "./libp2pStream.ts";
 import {
   connectionsMax,
@@ -278,7 +277,7 @@ class Libp2pTransport implements Transport {
       privateKey: this.#privateKey,
       addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
       transports: [tcp()],
-      connectionEncrypters: [joiningWrites(tls()), joiningWrites(noise())],
+      connectionEncrypters: [tls(), noise()],
       streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: streamReadBytesMax / 2 } })],
       connectionManager: {
         maxConnections: most,
