@@ -95,14 +95,18 @@ describe("a stop", () => {
 test("A8 submitted, killed, submitted again: executed once, and the answer says so", async () => {
   const signer = keySigner(hexToBytesOrNull(keys[7] ?? "") ?? new Uint8Array(0));
   const address = bytesToAddress(new Uint8Array(20).fill(0xa8));
-  const first = await startLedger(argv());
+  // The second transfer waits for a block far away: only the journal has it when the node is killed.
+  const first = await startLedger([...argv(), "--block-time=20000"]);
   const sequence = await first.client.nextSequence(signer.address);
-  const transfer = signSend(signer, {
-    chain: "privatenet",
-    sequence,
-    fee: 10n ** 13n,
-    outputs: [{ address, coins: { thetaWei: 0n, tfuelWei: 5n } }],
-  });
+  const transferOf = (at: bigint): ReturnType<typeof signSend> =>
+    signSend(signer, {
+      chain: "privatenet",
+      sequence: at,
+      fee: 10n ** 13n,
+      outputs: [{ address, coins: { thetaWei: 0n, tfuelWei: 5n } }],
+    });
+  await first.client.broadcast(transferOf(sequence).raw, "committed");
+  const transfer = transferOf(sequence + 1n);
   const accepted = await first.client.broadcast(transfer.raw, "accepted");
   await first.stop("SIGKILL");
   const second = await startLedger(argv());
@@ -116,8 +120,8 @@ test("A8 submitted, killed, submitted again: executed once, and the answer says 
     .then((answer) => answer.hash)
     .catch((error: unknown) => String(error));
   expect(again).toMatch(new RegExp(`${accepted.hash}|committed`));
-  expect((await third.client.account(address))?.coins.tfuelWei).toBe(5n);
-  expect(await third.client.nextSequence(signer.address)).toBe(sequence + 1n);
+  expect((await third.client.account(address))?.coins.tfuelWei).toBe(10n);
+  expect(await third.client.nextSequence(signer.address)).toBe(sequence + 2n);
   expect(await third.stop()).toBe(0);
 });
 
