@@ -343,6 +343,7 @@ describe("E6: replay", () => {
     const decoded = decodeNative(raw, chain);
     // The target's V1 form; the source's, and its typed one.
     expect(decoded.ok && decoded.value.claims.map(({ digests }) => digests.length)).toEqual([1, 2]);
+    expect(decoded.ok && decoded.value.claims.some((claim) => "otherDigests" in claim)).toBe(false);
     const v2 = keccak256(signBytes(payment, chain.name, "v2"));
     const counts = decoded.ok
       ? decoded.value.claims.flatMap((claim) => [
