@@ -8,6 +8,7 @@ import {
   unpackSigners,
   type SignatureClaim,
 } from "./verify.ts";
+import { workerFile } from "./workerFile.node.ts";
 
 /*
  * Signature recovery on worker threads. Recovery is the largest part of a transfer's cost (about 50
@@ -194,8 +195,5 @@ export class RecoverPool {
 }
 
 function startWorker(): Worker {
-  const file = new URL("./recoverWorker.node.ts", import.meta.url);
-  // The published package holds JavaScript, without the TypeScript beside it.
-  if (!import.meta.url.endsWith(".ts")) file.pathname = file.pathname.replace(/\.ts$/, ".js");
-  return new Worker(file);
+  return new Worker(workerFile(new URL("./recoverWorker.node.ts", import.meta.url)));
 }

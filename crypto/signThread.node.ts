@@ -3,6 +3,7 @@ import { assert } from "../base/assert.ts";
 import type { Address } from "../base/brand.ts";
 import { concatBytes } from "../base/bytes.ts";
 import { addressOf, signDigest } from "./secp256k1.ts";
+import { workerFile } from "./workerFile.node.ts";
 
 /*
  * A key whose many signatures are made on a thread of its own, so that whoever sends them goes on
@@ -108,8 +109,6 @@ export class SigningThread {
 }
 
 function startWorker(key: Uint8Array): Worker {
-  const file = new URL("./signWorker.node.ts", import.meta.url);
-  // The published package holds JavaScript, without the TypeScript beside it.
-  if (!import.meta.url.endsWith(".ts")) file.pathname = file.pathname.replace(/\.ts$/, ".js");
+  const file = workerFile(new URL("./signWorker.node.ts", import.meta.url));
   return new Worker(file, { workerData: key });
 }

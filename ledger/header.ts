@@ -11,7 +11,7 @@ import {
   type RlpRefusal,
 } from "../base/rlp.ts";
 import { certificateToRlp, readCertificate } from "../consensus/codec.ts";
-import type { Certificate } from "../consensus/types.ts";
+import type { Certificate, HeaderLink } from "../consensus/types.ts";
 import { keccakDigest } from "../crypto/keccak.ts";
 import type { Header } from "./blockTypes.ts";
 import { bloomSizeBytes } from "./receipt.ts";
@@ -118,4 +118,11 @@ export function decodeHeader(bytes: Uint8Array): Outcome<Header, RlpRefusal> {
 /** The block's hash: keccak of the header's bytes. */
 export function blockHash(header: Header): Digest {
   return keccakDigest(encodeHeader(header));
+}
+
+/** A header as commit proofs see it; hashes the header. */
+export function headerLink(header: Header): HeaderLink {
+  const { epoch, view, height, parentCertificate } = header;
+  const hash = blockHash(header);
+  return { epoch, view, height, parentCertificate, hash, parent: header.parentHash };
 }

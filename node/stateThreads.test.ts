@@ -6,12 +6,13 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { assert } from "../base/assert.ts";
 import type { Digest } from "../base/brand.ts";
-import { bytesToBigInt, emptyBytes, hexToBytes, zeroAddress, zeroDigest } from "../base/bytes.ts";
+import { bytesToBigInt, hexToBytes, zeroAddress, zeroDigest } from "../base/bytes.ts";
 import { keccakDigest } from "../crypto/keccak.ts";
 import { emptyAccount } from "../ledger/accounts.ts";
 import type { SimulationRequest } from "../ledger/simulate.ts";
 import type { StateChanges } from "../ledger/state.ts";
 import { addressOf } from "../test/fakes/ledgerNetwork.ts";
+import { messageOf } from "../test/fakes/simulation.ts";
 import { emptyRoot } from "../store/account.ts";
 import type { KeyValue } from "../store/keyValue.ts";
 import { openLevel } from "../store/level.ts";
@@ -63,17 +64,7 @@ function start(options: Partial<StateThreadsOptions> = {}): StateThreads {
 
 function jobOf(name: keyof typeof contracts, gasMax = 1_000_000n): StateJob<"simulate"> {
   const request: SimulationRequest = {
-    message: {
-      caller: zeroAddress,
-      to: addressOf(name),
-      value: 0n,
-      data: emptyBytes,
-      gasLimit: null,
-      maxFeePerGas: 0n,
-      maxPriorityFeePerGas: 0n,
-      accessList: [],
-      authorizations: [],
-    },
+    message: messageOf({ caller: zeroAddress, to: addressOf(name) }),
     state: new Map(),
     block: {},
     gasMax,

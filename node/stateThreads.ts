@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import type { Digest } from "../base/brand.ts";
 import { NodeError } from "../base/nodeError.ts";
 import { accept, refuse, type Outcome } from "../base/outcome.ts";
+import { workerFile } from "../crypto/workerFile.node.ts";
 import type { BlockContext, Chain } from "../ledger/module.ts";
 import type { StateTaskAnswer, StateTaskName, StateTaskRequest } from "../ledger/stateTasks.ts";
 
@@ -163,7 +164,7 @@ export class StateThreads {
   }
 
   #open(): void {
-    const worker = new Worker(workerFile(), {
+    const worker = new Worker(workerFile(new URL("./stateWorker.ts", import.meta.url)), {
       workerData: { folder: this.#folder },
       resourceLimits: { maxOldGenerationSizeMb: this.#heapMibMax },
     });
@@ -239,11 +240,4 @@ const gone = refuse({ code: "busy", detail: "the client went away" } as const);
 /** What a thread threw, as this thread would have thrown it. */
 function thrown({ code, stack }: StateJobEnd & { readonly type: "threw" }): Error {
   return code === "" ? new Error(stack) : new NodeError(code, stack);
-}
-
-function workerFile(): URL {
-  const file = new URL("./stateWorker.ts", import.meta.url);
-  // The published package holds JavaScript, without the TypeScript beside it.
-  if (!import.meta.url.endsWith(".ts")) file.pathname = file.pathname.replace(/\.ts$/, ".js");
-  return file;
 }

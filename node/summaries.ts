@@ -1,14 +1,7 @@
 import type { Digest } from "../base/brand.ts";
-import type { BlockSummary, CommitProofSummary, HeaderLink } from "../consensus/types.ts";
-import { blockHash } from "../ledger/header.ts";
-import type { Block, CommitProof, Header } from "../ledger/blockTypes.ts";
-
-/** A header as commit proofs see it; hashes the header. */
-export function headerLink(header: Header): HeaderLink {
-  const { epoch, view, height, parentCertificate } = header;
-  const hash = blockHash(header);
-  return { epoch, view, height, parentCertificate, hash, parent: header.parentHash };
-}
+import type { BlockSummary, CommitProofSummary } from "../consensus/types.ts";
+import { headerLink } from "../ledger/header.ts";
+import type { Block, CommitProof } from "../ledger/blockTypes.ts";
 
 /** A commit proof as consensus sees it. */
 export function commitProofSummary(proof: CommitProof): CommitProofSummary {

@@ -5,6 +5,7 @@ import { accusedBy, checkEvidence, decodeEvidence, evidenceSlot } from "../conse
 import type { Committee, Evidence, Validator } from "../consensus/types.ts";
 import { parseAddress } from "../crypto/address.ts";
 import { verifyGroups } from "../crypto/bls.ts";
+import { fieldsOf } from "./jsonFields.ts";
 
 /** What a piece of evidence proves. */
 export type ProvenOffence = {
@@ -53,8 +54,8 @@ const sentences = {
 /** A committee as `stake.committeeOf` and `ledger.getEvidence` give it; `null` if it is none. */
 export function committeeFromJson(json: unknown): Committee | null {
   const fields = fieldsOf(json);
-  const epoch = fields.get("epoch");
-  const list: unknown = fields.get("validators");
+  const epoch = fields["epoch"];
+  const list: unknown = fields["validators"];
   if (typeof epoch !== "number" || !Number.isSafeInteger(epoch) || !Array.isArray(list))
     return null;
   const validators = list.map(validatorFromJson).filter((validator) => validator !== null);
@@ -63,15 +64,11 @@ export function committeeFromJson(json: unknown): Committee | null {
 
 function validatorFromJson(json: unknown): Validator | null {
   const fields = fieldsOf(json);
-  const [address, blsKey, stake] = ["address", "blsKey", "stake"].map((name) => fields.get(name));
+  const [address, blsKey, stake] = ["address", "blsKey", "stake"].map((name) => fields[name]);
   if (typeof address !== "string" || typeof blsKey !== "string") return null;
   if (typeof stake !== "string" || !/^[0-9]{1,78}$/.test(stake)) return null;
   const parsed = parseAddress(address);
   const key = hexToBytesOrNull(blsKey);
   if (!parsed.ok || key?.length !== 48) return null;
   return { address: parsed.value, blsKey: key, stake: BigInt(stake) };
-}
-
-function fieldsOf(json: unknown): ReadonlyMap<string, unknown> {
-  return new Map(typeof json === "object" && json !== null ? Object.entries(json) : []);
 }

@@ -1,17 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import {
-  bigIntToFixedBytes,
-  bytesToAddress,
-  concatBytes,
-  hexToBytes,
-  zeroAddress,
-  zeroDigest,
-} from "../base/bytes.ts";
+import { bigIntToFixedBytes, bytesToAddress, concatBytes, hexToBytes } from "../base/bytes.ts";
 import type { Address, Digest } from "../base/brand.ts";
-import { refuse } from "../base/outcome.ts";
 import { keccakDigest } from "../crypto/keccak.ts";
-import { emptyAccount, journalWith } from "../test/fakes/evmJournal.ts";
+import { emptyAccount, evmScene, journalWith } from "../test/fakes/evmJournal.ts";
 import { delegationTo } from "./delegation.ts";
 import { createEvm, type Evm } from "./evm.ts";
 import type { ForkName } from "./forks.ts";
@@ -63,20 +55,9 @@ async function outcome(
   put(delegatedToItself, delegationTo(delegatedToItself));
   state.setAccount(empty, emptyAccount);
   let touched: Touched = new Map();
-  const block = {
-    number: 300,
-    timestampSeconds: 1_700_000_000,
-    coinbase: zeroAddress,
-    gasLimit: 30_000_000n,
-    baseFee: 7n,
-    randomness: zeroDigest,
-    hashOf: () => zeroDigest,
-  };
   const result = await evm.run(
     {
-      state,
-      block,
-      precompiles: () => refuse("none"),
+      ...evmScene(state),
       onTouched: (found) => {
         touched = found;
       },

@@ -6,7 +6,14 @@ import type { AccessJournal } from "./accessJournal.ts";
 import { delegateOf } from "./delegation.ts";
 import { Frame, type Call } from "./frame.ts";
 import type { InstructionEntry } from "./instructions.ts";
-import { gasForCall, payForCall, precompileCalls, regionsOf } from "./precompileCalls.ts";
+import {
+  depthMax,
+  gasForCall,
+  inputOf,
+  payForCall,
+  precompileCalls,
+  regionsOf,
+} from "./precompileCalls.ts";
 import type { StateManager } from "./stateManager.ts";
 
 /*
@@ -14,9 +21,6 @@ import type { StateManager } from "./stateManager.ts";
  * thirty objects. Calls that move coins, creations, modules' precompiles and older prices than
  * those since Berlin [EIP-2929] stay with the library.
  */
-
-/** Frames above a call that gets none [Yellow Paper 8]. */
-const depthMax = 1_024;
 
 type Parts = {
   readonly manager: StateManager;
@@ -90,8 +94,8 @@ function call(frame: Frame, kind: Kind, parts: Parts): boolean {
     frame.replace(words, frame.env.depth >= depthMax ? 0n : 1n);
     return true;
   }
-  const { from, size, to, room } = regions;
-  const data = size === 0n ? emptyBytes : frame.memory.subarray(Number(from), Number(from + size));
+  const { to, room } = regions;
+  const data = inputOf(frame, regions);
   begin(frame, { kind, target, code, data, to: Number(room === 0n ? 0n : to), room, words }, parts);
   return false;
 }

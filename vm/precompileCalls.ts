@@ -12,7 +12,7 @@ import type { StateManager } from "./stateManager.ts";
  */
 
 /** Frames above a call that gets none [Yellow Paper 8]. */
-const depthMax = 1_024;
+export const depthMax = 1_024;
 
 /** An address in the library's type. */
 type Direct = { readonly text: `0x${string}` };
@@ -60,10 +60,9 @@ function call(frame: Frame, inputAt: number, parts: Parts): boolean {
   if (run === undefined || !immediate.has(run) || !isReady(run) || frame.isVast) return false;
   const regions = regionsOf(frame, inputAt);
   if (!payForCall(frame, regions, Number(common.param("warmstoragereadGas")))) return false;
-  const { from, size, to, room } = regions;
+  const { to, room } = regions;
   const gasLimit = BigInt(gasForCall(frame));
-  const data = size === 0n ? emptyBytes : frame.memory.subarray(Number(from), Number(from + size));
-  const result = run({ data, gasLimit, common, _EVM: evm });
+  const result = run({ data: inputOf(frame, regions), gasLimit, common, _EVM: evm });
   assert(!(result instanceof Promise), `the precompile ${target.text} answers later`);
   frame.gas -= Number(result.executionGasUsed);
   const isDone = result.exceptionError === undefined;
@@ -86,6 +85,11 @@ export type CallRegions = {
 export function regionsOf(frame: Frame, inputAt: number): CallRegions {
   const [from, size] = [frame.peek(inputAt), frame.peek(inputAt + 1)];
   return { from, size, to: frame.peek(inputAt + 2), room: frame.peek(inputAt + 3) };
+}
+
+/** The input of a call whose memory is paid for; a view of the caller's. */
+export function inputOf(frame: Frame, { from, size }: CallRegions): Uint8Array {
+  return size === 0n ? emptyBytes : frame.memory.subarray(Number(from), Number(from + size));
 }
 
 /** Gas that a call hands down: what it asks for, or all but one part in 64 [EIP-150]. */

@@ -4,6 +4,7 @@ import { hexToBytesOrNull, textToDigestOrNull } from "../../base/bytes.ts";
 import { NodeError } from "../../base/nodeError.ts";
 import { LedgerClient } from "../../sdk/client.ts";
 import { committeeFromJson, verifyEvidence } from "../../sdk/evidence.ts";
+import { fieldsOf } from "../../sdk/jsonFields.ts";
 import type { Action } from "../commandTree.ts";
 import { printDocument, type Context } from "../context.ts";
 import { UsageError } from "../failure.ts";
@@ -87,21 +88,17 @@ function readJson(path: string): unknown {
   }
 }
 
-function fieldsOf(json: unknown): ReadonlyMap<string, unknown> {
-  return new Map(typeof json === "object" && json !== null ? Object.entries(json) : []);
-}
-
 /** The document of `evidence show`, or of which only `evidence` is there. */
 function readEvidenceFile(path: string): EvidenceFile {
   const fields = fieldsOf(readJson(path));
-  const evidence = fields.get("evidence");
+  const evidence = fields["evidence"];
   if (typeof evidence !== "string" || hexToBytesOrNull(evidence) === null) {
     throw new UsageError(`${path} holds no evidence: a JSON object with "evidence" in hex`);
   }
-  const genesis = fields.get("genesisHash");
+  const genesis = fields["genesisHash"];
   return {
     evidence,
     genesis: typeof genesis === "string" ? textToDigestOrNull(genesis) : null,
-    committee: committeeFromJson(fields.get("committee")),
+    committee: committeeFromJson(fields["committee"]),
   };
 }

@@ -4,7 +4,8 @@ import { decodeCommittee } from "../../consensus/codec.ts";
 import type { AggregateVerifier } from "../../consensus/certificateCheck.ts";
 import type { Header } from "../../ledger/blockTypes.ts";
 import { ProtocolError } from "../errors.ts";
-import { fieldsOf, readCommitProof, readHeader, readHex } from "./commitProof.ts";
+import { fieldsOf } from "../jsonFields.ts";
+import { readCommitProof, readHeader, readHex } from "./commitProof.ts";
 import { Committees, trustedStart, type EpochClaim, type TrustedEpoch } from "./committees.ts";
 
 /*

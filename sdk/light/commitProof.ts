@@ -1,7 +1,8 @@
 import { hexToBytesOrNull, textToDigestOrNull } from "../../base/bytes.ts";
-import type { Certificate, HeaderLink } from "../../consensus/types.ts";
+import type { Certificate } from "../../consensus/types.ts";
 import type { CommitProof, Header } from "../../ledger/blockTypes.ts";
-import { blockHash, decodeHeader } from "../../ledger/header.ts";
+import { decodeHeader } from "../../ledger/header.ts";
+import { fieldsOf } from "../jsonFields.ts";
 
 /** Headers of one commit proof. */
 const headersMax = 1_024;
@@ -30,18 +31,6 @@ export function readHeader(value: unknown): Header | null {
 /** Bytes in hex; `null` if they are none. */
 export function readHex(value: unknown): Uint8Array | null {
   return typeof value === "string" ? hexToBytesOrNull(value) : null;
-}
-
-/** The fields of a JSON object; none of anything else. */
-export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  return isObject ? Object.fromEntries(Object.entries(value)) : {};
-}
-
-/** What a commit proof needs of a header. */
-export function linkOf(header: Header): HeaderLink {
-  const { epoch, view, height, parentCertificate, parentHash: parent } = header;
-  return { epoch, view, height, parentCertificate, parent, hash: blockHash(header) };
 }
 
 function readCertificate(value: unknown): Certificate | null {

@@ -7,8 +7,7 @@ import type { Committee } from "../../consensus/types.ts";
 import { verifyGroups } from "../../crypto/bls.ts";
 import { keccakDigest } from "../../crypto/keccak.ts";
 import type { CommitProof, Header } from "../../ledger/blockTypes.ts";
-import { blockHash } from "../../ledger/header.ts";
-import { linkOf } from "./commitProof.ts";
+import { blockHash, headerLink } from "../../ledger/header.ts";
 
 /*
  * Who may say what is committed: the committee of each epoch, handed over by the one before. An
@@ -85,7 +84,7 @@ export class Committees {
     const { committee, root } = trusted;
     const { epoch } = committee;
     const lastHeight = lastHeightOf(trusted) ?? Number.MAX_SAFE_INTEGER;
-    const links = headers.map(linkOf);
+    const links = headers.map(headerLink);
     const structure = checkCommitProof({ epoch, lastHeight }, { links, certificate });
     if (!structure.ok) return refuse(structure.refusal.code);
     const scope = { genesis: this.#genesisHash, scope: "" };

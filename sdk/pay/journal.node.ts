@@ -9,7 +9,7 @@ import { PayStateError } from "./errors.ts";
  * What a payer or receiver must not forget: an append-only file of records. Whoever waits for a
  * record waits for a sync, and all who wait at once share one (group commit).
  *
- * The file: a sector that says what it is, then frames.
+ * The file: a sector that says what it is,
  *
  *   magic    7
  *   version  1   of this layout and of the records in it
@@ -17,6 +17,7 @@ import { PayStateError } from "./errors.ts";
  *   chain   32   genesis hash: what is owed on one chain is nothing on another
  *   start    4   CRC-32 of the four above
  *
+ * then frames of
  *
  *   length   4   of the payload
  *   number   4   of the frame, from 0

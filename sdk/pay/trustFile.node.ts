@@ -9,8 +9,8 @@ import {
   textToDigestOrNull,
 } from "../../base/bytes.ts";
 import { decodeCommittee, encodeCommittee } from "../../consensus/codec.ts";
+import { fieldsOf } from "../jsonFields.ts";
 import type { TrustStore } from "../light/client.ts";
-import { fieldsOf } from "../light/commitProof.ts";
 import type { TrustedEpoch } from "../light/committees.ts";
 import { nodePayDisk, type PayDisk } from "./disk.node.ts";
 import { PayStateError } from "./errors.ts";
