@@ -35,6 +35,8 @@ type PendingBlock = {
   result: ExecutionResult | null;
   /** State root that `result` was applied to. */
   parentRoot: Digest | null;
+  /** Resolves when its bytes would survive a power cut; `null` before they are written. */
+  storing: Promise<void> | null;
   isStored: boolean;
   /** The claim of its randomness was verified together with other signatures. */
   isRandomnessSigned: boolean;
@@ -168,6 +170,7 @@ export class Chain {
       transactions: null,
       result: null,
       parentRoot: null,
+      storing: null,
       isStored: false,
       isRandomnessSigned,
     });
@@ -320,6 +323,7 @@ export class Chain {
       transactions: built.included,
       result,
       parentRoot: parent.stateRoot,
+      storing: null,
       isStored: false,
       isRandomnessSigned: true,
     };
@@ -336,19 +340,11 @@ export class Chain {
   async storeBlock(hash: Digest): Promise<void> {
     const pending = this.#pending.get(hash);
     if (pending === undefined || pending.isStored) return;
-    await this.#metrics.timedUntil("store", async () => this.#store.putBlock(hash, pending.block));
-    pending.isStored = true;
-  }
-
-  /**
-   * Commits blocks, oldest first, each in one atomic synced write with its state, receipts, indexes
-   * and proof; then forgets what lies beside them.
-   */
-  async commit(
-    hashes: readonly Digest[],
-    proof: CommitGrounds,
-  ): Promise<readonly CommittedBlock[]> {
-    return this.commitProved(hashes, this.proofOf(proof));
+    pending.storing ??= this.#metrics.timedUntil("store", async () => {
+      await this.#store.putBlock(hash, pending.block);
+      pending.isStored = true;
+    });
+    await pending.storing;
   }
 
   /** A commit proof whose blocks are held, with their headers. */
@@ -361,8 +357,12 @@ export class Chain {
     return { headers, certificate };
   }
 
-  /** The same with a proof of the last of them whose other headers need not be held. */
-  async commitProved(
+  /**
+   * Commits blocks, oldest first, each in one atomic synced write with its state, receipts, indexes
+   * and proof; then forgets what lies beside them. Of the last one's proof, which may go on, the
+   * other headers need not be held.
+   */
+  async commit(
     hashes: readonly Digest[],
     proof: CommitProof,
   ): Promise<readonly CommittedBlock[]> {
@@ -370,13 +370,14 @@ export class Chain {
     const before = committed.slice(0, -1).map(({ block }) => block.header);
     const whole = { headers: [...before, ...proof.headers], certificate: proof.certificate };
     for (const [i, entry] of committed.entries()) {
-      const isStored = this.#pending.get(entry.hash)?.isStored ?? false;
+      const pending = this.#pending.get(entry.hash);
+      await pending?.storing;
       await this.#metrics.timedUntil("store", async () =>
         this.#store.commit({
           ...entry,
           proof: shortestProof(whole, i),
           epoch: this.#epochAfter(entry),
-          isStored,
+          isStored: pending?.isStored ?? false,
         }),
       );
       this.#head = { hash: entry.hash, header: entry.block.header };
@@ -443,12 +444,15 @@ export class Chain {
   /** Highest first: a state is discarded after those that build on it. */
   #drop(dead: readonly PendingBlock[]): void {
     const ordered = dead.toSorted((a, b) => b.block.header.height - a.block.header.height);
-    for (const { hash, parentRoot, result, block, isStored } of ordered) {
+    for (const { hash, parentRoot, result, block, storing, isStored } of ordered) {
       this.#pending.delete(hash);
       if (result !== null && parentRoot !== null) {
         this.#store.discard({ parent: parentRoot, root: block.header.stateRoot });
       }
-      if (isStored) this.#store.forgetBlock(hash, block.header.height);
+      const forget = (): void => this.#store.forgetBlock(hash, block.header.height);
+      if (isStored) forget();
+      // A failed write ends the node, which whoever began it is told.
+      else void storing?.then(forget, () => undefined);
     }
   }
 

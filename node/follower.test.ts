@@ -47,7 +47,7 @@ function partsOf(): FollowerParts {
     },
     add: () => null,
     execute: () => Promise.resolve({ valid: false }),
-    commitProved: () => Promise.resolve([]),
+    commit: () => Promise.resolve([]),
     startEpoch: () => {},
   };
   return {

@@ -37,7 +37,12 @@ export interface World {
   executeBlock(block: Digest): void;
   reviewBlock(block: Digest): void;
   tellCommit(proof: CommitGrounds): void;
+  /**
+   * Resolves once the commit before is on disk: no vote waits for this one, as certificates show
+   * again what is committed.
+   */
   commit(effect: Commit): Promise<void>;
+  /** Resolves once it has begun, after all commits. */
   startEpoch(epoch: EpochInfo): Promise<void>;
   fetchBlock(block: Digest): void;
   sendEpochProof(epoch: number, to: Address | null): void;

@@ -67,7 +67,7 @@ function partsOf(): JoiningParts {
       add: (block) => ({ block }) as unknown as ReturnType<JoiningParts["chain"]["add"]>,
       execute: () =>
         Promise.resolve(executes() ? { valid: true, nextEpoch: null } : { valid: false }),
-      commitProved: (hashes) => {
+      commit: (hashes) => {
         committed.push(...hashes);
         head = { hash: hashes.at(-1) ?? head.hash, height: head.height + hashes.length };
         return Promise.resolve([]);

@@ -33,7 +33,7 @@ const silentBlocksMax = 16;
 export type JoiningParts = {
   readonly genesis: Pick<GenesisNames, "hash">;
   readonly network: Pick<Network, "peers" | "watch" | "report">;
-  readonly chain: Pick<Chain, "epoch" | "head" | "add" | "execute" | "commitProved" | "startEpoch">;
+  readonly chain: Pick<Chain, "epoch" | "head" | "add" | "execute" | "commit" | "startEpoch">;
   readonly store: Pick<DiskStore, "epoch">;
   readonly pool: Pick<TransactionPool, "prepare">;
   readonly verifier: Pick<Verifier, "proof">;
@@ -224,7 +224,7 @@ export class Joining {
       const { blocks, hashes, proof } = range;
       const before = blocks.slice(at, -1).map(({ header }) => header);
       const whole = { headers: [...before, ...proof.headers], certificate: proof.certificate };
-      onCommitted(await chain.commitProved(hashes.slice(at, at + 1), whole));
+      onCommitted(await chain.commit(hashes.slice(at, at + 1), whole));
     };
     const isRandomnessSigned = this.#isRandomnessSigned(range);
     try {

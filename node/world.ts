@@ -62,6 +62,8 @@ export class NodeWorld implements World {
   readonly #timers = new Set<NodeJS.Timeout>();
   /** Blocks that are being built or executed. */
   readonly #running = new Set<Promise<void>>();
+  /** The newest commit, which follows those before it. */
+  #committing: Promise<void> = Promise.resolve();
   #host: Host | null = null;
 
   constructor(options: WorldOptions) {
@@ -192,8 +194,11 @@ export class NodeWorld implements World {
   }
 
   executeBlock(block: Digest): void {
+    const { chain, signing } = this.#options;
+    // A vote needs it on disk, and a vote is the likely outcome.
+    if (signing !== null) this.#run(() => chain.storeBlock(block));
     this.#run(async () => {
-      const result = await this.#options.chain.execute(block);
+      const result = await chain.execute(block);
       this.#host?.deliver({ type: "blockExecuted", block, result });
     });
   }
@@ -223,13 +228,19 @@ export class NodeWorld implements World {
     this.#options.outbound.tellCommit(proof);
   }
 
-  async commit(effect: Parameters<World["commit"]>[0]): Promise<void> {
-    const committed = await this.#options.chain.commit(effect.blocks, effect.proof);
-    this.#options.onCommitted(committed);
+  /** Begins to write, and resolves once the commit before is written. */
+  commit({ blocks, proof }: Parameters<World["commit"]>[0]): Promise<void> {
+    const { chain, onCommitted } = this.#options;
+    const whole = chain.proofOf(proof);
+    const before = this.#committing;
+    this.#committing = before.then(async () => onCommitted(await chain.commit(blocks, whole)));
+    this.#run(() => this.#committing);
+    return before;
   }
 
-  startEpoch(epoch: EpochInfo): Promise<void> {
+  async startEpoch(epoch: EpochInfo): Promise<void> {
     const { chain, signing, log } = this.#options;
+    await this.#committing;
     chain.startEpoch(epoch);
     if (signing !== null) {
       warnOfOtherKey(log, epoch, { address: signing.address, blsKey: signing.blsPublicKey });
@@ -239,7 +250,6 @@ export class NodeWorld implements World {
       rootHeight: epoch.rootHeight,
       validators: epoch.committee.validators.length,
     });
-    return Promise.resolve();
   }
 
   fetchBlock(block: Digest): void {
