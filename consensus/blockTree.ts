@@ -138,12 +138,12 @@ export class BlockTree {
   }
 
   /** Blocks whose parent is valid and that nobody has started to execute: they are, from now on. */
-  takeExecutable(): readonly BlockNode[] {
+  takeExecutable(): readonly Effect[] {
     const taken = [...this.#nodes.values()].filter(
       (node) => node.state === "waiting" && node.parent?.state === "valid",
     );
     for (const node of taken) node.state = "executing";
-    return taken;
+    return taken.map(({ hash }) => ({ type: "executeBlock", block: hash }));
   }
 
   /** Notes what execution found out, if it was ordered and the block is still of use. */

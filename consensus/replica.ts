@@ -147,13 +147,11 @@ export class Replica {
     }
   }
 
-  /** Does what the facts so far allow: votes first, for others wait for them. */
+  /** Does what the facts so far allow: first votes and what votes need, for others wait for them. */
   #settle(): void {
     this.#voteIfDue();
+    do this.#effects.push(...this.#tree.takeExecutable());
     while (this.#commitIfDue());
-    for (const { hash } of this.#tree.takeExecutable()) {
-      this.#effects.push({ type: "executeBlock", block: hash });
-    }
     this.#relaxTimer();
     this.#askForProposalIfDue();
   }

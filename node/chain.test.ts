@@ -200,7 +200,10 @@ describe("chain", () => {
     const second = await built(node, parent, view + 1, []);
     const certificate = certificateOf(second.block, second.hash);
     const chain = [first.hash, second.hash];
-    const committed = await node.chain.commit([first.hash], node.chain.proofOf({ chain, certificate }));
+    const committed = await node.chain.commit(
+      [first.hash],
+      node.chain.proofOf({ chain, certificate }),
+    );
     return { block: first.block, committed };
   }
 

@@ -362,10 +362,7 @@ export class Chain {
    * and proof; then forgets what lies beside them. Of the last one's proof, which may go on, the
    * other headers need not be held.
    */
-  async commit(
-    hashes: readonly Digest[],
-    proof: CommitProof,
-  ): Promise<readonly CommittedBlock[]> {
+  async commit(hashes: readonly Digest[], proof: CommitProof): Promise<readonly CommittedBlock[]> {
     const committed = hashes.map((hash) => this.#executed(hash));
     const before = committed.slice(0, -1).map(({ block }) => block.header);
     const whole = { headers: [...before, ...proof.headers], certificate: proof.certificate };

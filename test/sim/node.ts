@@ -57,6 +57,8 @@ export class SimNode {
   #isDraining = false;
   /** What a slow disk has not taken in yet. */
   #writing: SafetyRecord | null = null;
+  /** A commit that a slow disk has not taken in yet, and what waits for it. */
+  #committing: { then: (() => void) | null } | null = null;
   #slot: Slot = { epoch: 0, view: 1 };
   /** Views entered in its life. */
   views = 0;
@@ -182,6 +184,7 @@ export class SimNode {
     this.#incarnation += 1;
     this.standstill.end();
     this.#writing = null;
+    this.#committing = null;
     this.#follower = null;
     this.#replica = null;
     this.blocks.forget();
@@ -252,7 +255,18 @@ export class SimNode {
         this.#crashForAWhile();
         return false;
       }
+      const isAfterCommits = effect.type === "commit" || effect.type === "startEpoch";
+      if (isAfterCommits && this.#committing !== null) {
+        this.#committing.then = () => {
+          if (this.#carryOut(effects, at)) this.#drain();
+        };
+        return false;
+      }
       const waitUs = writeUs(effect, this.#world.swarm, this.#dice);
+      if (waitUs > 0 && effect.type === "commit") {
+        this.#commitLater(effect, waitUs);
+        continue;
+      }
       if (waitUs > 0 && effect.type === "persist" && this.#plant.noBarrier === true) {
         this.#guard.onPersisted(effect.record);
         this.later(waitUs, () => this.disk.persist(effect.record));
@@ -273,6 +287,20 @@ export class SimNode {
     }
     this.#onStepped();
     return this.#incarnation === incarnation;
+  }
+
+  /** Writes a commit beside what follows; another one, or an epoch, waits for it. */
+  #commitLater(effect: Effect, waitUs: number): void {
+    this.#committing = { then: null };
+    this.later(waitUs, () => {
+      const then = this.#committing?.then ?? null;
+      this.#committing = null;
+      this.#perform(effect);
+      if (then !== null) return then();
+      if (this.#isDraining) return;
+      this.#isDraining = true;
+      this.#drain();
+    });
   }
 
   #onStepped(): void {
