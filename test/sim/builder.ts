@@ -70,7 +70,8 @@ export class Builder {
   review(block: Digest): void {
     const { reviewMsMax, objectsOneIn } = this.#world.swarm;
     this.#node.later(this.#dice.below(reviewMsMax * 1_000), () => {
-      const passed = objectsOneIn === 0 || !this.#dice.chance(1, objectsOneIn);
+      const objects = objectsOneIn > 0 && this.#dice.chance(1, objectsOneIn);
+      const passed = !objects || !this.#node.isTroubled;
       this.#node.deliver({ type: "blockReviewed", block, passed });
     });
   }

@@ -255,7 +255,7 @@ export class Cluster {
     this.#trace("heal");
     this.#isHealed = true;
     this.#network.heal();
-    for (const node of this.#nodes) node.mayCrash = false;
+    for (const node of this.#nodes) node.isTroubled = false;
     const core = this.#nodes.filter((node) => this.#swarm.roles[node.identity]?.type === "honest");
     for (const node of this.#nodes) {
       if (this.#swarm.roles[node.identity]?.type === "frail") node.crash();

@@ -70,8 +70,8 @@ export class SimNode {
   #followedUs = -followIntervalUs;
   /** Identities of whom it has evidence against and did not put into a block yet. */
   readonly accused = new Set<number>();
-  /** Cleared by the liveness phase. */
-  mayCrash = true;
+  /** Cleared by the liveness phase: then it neither crashes nor objects any more. */
+  isTroubled = true;
 
   constructor(id: number, identity: number, world: World, dice: Prng, plant: Plant) {
     this.id = id;
@@ -249,7 +249,7 @@ export class SimNode {
     const incarnation = this.#incarnation;
     for (const [at, effect] of effects.entries()) {
       if (at < from) continue;
-      const oneIn = this.mayCrash ? this.#world.swarm.crashInEffectsOneIn : 0;
+      const oneIn = this.isTroubled ? this.#world.swarm.crashInEffectsOneIn : 0;
       if (oneIn > 0 && this.#dice.chance(1, oneIn)) {
         if (effect.type === "persist") this.#writing = effect.record;
         this.#crashForAWhile();
@@ -316,7 +316,8 @@ export class SimNode {
       });
     }
     const { crashOneIn } = this.#world.swarm;
-    if (this.mayCrash && crashOneIn > 0 && this.#dice.chance(1, crashOneIn)) this.#crashForAWhile();
+    if (this.isTroubled && crashOneIn > 0 && this.#dice.chance(1, crashOneIn))
+      this.#crashForAWhile();
   }
 
   #step(replica: Replica, input: Input): readonly Effect[] {
