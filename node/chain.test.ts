@@ -245,6 +245,31 @@ describe("chain", () => {
     expect(reads.commitProof(hash)?.headers).toHaveLength(2);
   });
 
+  it("commits one block and drops its rival while both are being stored", async () => {
+    const node = await open("a");
+    const root = { hash: node.chain.head.hash, certificate: rootCertificate(node.chain.epoch) };
+    const build = async (parent: typeof root, view: number): Promise<Digest> => {
+      const proposal = await node.chain.build(requestOn(node, parent, view, []));
+      return proposal?.summary.hash ?? zeroDigest;
+    };
+    const rival = await build(root, 1);
+    const winner = await build(root, 2);
+    const block = node.chain.pendingBlock(winner);
+    if (block === null) throw new Error("a built block is held");
+    const parent = { hash: winner, certificate: certificateOf(block, winner) };
+    const child = await build(parent, 3);
+    const storing = [rival, winner].map(async (hash) => node.chain.storeBlock(hash));
+    const proof = { headers: [block.header], certificate: parent.certificate };
+    await node.chain.commit([winner], proof);
+    await Promise.all(storing);
+    expect(node.store.block(rival)).not.toBeNull();
+    await node.chain.commit([child], proof);
+    expect(node.store.block(rival)).toBeNull();
+    await node.store.close();
+    nodes.pop();
+    expect((await open("a")).store.uncommittedBlocks()).toEqual([]);
+  });
+
   it("accepts another node's block and comes to the same state", async () => {
     const builder = await open("a");
     const other = await open("b");

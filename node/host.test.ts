@@ -89,6 +89,28 @@ describe("host", () => {
     expect(seen).toEqual(["blockExecuted", "signed", "workChanged"]);
   });
 
+  it("lets a proposal leave before the vote for it", async () => {
+    const statement = { epoch: 0, view: 1, block };
+    const inputs: Input[] = [];
+    const machine = {
+      step: (input: Input): readonly Effect[] => {
+        inputs.push(input);
+        if (input.type !== "blockExecuted") return [];
+        return [
+          { type: "sign", signable: { type: "proposal", statement } },
+          { type: "sign", signable },
+        ];
+      },
+    };
+    const host = new Host(machine, recordingWorld([], null), () => {});
+    host.deliver(executed);
+    await host.stop();
+    const signed = inputs.flatMap((input) =>
+      input.type === "signed" ? [input.signable.type] : [],
+    );
+    expect(signed).toEqual(["proposal", "vote"]);
+  });
+
   it("takes the next input after one that ordered nothing", async () => {
     const log: string[] = [];
     const seen: Input["type"][] = [];

@@ -89,6 +89,8 @@ export class Host {
   readonly #world: World;
   readonly #onFailure: (error: unknown) => void;
   readonly #inputs: Input[] = [];
+  /** What the running step has signed, in order: a proposal leaves before the vote for it. */
+  readonly #signed: Input[] = [];
   #isDraining = false;
   #drained: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -141,6 +143,8 @@ export class Host {
           const wait = this.#perform(effect);
           if (wait !== null) await wait;
         }
+        // Ahead of what waits: the replica's next step may depend on its own vote.
+        this.#inputs.unshift(...this.#signed.splice(0));
       }
     } catch (error) {
       this.#stopped = true;
@@ -191,8 +195,7 @@ export class Host {
 
   #sign(signable: Signable): null {
     const signature = this.#world.sign(signable);
-    // Ahead of what waits: the replica's next step may depend on its own vote.
-    if (signature !== null) this.#inputs.unshift({ type: "signed", signable, signature });
+    if (signature !== null) this.#signed.push({ type: "signed", signable, signature });
     return null;
   }
 }

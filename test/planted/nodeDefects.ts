@@ -104,10 +104,10 @@ export const nodeDefects: readonly Defect[] = [
     file: "node/chain.ts",
     find:
       "for (const [i, entry] of committed.entries()) {\n" +
-      "      const isStored = this.#pending.get(entry.hash)?.isStored ?? false;",
+      "      const pending = this.#pending.get(entry.hash);",
     replace:
       "for (const [i, entry] of committed.entries()) {\n" +
-      "      const isStored = this.#pending.get(entry.hash)?.isStored ?? false;\n" +
+      "      const pending = this.#pending.get(entry.hash);\n" +
       "      this.#head = { hash: entry.hash, header: entry.block.header };",
     test: "node/chain.test.ts",
   },
