@@ -26,7 +26,7 @@ export const showEvidence: Action = async (context, flags, [hash]) => {
   const document = await call(context, "ledger.getEvidence", { hash: digest });
   const output = flags.text("output");
   if (output === undefined) return printDocument(context, document);
-  writeFileSync(output, `${JSON.stringify(document, null, 4)}\n`, { flag: "wx" });
+  writeNewFile(output, `${JSON.stringify(document, null, 4)}\n`);
   context.warn(`written to ${output}`);
 };
 
@@ -73,6 +73,14 @@ type EvidenceFile = {
   readonly genesis: Digest | null;
   readonly committee: ReturnType<typeof committeeFromJson>;
 };
+
+function writeNewFile(path: string, text: string): void {
+  try {
+    writeFileSync(path, text, { flag: "wx" });
+  } catch (error) {
+    throw new UsageError(`cannot write ${path}: ${error instanceof Error ? error.message : ""}`);
+  }
+}
 
 function readJson(path: string): unknown {
   let text: string;
