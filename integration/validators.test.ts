@@ -1,12 +1,14 @@
 import { join } from "node:path";
 import { HDNodeWallet, JsonRpcProvider, parseEther } from "ethers";
 import { afterAll, expect, test } from "vitest";
-import { cleanUp, launchLedger, startLedger, temporaryFolder, waitFor } from "./harness.ts";
+import { cleanUp, launchLedger, root, startLedger, temporaryFolder, waitFor } from "./harness.ts";
+import { ShownChain } from "./shownChain.ts";
 
 /*
  * Goal: four validators in four processes are one chain. What one is sent, all commit; one that
  * dies is not missed; without a quorum the chain stands and says so, and goes on by itself when one
- * returns.
+ * returns; a clock that is wrong by most of an hour moves neither the chain nor its time. All the while what
+ * each node shows never goes back.
  */
 
 const mnemonic = "test test test test test test test test test test test junk";
@@ -14,6 +16,12 @@ const recipient = "0x00000000000000000000000000000000000000aa";
 
 /** Longest time for a change that all see, in milliseconds: a few views of a busy machine. */
 const agreeMsMax = 60_000;
+
+/** Blocks with a wrong clock: each of four validators leads once or more. */
+const blocksOfEach = 10;
+
+/** How far a block may be ahead of a voter's clock, and a second for what blocks show. */
+const driftMsMax = 10_000 + 1_000;
 
 afterAll(cleanUp);
 
@@ -47,7 +55,13 @@ async function startDevnet(folder: string): Promise<{
   return { members, err: devnet.err, stop: () => devnet.stop("SIGINT") };
 }
 
-test("transfers reach all four; one dead is not missed, two are until one returns", async () => {
+/** Starts the node of a member's folder again. */
+function startAgain(folder: string, { name }: Member, environment: Record<string, string> = {}) {
+  const password = `--password-file=${join(folder, name, "key", "password")}`;
+  return startLedger(["start", `--config=${join(folder, name)}`, password], { environment });
+}
+
+test("A7, A12: four agree; one dead is not missed, two are until one returns", async () => {
   const folder = join(temporaryFolder(), "net");
   const devnet = await startDevnet(folder);
   const [first, second, third, fourth] = devnet.members;
@@ -56,7 +70,9 @@ test("transfers reach all four; one dead is not missed, two are until one return
   const wallet = HDNodeWallet.fromPhrase(mnemonic, undefined, "m/44'/60'/0'/0/0");
   const provider = providerOf(first.rpc);
   let nonce = 0;
-  const pay = async (): Promise<string> => {
+  const sent = new Set<string>();
+  const watchers = devnet.members.map(({ rpc }) => new ShownChain(rpc, sent, recipient));
+  const pay = async (): Promise<void> => {
     const { hash } = await wallet.connect(provider).sendTransaction({
       to: recipient,
       value: parseEther("1"),
@@ -64,7 +80,7 @@ test("transfers reach all four; one dead is not missed, two are until one return
       gasLimit: 21_000n,
       gasPrice: 4_000_000_000n,
     });
-    return hash;
+    sent.add(hash);
   };
   const hasAll = (url: string) => async (): Promise<boolean> => {
     const asked = providerOf(url);
@@ -90,12 +106,34 @@ test("transfers reach all four; one dead is not missed, two are until one return
   const heightBefore = await provider.getBlockNumber();
   await pay();
 
-  const password = `--password-file=${join(folder, third.name, "key", "password")}`;
-  const again = await startLedger(["start", `--config=${join(folder, third.name)}`, password]);
+  const again = await startAgain(folder, third);
+  watchers[2]?.moved(again.url);
   for (const { name, rpc } of [first, second, { name: third.name, rpc: again.url }])
     await waitFor(`${name} has gone on by itself`, hasAll(rpc), agreeMsMax);
   expect(await provider.getBlockNumber()).toBeGreaterThan(heightBefore);
+
+  // The fourth comes back with a clock that is far ahead, and later far behind.
+  const preloaded = `--import=${join(root, "integration", "wrongClock.ts")}`;
+  const wrong = await startAgain(folder, fourth, { NODE_OPTIONS: preloaded });
+  watchers[3]?.moved(wrong.url);
+  for (const jump of [false, true]) {
+    if (jump) process.kill(wrong.pid, "SIGUSR2");
+    await pay();
+    const goal = (await provider.getBlockNumber()) + blocksOfEach;
+    const isThere = async (): Promise<boolean> => (await provider.getBlockNumber()) >= goal;
+    await waitFor("the chain goes on", isThere, agreeMsMax);
+    await waitFor("the one with the wrong clock follows", hasAll(wrong.url), agreeMsMax);
+    const timestamp = (await provider.getBlock("latest"))?.timestamp ?? Number.NaN;
+    expect(timestamp * 1_000).toBeLessThan(Date.now() + driftMsMax);
+  }
+
+  for (const watcher of watchers) {
+    const { looks, receipts } = await watcher.stop();
+    expect(looks).toBeGreaterThan(10);
+    expect(receipts).toBeGreaterThanOrEqual(5);
+  }
   provider.destroy();
+  expect(await wrong.stop()).toBe(0);
   expect(await again.stop()).toBe(0);
   expect(await devnet.stop()).toBe(0);
 });

@@ -48,15 +48,27 @@ export async function makeTestnet(
     keepPassword: false,
     isPortable: true,
   });
-  for (const [i, { dialled }] of places.entries()) {
-    const folder = join(output, nodeName(i));
-    const { hash } = genesis;
-    if (json) print(JSON.stringify({ name: nodeName(i), folder, p2p: dialled, genesis: hash }));
-    else print(`${nodeName(i).padEnd(8)}${dialled.padEnd(36)}${folder}`);
+  const nodes = places.map(({ dialled, rpcPort: port }, i) => {
+    const [name, rpc] = [nodeName(i), `http://127.0.0.1:${port}/rpc`];
+    return { name, folder: join(output, name), p2p: dialled, rpc };
+  });
+  if (json) {
+    for (const node of nodes) print(JSON.stringify({ ...node, genesis: genesis.hash }));
+    return;
   }
-  if (json) return;
+  const width = Math.max(...nodes.map(({ p2p }) => p2p.length)) + 2;
+  print(`${"node".padEnd(8)}${"peers at".padEnd(width)}${"RPC, there".padEnd(29)}folder`);
+  for (const { name, p2p, rpc, folder } of nodes)
+    print(`${name.padEnd(8)}${p2p.padEnd(width)}${rpc.padEnd(29)}${folder}`);
   print(`genesis ${genesis.hash}`);
-  print("next: carry each folder to its machine, and there: ledger start --config=FOLDER");
+  const start = `ledger start --config=${hosts.length === 0 ? join(output, nodeName(0)) : "FOLDER"}`;
+  const where =
+    hosts.length === 0
+      ? "start each in a terminal of its own"
+      : "carry each folder to its machine, never to two, and start it there";
+  print(`next: ${where}: ${start}`);
+  print("  each asks for the password; LEDGER_PASSWORD or --password-file answers for you");
+  print("  blocks come as soon as more than two thirds of them run");
 }
 
 function placeOf(host: string | undefined, firstPort: number, index: number): NodePlace {
