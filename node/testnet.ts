@@ -5,7 +5,7 @@ import type { ParameterValue } from "../ledger/parameters.ts";
 import { networkSizeMax, nodeName, writeNetwork, type NodePlace } from "./networkFolders.ts";
 import type { NodeOptions } from "./options.ts";
 
-/** Where the RPC server of every node listens, on its own machine. */
+/** Where the RPC server of every node listens, on its own machine; on one machine, the first's. */
 const rpcPort = 16_888;
 
 /** Highest port there is. */
@@ -36,7 +36,7 @@ export async function makeTestnet(
     });
   if (p2pPort < 1 || p2pPort + validators > portMax)
     throw new NodeError("E_CONFIG", `--p2p-port ${p2pPort} is not a port`);
-  const places = Array.from({ length: validators }, (_, i) => placeOf(hosts[i], p2pPort, i));
+  const places = hosts.length === 0 ? placesHere(validators, p2pPort) : placesOf(hosts, p2pPort);
   const genesis = await writeNetwork(output, {
     chainName: options.chain,
     kind: "private",
@@ -71,17 +71,23 @@ export async function makeTestnet(
   print("  blocks come as soon as more than two thirds of them run");
 }
 
-function placeOf(host: string | undefined, firstPort: number, index: number): NodePlace {
-  if (host === undefined) {
-    const address = `/ip4/127.0.0.1/tcp/${firstPort + index}`;
-    return { dialled: address, listen: address, rpcPort: rpcPort + index };
+/** All on this machine: ports that follow each other, those for RPC beside those for peers. */
+export function placesHere(count: number, firstPort: number): readonly NodePlace[] {
+  const places: NodePlace[] = [];
+  for (let port = rpcPort; places.length < count; port += 1) {
+    if (port >= firstPort && port < firstPort + count) continue;
+    const address = `/ip4/127.0.0.1/tcp/${firstPort + places.length}`;
+    places.push({ dialled: address, listen: address, rpcPort: port });
   }
-  const kinds = { 0: "dns", 4: "ip4", 6: "ip6" } as const;
-  const kind = kinds[isIP(host) as keyof typeof kinds];
-  const any = kind === "ip6" ? "/ip6/::" : "/ip4/0.0.0.0";
-  return {
-    dialled: `/${kind}/${host}/tcp/${firstPort}`,
-    listen: `${any}/tcp/${firstPort}`,
-    rpcPort,
-  };
+  return places;
+}
+
+/** Each on a machine of its own, on the same ports. */
+function placesOf(hosts: readonly string[], port: number): readonly NodePlace[] {
+  return hosts.map((host) => {
+    const kinds = { 0: "dns", 4: "ip4", 6: "ip6" } as const;
+    const kind = kinds[isIP(host) as keyof typeof kinds];
+    const any = kind === "ip6" ? "/ip6/::" : "/ip4/0.0.0.0";
+    return { dialled: `/${kind}/${host}/tcp/${port}`, listen: `${any}/tcp/${port}`, rpcPort };
+  });
 }

@@ -50,7 +50,7 @@ export const verifyEvidenceFile: Action = (context, flags, [name]) => {
     committeePath === undefined ? file.committee : committeeFromJson(readJson(committeePath));
   if (committee === null) {
     throw new UsageError(`${committeePath ?? name} holds no committee: {epoch, validators}`, {
-      hint: "give the committee of the evidence's epoch with --committee=FILE",
+      hint: "--committee=FILE: what query validators --json printed in the evidence's epoch",
     });
   }
   const genesis = genesisText === undefined ? file.genesis : digestFlag("--genesis", genesisText);
