@@ -34,6 +34,12 @@ export async function makeTestnet(
     throw new NodeError("E_CONFIG", `${hosts.length} hosts for ${validators} validators`, {
       hint: "name each machine once, in the order of the folders: --hosts=a,b,c",
     });
+  for (const [i, host] of hosts.entries()) {
+    if (!/^[\w.:-]{1,253}$/.test(host))
+      throw new NodeError("E_CONFIG", `--hosts: "${host.slice(0, 80)}" is no name or address`);
+    if (hosts.indexOf(host) !== i)
+      throw new NodeError("E_CONFIG", `--hosts names ${host} twice: their ports would be the same`);
+  }
   if (p2pPort < 1 || p2pPort + validators > portMax)
     throw new NodeError("E_CONFIG", `--p2p-port ${p2pPort} is not a port`);
   const places = hosts.length === 0 ? placesHere(validators, p2pPort) : placesOf(hosts, p2pPort);
