@@ -67,12 +67,11 @@ export async function makeTestnet(
   for (const { name, p2p, rpc, folder } of nodes)
     print(`${name.padEnd(8)}${p2p.padEnd(width)}${rpc.padEnd(29)}${folder}`);
   print(`genesis ${genesis.hash}`);
-  const start = `ledger start --config=${hosts.length === 0 ? join(output, nodeName(0)) : "FOLDER"}`;
-  const where =
+  const next =
     hosts.length === 0
       ? "start each in a terminal of its own"
       : "carry each folder to its machine, never to two, and start it there";
-  print(`next: ${where}: ${start}`);
+  print(`next: ${next}: ledger start --config=FOLDER`);
   print("  each asks for the password; LEDGER_PASSWORD or --password-file answers for you");
   print("  blocks come as soon as more than two thirds of them run");
 }

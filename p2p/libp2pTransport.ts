@@ -72,8 +72,8 @@ const pingIntervalMs = 10_000;
 
 /**
  * A ping without an answer in 10 s ends the connection; generous, for a busy machine is not a dead
- * one. The limit would follow the pings' times by the wall clock, whose jump back makes it no number
- * and ends every connection at each ping: over an endless interval it stays as it is.
+ * one. The limit would follow the times of pings by the wall clock: a jump back makes it no number,
+ * which ends every connection at each ping. Over an endless interval it stays as it is.
  */
 export const pingTimeout = {
   minTimeout: 10_000,
