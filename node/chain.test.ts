@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Address, Digest, Verified } from "../base/brand.ts";
 import { bytesToAddress, zeroDigest } from "../base/bytes.ts";
 import { encodeStatement } from "../base/statement.ts";
@@ -258,9 +258,20 @@ describe("chain", () => {
     if (block === null) throw new Error("a built block is held");
     const parent = { hash: winner, certificate: certificateOf(block, winner) };
     const child = await build(parent, 3);
+    const put = node.store.putBlock.bind(node.store);
+    const writes = new Map<Digest, () => Promise<void>>();
+    vi.spyOn(node.store, "putBlock").mockImplementation((hash, late) => {
+      return new Promise((resolve) => writes.set(hash, async () => resolve(await put(hash, late))));
+    });
     const storing = [rival, winner].map(async (hash) => node.chain.storeBlock(hash));
     const proof = { headers: [block.header], certificate: parent.certificate };
-    await node.chain.commit([winner], proof);
+    const commit = vi.spyOn(node.store, "commit");
+    const committed = node.chain.commit([winner], proof);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(commit).not.toHaveBeenCalled();
+    await writes.get(winner)?.();
+    await committed;
+    await writes.get(rival)?.();
     await Promise.all(storing);
     expect(node.store.block(rival)).not.toBeNull();
     await node.chain.commit([child], proof);
