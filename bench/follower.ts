@@ -15,26 +15,34 @@ export type SeenBlock = {
 /** Blocks asked for in one batch. */
 const blocksPerBatch = 50;
 
-/** Follows the committed blocks of a server by polling, as any client could. */
+/** How a follower looks. */
+export type FollowerOptions = {
+  /** Between two looks for a new block, where the server does not tell of them. */
+  readonly pollMs: number;
+  readonly withHashes: boolean;
+  /** Whether the server tells of new blocks by WebSocket: neither its time nor ours goes to looks. */
+  readonly isTold: boolean;
+  readonly onBlock: (block: SeenBlock) => void;
+};
+
+/** Where a chain ends, and since when that is known. */
+type Head = { readonly height: number; readonly seenAtMs: number };
+
+/** Follows the committed blocks of a server, as any client could. */
 export class Follower {
   readonly #server: Server;
-  readonly #options: { readonly pollMs: number; readonly withHashes: boolean };
+  readonly #options: FollowerOptions;
   readonly #blocks: SeenBlock[] = [];
   readonly #onBlock: (block: SeenBlock) => void;
   #height: number;
   #committed = 0;
   #isStopped = false;
   #loop: Promise<void> = Promise.resolve();
+  #socket: WebSocket | null = null;
+  #told: Head | null = null;
+  #onTold: () => void = () => {};
 
-  private constructor(
-    server: Server,
-    height: number,
-    options: {
-      readonly pollMs: number;
-      readonly withHashes: boolean;
-      readonly onBlock: (block: SeenBlock) => void;
-    },
-  ) {
+  private constructor(server: Server, height: number, options: FollowerOptions) {
     this.#server = server;
     this.#height = height;
     this.#options = options;
@@ -42,16 +50,10 @@ export class Follower {
   }
 
   /** Blocks after the present head are followed. */
-  static async start(
-    server: Server,
-    options: {
-      readonly pollMs: number;
-      readonly withHashes: boolean;
-      readonly onBlock: (block: SeenBlock) => void;
-    },
-  ): Promise<Follower> {
+  static async start(server: Server, options: FollowerOptions): Promise<Follower> {
     const head = await callRpc(server.url, { method: "eth_blockNumber", params: [] });
     const follower = new Follower(server, Number(quantity(head)), options);
+    if (options.isTold) await follower.#subscribe();
     follower.#loop = follower.#run();
     follower.#loop.catch(() => undefined); // `stop` says so.
     return follower;
@@ -67,22 +69,52 @@ export class Follower {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#onTold();
     await this.#loop;
+    this.#socket?.close();
+  }
+
+  /** Resolves when the server will tell of new blocks. */
+  async #subscribe(): Promise<void> {
+    const socket = new WebSocket(this.#server.url.replace(/^http/, "ws"));
+    this.#socket = socket;
+    await new Promise<void>((resolve, reject) => {
+      socket.addEventListener("error", () => reject(new Error(`no WebSocket at ${socket.url}`)));
+      socket.addEventListener("open", () => {
+        socket.send(
+          JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_subscribe", params: ["newHeads"] }),
+        );
+      });
+      socket.addEventListener("message", ({ data }) => {
+        const { id, error, params } = JSON.parse(String(data));
+        if (error !== undefined) return reject(new Error(JSON.stringify(error)));
+        if (id === 1) return resolve();
+        const seenAtMs = performance.timeOrigin + performance.now();
+        this.#told = { height: Number(quantity(params.result.number)), seenAtMs };
+        this.#onTold();
+      });
+    });
   }
 
   async #run(): Promise<void> {
     while (!this.#isStopped) {
+      const head = this.#socket === null ? await this.#askHead() : this.#told;
       const before = this.#height;
-      await this.#look();
-      if (this.#height === before) await pause(this.#options.pollMs);
+      if (head !== null) await this.#look(head);
+      if (this.#height !== before || this.#isStopped) continue;
+      if (this.#socket === null) await pause(this.#options.pollMs);
+      else if (this.#told === head) await new Promise<void>((told) => (this.#onTold = told));
     }
   }
 
-  async #look(): Promise<void> {
+  async #askHead(): Promise<Head> {
     const head = await callRpc(this.#server.url, { method: "eth_blockNumber", params: [] });
-    const seenAtMs = performance.timeOrigin + performance.now();
-    const last = Math.min(Number(quantity(head)), this.#height + blocksPerBatch);
-    if (last === this.#height) return;
+    return { height: Number(quantity(head)), seenAtMs: performance.timeOrigin + performance.now() };
+  }
+
+  async #look({ height: head, seenAtMs }: Head): Promise<void> {
+    const last = Math.min(head, this.#height + blocksPerBatch);
+    if (last <= this.#height) return;
     const heights = Array.from({ length: last - this.#height }, (_, i) => this.#height + 1 + i);
     const { withHashes } = this.#options;
     const results = await callBatch(

@@ -49,8 +49,8 @@ export type LoadResult = {
   readonly stageUs: ReadonlyMap<string, number>;
 };
 
-/** Between two looks for a new block: short where latency is measured. */
-const pollMs = { rate: 50, latency: 10 } as const;
+/** Between two looks for a new block, where latency is not measured. */
+const pollMs = 50;
 
 /**
  * A server that commits nothing for so long although accepted transactions are missing has lost
@@ -95,8 +95,9 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     tell(child, { type: "prepare", order: orderOf(options) });
     await Promise.race([waits.ready, waits.done]);
     const follower = await Follower.start(server, {
-      pollMs: withLatency ? pollMs.latency : pollMs.rate,
+      pollMs,
       withHashes: withLatency,
+      isTold: withLatency,
       onBlock: ({ committed }) => tell(child, { type: "committed", count: committed }),
     });
     tell(child, { type: "go" });
@@ -184,7 +185,7 @@ async function drain(follower: Follower, accepted: number): Promise<void> {
   let last = follower.committed;
   let sinceMs = Date.now();
   while (follower.committed < accepted && Date.now() - sinceMs < stallMsMax) {
-    await pause(pollMs.rate);
+    await pause(pollMs);
     if (follower.committed === last) continue;
     last = follower.committed;
     sinceMs = Date.now();
