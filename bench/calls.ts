@@ -64,8 +64,9 @@ async function measureCalls(
   while (idle.length < callerCount) await pause(1);
   const startMs = performance.now();
   for (let sent = 0; tookMs.length < count; await pause(1)) {
-    const due = Math.min(count, Math.floor(((performance.now() - startMs) * perSecond) / 1_000));
-    for (; sent < due; sent += 1) {
+    // The first is due at the start: from intended times calls are measured.
+    const due = Math.floor(((performance.now() - startMs) * perSecond) / 1_000) + 1;
+    for (; sent < Math.min(due, count); sent += 1) {
       const lane = idle.pop();
       if (lane === undefined) break; // It is late then, and measured so.
       intendedMs.set(lane, startMs + (sent * 1_000) / perSecond);

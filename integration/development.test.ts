@@ -2,10 +2,14 @@ import {
   Contract,
   ContractFactory,
   HDNodeWallet,
+  hexlify,
   JsonRpcProvider,
   parseEther,
   toBeHex,
   toQuantity,
+  toUtf8Bytes,
+  verifyMessage,
+  verifyTypedData,
   Wallet,
   zeroPadValue,
 } from "ethers";
@@ -71,6 +75,31 @@ test("funded accounts send without a key of the client's", async () => {
   expect((await provider.listAccounts()).length).toBe(10);
   await add();
   expect(await read("count")).toBe(1n);
+});
+
+test("funded accounts sign messages and typed data without a key of the client's", async () => {
+  const signer = await provider.getSigner(1);
+  const { address } = signer;
+  expect(verifyMessage("hällo", await signer.signMessage("hällo"))).toBe(address);
+  const old = await send("eth_sign", address, hexlify(toUtf8Bytes("hällo")));
+  expect(verifyMessage("hällo", String(old))).toBe(address);
+  const domain = { name: "Token", version: "1", chainId: 366, verifyingContract: address };
+  const types = {
+    Permit: [
+      { name: "owner", type: "address" },
+      { name: "value", type: "uint256" },
+      { name: "notes", type: "Note[]" },
+    ],
+    Note: [{ name: "text", type: "string" }],
+  };
+  const value = { owner: address, value: 2n ** 200n, notes: [{ text: "a" }, { text: "" }] };
+  const permit = await signer.signTypedData(domain, types, value);
+  expect(verifyTypedData(domain, types, value, permit)).toBe(address);
+  await expect(send("personal_sign", "0x00", Wallet.createRandom().address)).rejects.toThrow(
+    "only funded accounts sign",
+  );
+  const wrong = { types: {}, primaryType: "Permit", domain: {}, message: {} };
+  await expect(send("eth_signTypedData_v4", address, wrong)).rejects.toThrow("data: ");
 });
 
 test("accounts are written as asked", async () => {

@@ -308,17 +308,19 @@ function ethereumTransaction(tx: EthereumTransaction, sender: Address, parts: Pa
   };
 }
 
-/** What no fork and no state could make valid, or `null`. */
+/** What no fork and no state could make valid, in geth's words, by which tools know it; or `null`. */
 function ethereumFault(tx: EthereumTransaction): string | null {
   if (tx.maxPriorityFeePerGas > tx.maxFeePerGas) {
-    return `priority fee ${tx.maxPriorityFeePerGas} above maximum fee ${tx.maxFeePerGas} per gas`;
+    const values = `${tx.maxPriorityFeePerGas} above ${tx.maxFeePerGas}`;
+    return `max priority fee per gas higher than max fee per gas: ${values}`;
   }
   if (tx.gasLimit * tx.maxFeePerGas >= 1n << 256n) {
     return `gas ${tx.gasLimit} at ${tx.maxFeePerGas} TFuelWei does not fit 256 bits`;
   }
   if (tx.to === null && tx.data.length > initCodeBytesMax) {
-    return `${tx.data.length} bytes of init code, at most ${initCodeBytesMax} are taken`;
+    return `max initcode size exceeded: code size ${tx.data.length}, limit ${initCodeBytesMax}`;
   }
   const gas = intrinsicGas(tx);
-  return tx.gasLimit < gas ? `gas limit ${tx.gasLimit}, at least ${gas} is needed` : null;
+  if (tx.gasLimit >= gas) return null;
+  return `intrinsic gas too low: gas ${tx.gasLimit}, minimum needed ${gas}`;
 }

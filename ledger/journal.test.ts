@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { Address, Digest } from "../base/brand.ts";
 import { hexToBytes, zeroAddress, zeroDigest } from "../base/bytes.ts";
 import { keccakDigest } from "../crypto/keccak.ts";
@@ -191,4 +191,21 @@ test("logs are taken out since a checkpoint, and those before stay", () => {
   journal.log(log(2));
   expect(journal.takeLogs(second)).toEqual([log(2)]);
   expect(journal.logsSince(first)).toEqual([log(1)]);
+});
+
+test("a block keeps code up to a limit, and reads again what it did not keep", () => {
+  const codes = Array.from({ length: 50 }, (_, i) => new Uint8Array(40).fill(i));
+  const before = new Journal(MemoryState.empty());
+  for (const code of codes) before.setCode(keccakDigest(code), code);
+  const state = MemoryState.empty().apply(before.changes());
+  const readsOf = (rounds: readonly (readonly Uint8Array[])[]): number => {
+    const reads = vi.spyOn(state, "code").mockClear();
+    const journal = new Journal(state, 400);
+    for (const code of rounds.flat()) expect(journal.code(keccakDigest(code))).toEqual(code);
+    return reads.mock.calls.length;
+  };
+  const few = codes.slice(0, 10);
+  expect(readsOf([few, few, few])).toBe(10);
+  // More than fit: what was read is not all there any more, or there would be 50 reads.
+  expect(readsOf([codes, codes])).toBe(100);
 });

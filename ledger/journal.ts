@@ -2,6 +2,7 @@ import type { Address, Digest } from "../base/brand.ts";
 import { assert } from "../base/assert.ts";
 import { bytesToHexDigits, emptyBytes, hexToBytes } from "../base/bytes.ts";
 import { emptyKeccak } from "../crypto/keccak.ts";
+import { CodeCache } from "../vm/codeCache.ts";
 import { isDelegation } from "../vm/delegation.ts";
 import type { Log } from "./receiptTypes.ts";
 import type { Account, StateChanges, StateReader } from "./state.ts";
@@ -12,6 +13,14 @@ import type { Account, StateChanges, StateReader } from "./state.ts";
  * state says, so a write costs one entry in the list of undoings, and what changed in the end is
  * what differs from it.
  */
+
+/**
+ * Bytes of code that a block keeps of the state below it. To go round more codes than fit, so that
+ * each is read and looked through again, takes a first visit to 5,000 of the longest: half of the
+ * default `evm.blockGasMax`. Without it a block could keep 280 MB, and as much again of what is
+ * known of them.
+ */
+export const journalCodeBytesMax: number = 128 * 1024 * 1024;
 
 type Slot<T> = { readonly original: T; value: T };
 
@@ -41,7 +50,7 @@ export class Journal {
   readonly #storage = new Map<Address, Slot<StorageArea>>();
   /** Code that was written here; the state below is not asked for it. */
   readonly #code = new Map<Digest, Slot<Uint8Array | null>>();
-  readonly #codeBelow = new Map<Digest, Uint8Array | null>();
+  readonly #codeBelow: CodeCache;
   readonly #modules = new Map<string, Map<string, Slot<Uint8Array | null>>>();
   readonly #logs: Log[] = [];
   #transaction = 0;
@@ -49,8 +58,10 @@ export class Journal {
   readonly #undoSlots: Slot<unknown>[] = [];
   readonly #undoValues: unknown[] = [];
 
-  constructor(reader: StateReader) {
+  /** `codeBytesMax`: of code that is kept of the state below. */
+  constructor(reader: StateReader, codeBytesMax = journalCodeBytesMax) {
     this.#reader = reader;
+    this.#codeBelow = new CodeCache(codeBytesMax);
   }
 
   checkpoint(): Checkpoint {
@@ -114,7 +125,7 @@ export class Journal {
     const known = this.#codeBelow.get(codeHash);
     if (known !== undefined) return known;
     const code = this.#reader.code(codeHash);
-    this.#codeBelow.set(codeHash, code);
+    if (code !== null) this.#codeBelow.add(codeHash, code);
     return code;
   }
 

@@ -1,6 +1,6 @@
 import { assert } from "../base/assert.ts";
 import type { Address, Digest } from "../base/brand.ts";
-import { emptyBytes } from "../base/bytes.ts";
+import { emptyBytes, hexToBytes } from "../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../base/outcome.ts";
 import { encodeRlp } from "../base/rlp.ts";
 import { signDigest } from "../crypto/secp256k1.ts";
@@ -108,6 +108,22 @@ export class Development implements DevelopmentApi {
     const { address, privateKey } = account;
     const signer = { address, sign: (digest: Uint8Array) => signDigest(digest, privateKey) };
     return signEthereum(transaction, this.#parts.api.chain.id, signer);
+  }
+
+  signDigest(from: Address, digest: Uint8Array): Uint8Array | null {
+    const account = this.#parts.accounts.find(({ address }) => address === from);
+    return account === undefined ? null : signDigest(digest, account.privateKey);
+  }
+
+  /** The library is loaded when it is first needed; it throws whatever it finds wrong. */
+  async typedDataDigest(data: unknown): Promise<Outcome<Uint8Array, string>> {
+    const { BaseError, hashTypedData, validateTypedData } = await import("viem");
+    try {
+      validateTypedData(data as Parameters<typeof validateTypedData>[0]);
+      return accept(hexToBytes(hashTypedData(data as Parameters<typeof hashTypedData>[0])));
+    } catch (error) {
+      return refuse(error instanceof BaseError ? error.shortMessage : String(error));
+    }
   }
 
   isImpersonated(address: Address): boolean {

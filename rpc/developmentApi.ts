@@ -19,6 +19,10 @@ export interface DevelopmentApi {
   readonly accounts: readonly Address[];
   /** Raw bytes signed with the key of one of them; `null` for any other account. */
   sign(from: Address, transaction: EthereumTransaction): Uint8Array | null;
+  /** A digest signed with the key of one of them, 65 bytes; `null` for any other account. */
+  signDigest(from: Address, digest: Uint8Array): Uint8Array | null;
+  /** What is signed of typed data [EIP-712]; the refusal says what is wrong with it. */
+  typedDataDigest(data: unknown): Promise<Outcome<Uint8Array, string>>;
   isImpersonated(address: Address): boolean;
   /** False if there are too many already. */
   impersonate(address: Address): boolean;

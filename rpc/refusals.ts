@@ -1,5 +1,4 @@
 import { refusalMeanings, refusalSentence } from "../ledger/refusal.ts";
-import type { RefusalCode } from "../ledger/refusal.ts";
 import type { QueryRefusal, StateRefusal, SubmitRefusal, TaskRefusal } from "./api.ts";
 import { errorCodes, invalidParams, serverError } from "./errors.ts";
 import type { RpcError } from "./errors.ts";
@@ -73,29 +72,30 @@ export function thetaSubmitError(refusal: SubmitRefusal): RpcError {
   return serverError(sentenceOf(refusal), dataOf(refusal));
 }
 
-/** Ethereum counts nonces from 0, Theta sequences from 1: both values are shown as nonces. */
-function nonceSentence(refusal: {
-  readonly code: RefusalCode;
-  readonly got: bigint | number | string;
-  readonly expected: bigint | number | string;
-}): string | null {
+/** Ethereum counts nonces from 0, Theta sequences from 1: a refused one is shown as a nonce. */
+function inNonces(refusal: SubmitRefusal): SubmitRefusal {
+  if (refusal.code !== "sequenceTooLow" && refusal.code !== "sequenceTooHigh") return refusal;
+  const { got, expected } = refusal;
+  if (typeof got === "string" || typeof expected === "string") return refusal;
+  return { ...refusal, got: BigInt(got) - 1n, expected: BigInt(expected) - 1n };
+}
+
+function ethereumSentence(refusal: SubmitRefusal): string {
   const words = gethWords[refusal.code];
+  if (words === undefined) return sentenceOf(refusal);
   const isNonce = refusal.code === "sequenceTooLow" || refusal.code === "sequenceTooHigh";
-  if (!isNonce || words === undefined) return null;
-  if (typeof refusal.got === "string" || typeof refusal.expected === "string") return null;
-  const next = BigInt(refusal.expected) - 1n;
-  return `${words}: next nonce ${next}, tx nonce ${BigInt(refusal.got) - 1n}`;
+  // But for the last nonce of all, of which `expected` is a sentence.
+  return isNonce && typeof refusal.expected === "bigint"
+    ? `${words}: next nonce ${refusal.expected}, tx nonce ${refusal.got}`
+    : `${words}: ${sentenceOf(refusal)}`;
 }
 
 /** A refused transaction in geth's words. */
 export function ethereumSubmitError(refusal: SubmitRefusal): RpcError {
-  const words = gethWords[refusal.code];
-  const sentence = sentenceOf(refusal);
-  const nonce = "got" in refusal ? nonceSentence(refusal) : null;
-  const message = nonce ?? (words === undefined ? sentence : `${words}: ${sentence}`);
-  const malformed = refusal.code === "malformed" || refusal.code === "fieldInvalid";
-  const code = malformed ? errorCodes.invalidParams : errorCodes.transactionRejected;
-  return { code, message, data: dataOf(refusal) };
+  const shown = inNonces(refusal);
+  const { invalidParams: malformed, transactionRejected } = errorCodes;
+  const code = refusal.code === "malformed" ? malformed : transactionRejected;
+  return { code, message: ethereumSentence(shown), data: dataOf(shown) };
 }
 
 /** State that is gone or not there yet, with the range that can be asked for. */

@@ -150,7 +150,7 @@ test("A6: no method holds keys, administers or writes files", async () => {
   const { server } = createFakeServer();
   const names = [
     ..."sign signTransaction sendTransaction signTypedData_v4".split(" ").map((n) => `eth_${n}`),
-    "personal_unlockAccount personal_newAccount personal_importRawKey miner_start admin_addPeer",
+    "personal_sign personal_unlockAccount personal_newAccount personal_importRawKey miner_start admin_addPeer",
     "debug_setHead evm_mine evm_setAccountBalance anvil_setBalance hardhat_impersonateAccount",
     "theta.BackupSnapshot theta.BackupChain theta.BackupChainCorrection thetacli.NewKey",
     "thetacli.UnlockKey thetacli.Send ledger.stop",

@@ -10,9 +10,17 @@ import {
   hexToBytes,
 } from "../base/bytes.ts";
 import { accept, refuse } from "../base/outcome.ts";
-import { keccak256 } from "../crypto/keccak.ts";
+import { keccak256, keccakDigest } from "../crypto/keccak.ts";
 import { addressOf, signDigest } from "../crypto/secp256k1.ts";
-import { caller, contract, evmScene, journalWith, type Journal } from "../test/fakes/evmJournal.ts";
+import {
+  caller,
+  contract,
+  emptyAccount,
+  evmScene,
+  Journal,
+  journalWith,
+} from "../test/fakes/evmJournal.ts";
+import { MemoryState } from "../test/fakes/memoryState.ts";
 import { createEvm, type Evm, type EvmResult, type EvmScene, type EvmTransaction } from "./evm.ts";
 import type { ForkName } from "./forks.ts";
 import type { PrecompileFrame, PrecompileHost } from "./precompiles.ts";
@@ -206,4 +214,27 @@ test("1,024 frames deep and no deeper; the JavaScript stack does not grow with i
   const result = await evm.run(sceneOf(journal), { ...transaction, gasLimit: 10n ** 15n });
   expect(result.ok).toBe(true);
   expect(bytesToBigInt(journal.storage(contract, slot(0n)) ?? emptyBytes)).toBe(1_025n);
+});
+
+test("a transaction may call more code than is kept", async () => {
+  const count = 200; // Of the longest: 5 MB.
+  const before = journalOf(
+    // Calls 0x1000 to 0x10c7 twice over, and answers the sum of their answers.
+    "5b60205f5f5f60c86020510661100001" +
+      "5afa505f51604051016040526020516001018060205261019011" +
+      "5f5760206040f3",
+  );
+  for (let i = 0; i < count; i += 1) {
+    const code = new Uint8Array(24_576);
+    code.set([0x60, i, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3]);
+    const codeHash = keccakDigest(code);
+    before.setCode(codeHash, code);
+    const address = bytesToAddress(bigIntToFixedBytes(BigInt(0x1000 + i), 20));
+    before.setAccount(address, { ...emptyAccount, nonce: 1n, codeHash });
+  }
+  const journal = new Journal(MemoryState.empty().apply(before.changes()), 1_000_000);
+  const evm = await evmOf();
+  const result = await evm.run(sceneOf(journal), { ...transaction, gasLimit: 2_000_000n });
+  expect(result).toMatchObject({ ok: true, failure: "" });
+  expect(bytesToBigInt(result.returnData)).toBe(BigInt(count * (count - 1)));
 });

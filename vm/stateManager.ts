@@ -10,6 +10,7 @@ import {
   hexToBytes,
 } from "../base/bytes.ts";
 import { emptyKeccak, keccakDigest } from "../crypto/keccak.ts";
+import { CodeCache } from "./codeCache.ts";
 import type { EvmAccount, StateAccess } from "./stateAccess.ts";
 
 /*
@@ -23,8 +24,11 @@ const emptyHashBytes = hexToBytes(emptyKeccak);
 const emptyRootBytes = new Account().storageRoot;
 const emptyRoot = bytesToDigest(emptyRootBytes);
 
-/** Codes that are kept between transactions: a few megabytes at most. */
-const codesMax = 64;
+/**
+ * Bytes of code whose arrays are kept, of this transaction and of those before it. A code that went
+ * comes from the state again, in one array for as long as that keeps it.
+ */
+const codeBytesMax = 4 * 1024 * 1024;
 
 /** An address with its hex digits, without prefix. */
 export type Named = {
@@ -51,8 +55,7 @@ export class StateManager implements StateManagerInterface {
     [emptyRoot, emptyRootBytes],
   ]);
   readonly #digests = new Map<Uint8Array, Digest>();
-  /** Code of this transaction and of those before it. */
-  readonly #codes = new Map<Digest, Uint8Array>();
+  readonly #codes = new CodeCache(codeBytesMax);
 
   readonly originalStorageCache = {
     get: (address: EvmAddress, key: Uint8Array): Promise<Uint8Array> =>
@@ -76,8 +79,6 @@ export class StateManager implements StateManagerInterface {
     this.#gained = 0n;
     this.#addresses.clear();
     this.#named.clear();
-    // Not sooner: a transaction that goes round many codes would have each looked through again.
-    if (this.#codes.size > codesMax) this.#codes.clear();
     this.#digests.clear();
     this.#bytes.clear();
     this.#remember(emptyKeccak, emptyHashBytes);
@@ -293,7 +294,7 @@ export class StateManager implements StateManagerInterface {
   #sameBytes(codeHash: Digest, code: Uint8Array): Uint8Array {
     const known = this.#codes.get(codeHash);
     if (known !== undefined) return known;
-    this.#codes.set(codeHash, code);
+    this.#codes.add(codeHash, code);
     return code;
   }
 

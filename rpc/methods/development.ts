@@ -1,6 +1,14 @@
 import type { Address, Digest } from "../../base/brand.ts";
-import { bigIntToDigest, bytesToBigInt, zeroAddress } from "../../base/bytes.ts";
+import {
+  bigIntToDigest,
+  bytesToBigInt,
+  bytesToHex,
+  concatBytes,
+  textToBytes,
+  zeroAddress,
+} from "../../base/bytes.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
+import { keccak256 } from "../../crypto/keccak.ts";
 import type { AccountWrite } from "../../ledger/modules/dev.ts";
 import type { EthereumTransaction } from "../../ledger/thetaTypes.ts";
 import type { DevelopmentApi } from "../developmentApi.ts";
@@ -359,7 +367,66 @@ function sendTransaction(host: MethodHost): Method {
   });
 }
 
-/** `evm_*`, `hardhat_*`, `anvil_*` and `eth_sendTransaction`. */
+function unknownAccount(address: Address): RpcError {
+  return serverError(`unknown account ${address}: only funded accounts sign`);
+}
+
+/** As wallets write a signature: its last byte is 27 or 28. */
+function signed(dev: DevelopmentApi, address: Address, digest: Uint8Array): Answer {
+  const signature = dev.signDigest(address, digest);
+  if (signature === null) return refuse(unknownAccount(address));
+  return accept(bytesToHex(signature.with(64, (signature[64] ?? 0) + 27)));
+}
+
+/** What is signed of a message for people [EIP-191]. */
+function messageDigest(message: Uint8Array): Uint8Array {
+  const head = textToBytes(`\x19Ethereum Signed Message:\n${message.length}`);
+  return keccak256(concatBytes(head, message));
+}
+
+/** Typed data: an object, or JSON in a string, as most wallets send it. */
+const typedData: Parameter<unknown> = {
+  schema: { description: "typed data by EIP-712: {types, primaryType, domain, message}" },
+  optional: false,
+  read: (value) => {
+    try {
+      const data: unknown = typeof value === "string" ? JSON.parse(value) : value;
+      if (isJsonObject(data)) return accept(data);
+    } catch {
+      // Not JSON: refused below.
+    }
+    return refuse("wants an object, or one in JSON");
+  },
+};
+
+function signingMethods(host: MethodHost): readonly Method[] {
+  return [
+    onDevnet(host, {
+      name: "personal_sign",
+      summary: "Signs a message with a funded account's key.",
+      parameters: { message: ethereumData, address: ethereumAddress, password: anything },
+      call: (dev, { message, address }) => signed(dev, address, messageDigest(message)),
+    }),
+    onDevnet(host, {
+      name: "eth_sign",
+      summary: "Signs a message with a funded account's key.",
+      parameters: { address: ethereumAddress, message: ethereumData },
+      call: (dev, { address, message }) => signed(dev, address, messageDigest(message)),
+    }),
+    onDevnet(host, {
+      name: "eth_signTypedData_v4",
+      summary: "Signs typed data with a funded account's key.",
+      parameters: { address: ethereumAddress, data: typedData },
+      call: async (dev, { address, data }) => {
+        const digest = await dev.typedDataDigest(data);
+        if (!digest.ok) return refuse(invalidParams(`data: ${digest.refusal}`));
+        return signed(dev, address, digest.value);
+      },
+    }),
+  ];
+}
+
+/** `evm_*`, `hardhat_*`, `anvil_*`, and what needs the key of a funded account. */
 export function developmentMethods(host: MethodHost): readonly Method[] {
   return [
     ...stateMethods(host),
@@ -367,5 +434,6 @@ export function developmentMethods(host: MethodHost): readonly Method[] {
     ...blockMethods(host),
     ...timeMethods(host),
     sendTransaction(host),
+    ...signingMethods(host),
   ];
 }

@@ -8,6 +8,7 @@ import {
   fundedSigner,
   thetaTransfer,
 } from "../../test/fakes/fakeServer.ts";
+import type { EthereumTransaction } from "../../ledger/thetaTypes.ts";
 import type { RpcLimits } from "../limits.ts";
 
 const receiver = textToAddressOrNull("0x9F1233798E905E173560071255140b4A8aBd3Ec6") ?? zeroAddress;
@@ -127,10 +128,31 @@ test("refusals begin with geth's words, because tools match on them", async () =
   await send(1n);
   const other = bytesToHex(ethereumTransfer(0n, receiver, 2n));
   expect(await call("eth_sendRawTransaction", other)).toMatchObject({
-    error: { code: -32_003, message: "nonce too low: next nonce 2, tx nonce 0" },
+    error: {
+      code: -32_003,
+      message: "nonce too low: next nonce 2, tx nonce 0",
+      data: { got: "0", expected: "2" },
+    },
   });
   expect(await send(9n)).toMatchObject({
     error: { message: "nonce too high: next nonce 2, tx nonce 9", data: { code: "E_SEQ_GAP" } },
+  });
+  const sendWith = (parts: Partial<EthereumTransaction>) => {
+    const raw = ethereumTransfer(2n, receiver, 1n, parts);
+    return call("eth_sendRawTransaction", bytesToHex(raw));
+  };
+  expect(await sendWith({ gasLimit: 20_999n })).toMatchObject({
+    error: { code: -32_003, message: "intrinsic gas too low: gas 20999, minimum needed 21000" },
+  });
+  expect(await sendWith({ maxPriorityFeePerGas: 2_000_000_001n })).toMatchObject({
+    error: {
+      code: -32_003,
+      message: expect.stringMatching(/^max priority fee per gas higher than max fee per gas: /),
+    },
+  });
+  const data = new Uint8Array(49_153);
+  expect(await sendWith({ to: null, data, gasLimit: 9_000_000n })).toMatchObject({
+    error: { message: "max initcode size exceeded: code size 49153, limit 49152" },
   });
   node.submitRefusal = { code: "balanceTooLow", got: 1n, expected: 2n };
   expect(await send(2n)).toMatchObject({

@@ -8,7 +8,7 @@ import type { EvmBlock, EvmScene } from "../../vm/evm.ts";
 import { MemoryState } from "./memoryState.ts";
 
 export { emptyAccount } from "../../ledger/accounts.ts";
-export type { Journal } from "../../ledger/journal.ts";
+export { Journal } from "../../ledger/journal.ts";
 
 /** Who calls, unless a test has another. */
 export const caller: Address = bytesToAddress(new Uint8Array(20).fill(0xaa));

@@ -2,6 +2,7 @@ import type { Address } from "../../base/brand.ts";
 import { hexToBytes } from "../../base/bytes.ts";
 import { addressOf, signDigest } from "../../crypto/secp256k1.ts";
 import { signEthereum, signThetaTransaction, type DigestSigner } from "../../ledger/sign.ts";
+import type { EthereumTransaction } from "../../ledger/thetaTypes.ts";
 import type { Method } from "../../rpc/dispatch.ts";
 import type { RpcLimits } from "../../rpc/limits.ts";
 import { RpcServer } from "../../rpc/server.ts";
@@ -16,8 +17,13 @@ export const fundedSigner: DigestSigner = {
   sign: (digest) => signDigest(digest, fundedKey),
 };
 
-/** A plain Ethereum transfer by the funded account. */
-export function ethereumTransfer(nonce: bigint, to: Address, value: bigint): Uint8Array {
+/** A plain Ethereum transfer by the funded account, but for the parts that are given. */
+export function ethereumTransfer(
+  nonce: bigint,
+  to: Address,
+  value: bigint,
+  parts: Partial<EthereumTransaction> = {},
+): Uint8Array {
   return signEthereum(
     {
       type: "feeMarket",
@@ -30,6 +36,7 @@ export function ethereumTransfer(nonce: bigint, to: Address, value: bigint): Uin
       data: new Uint8Array(0),
       accessList: [],
       authorizations: [],
+      ...parts,
     },
     366,
     fundedSigner,

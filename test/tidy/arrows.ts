@@ -68,7 +68,7 @@ export const table: Readonly<Record<string, Row>> = {
   },
   node: {
     arrows: all("base", "crypto", "consensus", "vm", "store", "ledger", "p2p", "rpc"),
-    packages: ["pino", "pino-pretty", "prom-client", "yaml", "zod", "node:*"],
+    packages: ["pino", "pino-pretty", "prom-client", "viem", "yaml", "zod", "node:*"],
   },
   cli: {
     arrows: [
