@@ -46,6 +46,7 @@ export class LaneSigner {
     const { digestOf } = this.#seriesOf(terms, "typed");
     if (this.#prepared.size + amounts.length > preparedMax) this.#prepared.clear();
     const fresh = amounts.filter((amount) => !this.#prepared.has(amount));
+    if (fresh.length === 0) return;
     const batch = this.#signer.signMany?.(fresh.map(digestOf));
     if (batch === undefined) return;
     // Whoever asks for one of them learns why it failed; nobody may.
