@@ -174,10 +174,11 @@ describe("four validators on four hosts", { timeout: 400_000 }, () => {
   rare(
     "D6 a validator loses its data: it catches up, and is silent until the next epoch",
     async () => {
-      await node(3).stop("SIGKILL");
-      rmSync(join(node(3).folder, "data"), { recursive: true });
-      node(3).start();
-      const isSilent = (): boolean => node(3).log.includes("signs nothing until the next epoch");
+      // Not the one of D4: its store is a disk of its own still, which cannot be removed.
+      await node(2).stop("SIGKILL");
+      rmSync(join(node(2).folder, "data"), { recursive: true });
+      node(2).start();
+      const isSilent = (): boolean => node(2).log.includes("signs nothing until the next epoch");
       await waitFor("it says that it is silent", isSilent, recoverMsMax);
       await lab().goOn();
     },
@@ -210,6 +211,17 @@ rareSuite("four validators far apart", () => {
 rareSuite("a committee that changes", () => {
   const settings = ["consensus.blockIntervalMsIdle=50", "log.level=info", "log.format=text"];
   const lab = useCluster({ validators: 4, settings });
+
+  test("a full node follows, is wiped, and follows again", async () => {
+    const { node: full } = await lab().addJoining(lab().node(1), "of the full node");
+    full.start();
+    await lab().goOn(lab().nodes, 20);
+    await full.stop("SIGKILL");
+    rmSync(join(full.folder, "data"), { recursive: true });
+    await lab().goOn(lab().nodes.slice(0, 4));
+    full.start();
+    await lab().goOn();
+  });
 
   test("a fifth validator joins and the first leaves, under load", async () => {
     const first = lab().node(0);
@@ -266,12 +278,30 @@ rareSuite("one key on two hosts", () => {
     const isSilent = (): boolean => copy.log.includes("signs nothing until the next epoch");
     await waitFor("the copy says that it is silent", isSilent, recoverMsMax);
     const wallet = walletOf(join(temporaryFolder(), "wallet"), lab().node(0).url);
-    const isListed = async (): Promise<boolean> =>
-      (await wallet("evidence", "list")).includes("0x");
-    await waitFor("the two contradict each other and are found out", isListed, epochMsMax);
+    type Listed = { readonly punished: readonly Punished[] };
+    const punished = async (): Promise<readonly Punished[]> =>
+      (JSON.parse(await wallet("evidence", "list", "--json")) as Listed).punished;
+    const isPunished = async (): Promise<boolean> => (await punished()).length > 0;
+    await waitFor("the two contradict each other and are punished", isPunished, epochMsMax);
+    const [{ evidence, holder, slashed } = nobody] = await punished();
+    expect(BigInt(slashed)).toBeGreaterThan(0n);
+    const [own = ""] = readdirSync(join(original.folder, "key", "encrypted"));
+    expect(holder.toLowerCase()).toContain(own.toLowerCase());
+    // What a node shows of it convinces whoever has no node.
+    const file = join(temporaryFolder(), "evidence.json");
+    await wallet("evidence", "show", evidence, `--output=${file}`);
+    const verdict = JSON.parse(await wallet("evidence", "verify", file, "--json")) as Verdict;
+    expect(verdict.offenders.map((each) => each.toLowerCase())).toEqual([holder.toLowerCase()]);
     await lab().goOn(lab().nodes.slice(0, 3), 5);
   });
 });
+
+/** Who was punished, as `evidence list` shows it. */
+type Punished = { readonly evidence: string; readonly holder: string; readonly slashed: string };
+const nobody: Punished = { evidence: "", holder: "", slashed: "0" };
+
+/** What `evidence verify` says. */
+type Verdict = { readonly offenders: readonly string[] };
 
 /** Runs `ledgercli` with a wallet folder of its own against one node. */
 function walletOf(folder: string, url: string) {

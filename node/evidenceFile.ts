@@ -1,17 +1,10 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { concatBytes, equalBytes } from "../base/bytes.ts";
 import { decodeRlp, encodeRlp, readBytes, readList } from "../base/rlp.ts";
 import { keccak256 } from "../crypto/keccak.ts";
 import { toStorageError } from "../store/failures.ts";
+import { nodeBlockingDisk, replaceFile, type BlockingDisk } from "../store/replaceFile.ts";
 import type { Log } from "./log.ts";
 
 /*
@@ -30,10 +23,12 @@ const checksumSize = 32;
 export class EvidenceFile {
   readonly #path: string;
   readonly #log: Pick<Log, "warn">;
+  readonly #disk: BlockingDisk;
 
-  constructor(dataFolder: string, log: Pick<Log, "warn">) {
+  constructor(dataFolder: string, log: Pick<Log, "warn">, disk: BlockingDisk = nodeBlockingDisk) {
     this.#path = join(dataFolder, evidenceFileName);
     this.#log = log;
+    this.#disk = disk;
   }
 
   /** The reports that were written last; none if there is no file that can be read. */
@@ -51,19 +46,11 @@ export class EvidenceFile {
     return list.flatMap((item) => readBytes(item, body.length) ?? []);
   }
 
-  /** Replaces what is on disk; a crash leaves the old reports or the new ones. */
+  /** Replaces what is on disk; a stop leaves the old reports or the new ones. */
   write(reports: readonly Uint8Array[]): void {
     const body = encodeRlp(reports);
-    const fresh = `${this.#path}.new`;
     try {
-      const file = openSync(fresh, "w", 0o600);
-      try {
-        writeFileSync(file, concatBytes(keccak256(body), body));
-        fsyncSync(file);
-      } finally {
-        closeSync(file);
-      }
-      renameSync(fresh, this.#path);
+      replaceFile(this.#path, concatBytes(keccak256(body), body), this.#disk);
     } catch (error) {
       throw toStorageError(this.#path, error);
     }

@@ -10,6 +10,7 @@ import type { Evidence } from "../consensus/types.ts";
 import { blockEvidenceMax } from "../ledger/block.ts";
 import { encodeReport, evidenceHash } from "../ledger/blockEvidence.ts";
 import { createFakeCommittee } from "../test/fakes/committee.ts";
+import { Crash, CrashDisk } from "../test/fakes/crashDisk.ts";
 import { stubDigest } from "../test/sim/stubs.ts";
 import { EvidenceFile, evidenceFileName } from "./evidenceFile.ts";
 import { EvidencePool, evidencePoolMax, type EvidenceRecords, type Judge } from "./evidencePool.ts";
@@ -134,6 +135,37 @@ describe("over restarts", () => {
     second.pool.onCommitted({ epoch: 0, holdsEvidence: true });
     const third = createPool(file());
     expect(third.pool.pending().map(({ epoch }) => epoch)).toEqual([2]);
+  });
+
+  test("D1: a stop at any step of the disk loses no evidence that was taken", () => {
+    const path = join(folder, evidenceFileName);
+    /** Takes three pieces; gives how many were taken before the machine stopped. */
+    const take = (disk: CrashDisk): number => {
+      const { pool } = createPool(new EvidenceFile(folder, log, disk.blocking));
+      let taken = 0;
+      try {
+        for (; taken < 3; taken += 1) pool.add(doubleVote(0, taken + 1), holder(5));
+      } catch (error) {
+        if (!(error instanceof Error && error.cause instanceof Crash)) throw error;
+      }
+      return taken;
+    };
+    const whole = new CrashDisk(new Map());
+    expect(take(whole)).toBe(3);
+    for (let fuse = 0; fuse <= whole.operations; fuse += 1) {
+      rmSync(path, { force: true });
+      const disk = new CrashDisk(new Map(), fuse);
+      const taken = take(disk);
+      for (const files of disk.survivors()) {
+        const bytes = files.get(path);
+        if (bytes === undefined) rmSync(path, { force: true });
+        else writeFileSync(path, bytes);
+        const found = file().read().length;
+        expect(found, `stop at ${fuse}`).toBeGreaterThanOrEqual(taken);
+        expect(found).toBeLessThanOrEqual(taken + 1);
+      }
+    }
+    expect(logged).not.toContainEqual(expect.stringContaining("damaged"));
   });
 
   test("what was settled while the node was away is not taken up", () => {

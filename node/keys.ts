@@ -1,14 +1,7 @@
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Address } from "../base/brand.ts";
-import { bytesToHexDigits } from "../base/bytes.ts";
+import { bytesToHexDigits, textToBytes } from "../base/bytes.ts";
 import { NodeError } from "../base/nodeError.ts";
 import { checksumAddress } from "../crypto/address.ts";
 import { blsPublicKeyOf } from "../crypto/bls.ts";
@@ -23,6 +16,7 @@ import {
   type KeystoreRefusal,
 } from "../crypto/keystore.ts";
 import { addressOf } from "../crypto/secp256k1.ts";
+import { replaceFile } from "../store/replaceFile.ts";
 
 /** The keys of a validator, unlocked. They stay in memory only. */
 export type ValidatorKeys = {
@@ -131,6 +125,5 @@ export function writeSecret(folder: string, name: string, text: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, name);
   if (existsSync(path)) throw new NodeError("E_KEYS", `${path} exists already`);
-  writeFileSync(`${path}.new`, `${text}\n`, { mode: 0o600, flush: true });
-  renameSync(`${path}.new`, path);
+  replaceFile(path, textToBytes(`${text}\n`));
 }

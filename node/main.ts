@@ -1,3 +1,4 @@
+import { zeroAddress } from "../base/bytes.ts";
 import { checksumAddress } from "../crypto/address.ts";
 import { NodeError } from "../base/nodeError.ts";
 import { loadConfig, type Config } from "./config.ts";
@@ -212,7 +213,8 @@ function startScreen(
     print(`  Ethereum   port ${secondPort} is in use by another program: take ${url}`);
   print(`  Metrics    ${url}/metrics     health ${url}/healthz`);
   for (const address of node.peerAddresses) print(`  Peers at   ${address}`);
-  print(`  Validator  ${checksumAddress(api.address)}`);
+  const isFollower = api.address === zeroAddress;
+  print(`  Validator  ${isFollower ? "none: it only follows" : checksumAddress(api.address)}`);
   print(`  Head       block ${head.header.height}`);
   return url;
 }

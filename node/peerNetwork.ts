@@ -4,7 +4,7 @@ import { AssertionError } from "../base/assert.ts";
 import { hexToBytes } from "../base/bytes.ts";
 import { NodeError } from "../base/nodeError.ts";
 import { isQuorum, stakeTotal } from "../consensus/committee.ts";
-import type { NetworkEvent } from "../p2p/events.ts";
+import type { Observe } from "../p2p/events.ts";
 import { createP2pHost } from "../p2p/host.ts";
 import type { Network } from "../p2p/network.ts";
 import { textToPeerId } from "../p2p/peerId.ts";
@@ -22,6 +22,12 @@ const peersName = "peers.json";
 
 /** How often it is written, in milliseconds. */
 const keepIntervalMs = 60_000;
+
+/**
+ * How long after its start a node does not complain that others are missing, in milliseconds: they
+ * may be starting too.
+ */
+const graceMs = 5_000;
 
 /** Largest such file that is read, in bytes. */
 const peersBytesMax = 4 * 1024 * 1024;
@@ -44,6 +50,9 @@ export class PeerNetwork {
   readonly validators = new ValidatorPeers();
   readonly #options: PeerNetworkOptions;
   #timer: NodeJS.Timeout | null = null;
+  #grace: NodeJS.Timeout | null = null;
+  /** Until others had time to connect, and from the stop on, nobody is missed. */
+  #missesNobody = true;
   #hasQuorum = true;
 
   private constructor(options: PeerNetworkOptions, network: Network) {
@@ -81,7 +90,7 @@ export class PeerNetwork {
       connectionsMax,
       inboundConnectionsMax: Math.max(1, Math.floor((connectionsMax * 3) / 4)),
       chain: { genesis: hexToBytes(genesis.hash), runtime, status: () => status },
-      observe: (event) => observe(event, options),
+      observe: createObserver(options),
     });
     if (keys !== null) status = encodeIdentity(genesis.hash, network.self, keys);
     return new PeerNetwork(options, network);
@@ -92,12 +101,17 @@ export class PeerNetwork {
     await this.network.start();
     this.#timer = setInterval(() => this.#keep(), keepIntervalMs);
     this.#options.log.info("listening for nodes", { addresses: this.network.addresses() });
-    this.#tellQuorum();
+    this.#grace = setTimeout(() => {
+      this.#missesNobody = false;
+      this.#tellQuorum();
+    }, graceMs);
   }
 
   async stop(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
+    if (this.#grace !== null) clearTimeout(this.#grace);
     this.#timer = null;
+    this.#missesNobody = true;
     this.#keep();
     await this.network.stop();
   }
@@ -127,12 +141,14 @@ export class PeerNetwork {
   }
 
   #tellQuorum(): void {
+    if (this.#missesNobody) return;
     const { log, chain } = this.#options;
     const fault = this.quorumFault();
     if ((fault === null) === this.#hasQuorum) return;
     this.#hasQuorum = fault === null;
     const height = chain.head.header.height;
-    if (fault === null) log.info("enough validators are connected: the chain goes on", { height });
+    // Whoever was told that it stands is told the end of it, at any level that showed the former.
+    if (fault === null) log.warn("enough validators are connected: the chain goes on", { height });
     else log.warn(`${fault}: the chain stands until more are there`, { height });
   }
 
@@ -149,31 +165,58 @@ export class PeerNetwork {
   }
 }
 
-function observe(event: NetworkEvent, { log, onFailure }: PeerNetworkOptions): void {
-  switch (event.type) {
-    case "peerJoined":
-      return log.info("peer joined", { peer: event.peer, address: event.address });
-    case "peerLeft":
-      return log.info("peer left", { peer: event.peer });
-    case "peerBanned":
-      return log.warn("peer banned", { peer: event.peer });
-    case "peerMisbehaved": {
-      const { peer, misbehaviour, detail } = event;
-      return log.warn("peer misbehaved", { peer, misbehaviour, detail });
-    }
-    case "handlerThrew":
-      // A bug, or a disk that fails: nothing here may be relied on any more.
-      if (event.error instanceof AssertionError || event.error instanceof NodeError) {
-        return onFailure(event.error);
+/** Makes lines of the log of what the network tells. */
+function createObserver({ log, onFailure }: PeerNetworkOptions): Observe {
+  let isClockTold = false;
+  return (event) => {
+    switch (event.type) {
+      case "peerJoined":
+        return log.info("peer joined", { peer: event.peer, address: event.address });
+      case "peerLeft":
+        return log.info("peer left", { peer: event.peer });
+      case "peerBanned":
+        return log.warn("peer banned", { peer: event.peer });
+      case "peerMisbehaved": {
+        const { peer, misbehaviour, detail } = event;
+        return log.warn("peer misbehaved", { peer, misbehaviour, detail });
       }
-      return log.error("a message was dropped on a bug", { name: event.name, error: event.error });
-    case "messageDropped":
-      return log.debug("message dropped", { name: event.name, reason: event.reason });
-    case "peerConnected":
-      return log.debug("peer connected", { peer: event.peer, direction: event.direction });
-    case "dialFailed":
-      return log.debug("nobody answers", { address: event.address });
-  }
+      case "handlerThrew":
+        // A bug, or a disk that fails: nothing here may be relied on any more.
+        if (event.error instanceof AssertionError || event.error instanceof NodeError) {
+          return onFailure(event.error);
+        }
+        return log.error("a message was dropped on a bug", {
+          name: event.name,
+          error: event.error,
+        });
+      case "messageDropped":
+        return log.debug("message dropped", { name: event.name, reason: event.reason });
+      case "peerConnected":
+        return log.debug("peer connected", { peer: event.peer, direction: event.direction });
+      case "dialFailed": {
+        const { address } = event;
+        const why = reasonsOf(event.error);
+        if (why.includes("not valid yet") && !isClockTold) {
+          isClockTold = true;
+          log.warn("a peer's clock is an hour ahead of this machine's, so they cannot connect", {
+            address,
+          });
+        }
+        return log.debug("nobody answers", { address, why });
+      }
+    }
+  };
+}
+
+/** Errors that are looked through for the reason of one. */
+const reasonsMax = 6;
+
+/** What an error says with its causes. */
+function reasonsOf(error: unknown): string {
+  const reasons: string[] = [];
+  for (let at = error; at instanceof Error && reasons.length < reasonsMax; at = at.cause)
+    reasons.push(at.message, ...(at instanceof AggregateError ? at.errors.map(String) : []));
+  return reasons.join(": ");
 }
 
 type Kept = { readonly anchors: readonly string[]; readonly bans: readonly Ban[] };

@@ -5,7 +5,7 @@ import type { ParameterValue } from "../ledger/parameters.ts";
 import { networkSizeMax, nodeName, writeNetwork, type NodePlace } from "./networkFolders.ts";
 import type { NodeOptions } from "./options.ts";
 
-/** Where the RPC server of every node listens, on its own machine. */
+/** Where the RPC server of every node listens, on its own machine; on one machine, the first's. */
 const rpcPort = 16_888;
 
 /** Highest port there is. */
@@ -34,9 +34,15 @@ export async function makeTestnet(
     throw new NodeError("E_CONFIG", `${hosts.length} hosts for ${validators} validators`, {
       hint: "name each machine once, in the order of the folders: --hosts=a,b,c",
     });
+  for (const [i, host] of hosts.entries()) {
+    if (!/^[\w.:-]{1,253}$/.test(host))
+      throw new NodeError("E_CONFIG", `--hosts: "${host.slice(0, 80)}" is no name or address`);
+    if (hosts.indexOf(host) !== i)
+      throw new NodeError("E_CONFIG", `--hosts names ${host} twice: their ports would be the same`);
+  }
   if (p2pPort < 1 || p2pPort + validators > portMax)
     throw new NodeError("E_CONFIG", `--p2p-port ${p2pPort} is not a port`);
-  const places = Array.from({ length: validators }, (_, i) => placeOf(hosts[i], p2pPort, i));
+  const places = hosts.length === 0 ? placesHere(validators, p2pPort) : placesOf(hosts, p2pPort);
   const genesis = await writeNetwork(output, {
     chainName: options.chain,
     kind: "private",
@@ -48,28 +54,45 @@ export async function makeTestnet(
     keepPassword: false,
     isPortable: true,
   });
-  for (const [i, { dialled }] of places.entries()) {
-    const folder = join(output, nodeName(i));
-    const { hash } = genesis;
-    if (json) print(JSON.stringify({ name: nodeName(i), folder, p2p: dialled, genesis: hash }));
-    else print(`${nodeName(i).padEnd(8)}${dialled.padEnd(36)}${folder}`);
+  const nodes = places.map(({ dialled, rpcPort: port }, i) => {
+    const [name, rpc] = [nodeName(i), `http://127.0.0.1:${port}/rpc`];
+    return { name, folder: join(output, name), p2p: dialled, rpc };
+  });
+  if (json) {
+    for (const node of nodes) print(JSON.stringify({ ...node, genesis: genesis.hash }));
+    return;
   }
-  if (json) return;
+  const width = Math.max(...nodes.map(({ p2p }) => p2p.length)) + 2;
+  print(`${"node".padEnd(8)}${"peers at".padEnd(width)}${"RPC, there".padEnd(29)}folder`);
+  for (const { name, p2p, rpc, folder } of nodes)
+    print(`${name.padEnd(8)}${p2p.padEnd(width)}${rpc.padEnd(29)}${folder}`);
   print(`genesis ${genesis.hash}`);
-  print("next: carry each folder to its machine, and there: ledger start --config=FOLDER");
+  const next =
+    hosts.length === 0
+      ? "start each in a terminal of its own"
+      : "carry each folder to its machine, never to two, and start it there";
+  print(`next: ${next}: ledger start --config=FOLDER`);
+  print("  each asks for the password; LEDGER_PASSWORD or --password-file answers for you");
+  print("  blocks come as soon as more than two thirds of them run");
 }
 
-function placeOf(host: string | undefined, firstPort: number, index: number): NodePlace {
-  if (host === undefined) {
-    const address = `/ip4/127.0.0.1/tcp/${firstPort + index}`;
-    return { dialled: address, listen: address, rpcPort: rpcPort + index };
+/** All on this machine: ports that follow each other, those for RPC beside those for peers. */
+export function placesHere(count: number, firstPort: number): readonly NodePlace[] {
+  const places: NodePlace[] = [];
+  for (let port = rpcPort; places.length < count; port += 1) {
+    if (port >= firstPort && port < firstPort + count) continue;
+    const address = `/ip4/127.0.0.1/tcp/${firstPort + places.length}`;
+    places.push({ dialled: address, listen: address, rpcPort: port });
   }
-  const kinds = { 0: "dns", 4: "ip4", 6: "ip6" } as const;
-  const kind = kinds[isIP(host) as keyof typeof kinds];
-  const any = kind === "ip6" ? "/ip6/::" : "/ip4/0.0.0.0";
-  return {
-    dialled: `/${kind}/${host}/tcp/${firstPort}`,
-    listen: `${any}/tcp/${firstPort}`,
-    rpcPort,
-  };
+  return places;
+}
+
+/** Each on a machine of its own, on the same ports. */
+function placesOf(hosts: readonly string[], port: number): readonly NodePlace[] {
+  return hosts.map((host) => {
+    const kinds = { 0: "dns", 4: "ip4", 6: "ip6" } as const;
+    const kind = kinds[isIP(host) as keyof typeof kinds];
+    const any = kind === "ip6" ? "/ip6/::" : "/ip4/0.0.0.0";
+    return { dialled: `/${kind}/${host}/tcp/${port}`, listen: `${any}/tcp/${port}`, rpcPort };
+  });
 }

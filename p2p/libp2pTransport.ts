@@ -70,8 +70,16 @@ const mdnsIntervalMs = 10_000;
 /** Pings on an idle connection, which also find one that is half dead. */
 const pingIntervalMs = 10_000;
 
-/** A ping without an answer ends the connection; generous, for a busy machine is not a dead one. */
-const pingMsMin = 10_000;
+/**
+ * A ping without an answer in 10 s ends the connection; generous, for a busy machine is not a dead
+ * one. The limit would follow the times of pings by the wall clock: a jump back makes it no number,
+ * which ends every connection at each ping. Over an endless interval it stays as it is.
+ */
+export const pingTimeout = {
+  minTimeout: 10_000,
+  maxTimeout: 10_000,
+  interval: Number.POSITIVE_INFINITY,
+} as const;
 
 type Services = {
   readonly identify: Identify;
@@ -292,7 +300,7 @@ class Libp2pTransport implements Transport {
       },
       connectionMonitor: {
         pingInterval: pingIntervalMs,
-        pingTimeout: { minTimeout: pingMsMin },
+        pingTimeout,
         abortConnectionOnPingFailure: true,
       },
       connectionGater: {

@@ -26,7 +26,7 @@ export const showEvidence: Action = async (context, flags, [hash]) => {
   const document = await call(context, "ledger.getEvidence", { hash: digest });
   const output = flags.text("output");
   if (output === undefined) return printDocument(context, document);
-  writeFileSync(output, `${JSON.stringify(document, null, 4)}\n`, { flag: "wx" });
+  writeNewFile(output, `${JSON.stringify(document, null, 4)}\n`);
   context.warn(`written to ${output}`);
 };
 
@@ -50,7 +50,7 @@ export const verifyEvidenceFile: Action = (context, flags, [name]) => {
     committeePath === undefined ? file.committee : committeeFromJson(readJson(committeePath));
   if (committee === null) {
     throw new UsageError(`${committeePath ?? name} holds no committee: {epoch, validators}`, {
-      hint: "give the committee of the evidence's epoch with --committee=FILE",
+      hint: "--committee=FILE: what query validators --json printed in the evidence's epoch",
     });
   }
   const genesis = genesisText === undefined ? file.genesis : digestFlag("--genesis", genesisText);
@@ -73,6 +73,14 @@ type EvidenceFile = {
   readonly genesis: Digest | null;
   readonly committee: ReturnType<typeof committeeFromJson>;
 };
+
+function writeNewFile(path: string, text: string): void {
+  try {
+    writeFileSync(path, text, { flag: "wx" });
+  } catch (error) {
+    throw new UsageError(`cannot write ${path}: ${error instanceof Error ? error.message : ""}`);
+  }
+}
 
 function readJson(path: string): unknown {
   let text: string;

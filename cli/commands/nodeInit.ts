@@ -1,4 +1,6 @@
+import { NodeError } from "../../base/nodeError.ts";
 import { LedgerClient } from "../../sdk/client.ts";
+import { UnreachableError } from "../../sdk/errors.ts";
 import { UsageError } from "../failure.ts";
 import { nodeFolder, nodeOptions } from "../nodeFlags.ts";
 import type { NodeAction } from "../nodeProgram.ts";
@@ -29,7 +31,12 @@ async function askNetwork(
   const url = new URL(text);
   if (url.pathname === "/") url.pathname = "/rpc";
   const client = new LedgerClient({ url: url.href });
-  const network = await client.call("ledger.network", {}, { signal });
+  const network = await client.call("ledger.network", {}, { signal }).catch((error: unknown) => {
+    if (!(error instanceof UnreachableError)) throw error;
+    // The client's own advice is of a flag that this command has not.
+    const hint = "--join takes the RPC URL of a node that runs and can be reached from here";
+    throw new NodeError(error.code, error.message, { hint, cause: error });
+  });
   const file = await client.call("ledger.genesis", {}, { signal });
   const addresses = fieldOf(network, "addresses");
   const genesisText = fieldOf(file, "genesis");

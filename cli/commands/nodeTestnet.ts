@@ -13,7 +13,10 @@ export const testnetCommand: NodeAction = async (world, flags) => {
     output: resolve(output),
     validators: smallNumber("--validators", flags.text("validators")),
     chain: flags.text("chain") ?? "testledger",
-    hosts: (flags.text("hosts") ?? "").split(",").filter((host) => host !== ""),
+    hosts: (flags.text("hosts") ?? "")
+      .split(",")
+      .map((host) => host.trim())
+      .filter((host) => host !== ""),
     p2pPort: smallNumber("--p2p-port", flags.text("p2pPort")),
     parameters: chainParameters(flags),
   });

@@ -1,5 +1,6 @@
 import { assert } from "../../base/assert.ts";
 import type { AppendFile, FileSystem } from "../../store/fileSystem.ts";
+import type { BlockingDisk } from "../../store/replaceFile.ts";
 
 /*
  * A disk that loses what it may lose. Every operation is counted; at a chosen one the machine
@@ -104,10 +105,7 @@ export class CrashDisk implements FileSystem {
 
   async rename(from: string, to: string): Promise<void> {
     await this.#step();
-    const content = this.#files.get(from);
-    assert(content !== undefined, "no such file");
-    this.#files.delete(from);
-    this.#files.set(to, content);
+    this.#move(from, to);
   }
 
   async remove(path: string): Promise<void> {
@@ -127,6 +125,39 @@ export class CrashDisk implements FileSystem {
       this.#locks.delete(path);
       return Promise.resolve();
     });
+  }
+
+  /** The same disk for whoever waits for it where it stands. */
+  get blocking(): BlockingDisk {
+    return {
+      write: (path, bytes) => {
+        // What was not synced can be lost in any part, so it is there before the step is over.
+        this.#files.set(path, { synced: empty, tail: bytes });
+        this.#count();
+      },
+      sync: (path) => {
+        this.#count();
+        const content = this.#files.get(path);
+        assert(content !== undefined, "no such file");
+        content.synced = join(content.synced, content.tail);
+        content.tail = empty;
+      },
+      rename: (from, to) => {
+        this.#count();
+        this.#move(from, to);
+      },
+      syncFolderOf: () => {
+        this.#count();
+        this.#safeNames = new Map(this.#files);
+      },
+    };
+  }
+
+  #move(from: string, to: string): void {
+    const content = this.#files.get(from);
+    assert(content !== undefined, "no such file");
+    this.#files.delete(from);
+    this.#files.set(to, content);
   }
 
   #append(content: Content): AppendFile {
@@ -153,10 +184,13 @@ export class CrashDisk implements FileSystem {
     };
   }
 
-  #step(): Promise<void> {
-    if (this.operations === this.#fuse) return Promise.reject(new Crash("the machine stopped"));
+  async #step(): Promise<void> {
+    this.#count();
+  }
+
+  #count(): void {
+    if (this.operations === this.#fuse) throw new Crash("the machine stopped");
     this.operations += 1;
-    return Promise.resolve();
   }
 }
 

@@ -226,6 +226,22 @@ export const consensusDefects: readonly Defect[] = [
     test: "test/sim/rows.test.ts",
   },
   {
+    row: "A13",
+    about: "who left a view votes in it for a block that waited meanwhile",
+    file: "consensus/rules.ts",
+    find: "return block.epoch === record.epoch && block.view > record.votedView;",
+    replace: "return block.epoch === record.epoch && block.view > (record.vote?.view ?? 0);",
+    test: "test/sim/rows.test.ts",
+  },
+  {
+    row: "A13",
+    about: "a timer of an earlier view ends the one that is there",
+    file: "consensus/pacemaker.ts",
+    find: "return view === this.#view && round === this.#round;",
+    replace: "return view <= this.#view && round > 0;",
+    test: "test/sim/rows.test.ts",
+  },
+  {
     row: "K4",
     about: "those who leave a view pass on the lowest of their certificates",
     file: "consensus/tally.ts",

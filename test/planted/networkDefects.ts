@@ -3,6 +3,14 @@ import type { Defect } from "./defect.ts";
 /** Planted defects at the border to other nodes, and in following their chain. */
 export const networkDefects: readonly Defect[] = [
   {
+    row: "A12",
+    about: "a clock that jumps back ends all connections at each ping",
+    file: "p2p/libp2pTransport.ts",
+    find: "interval: Number.POSITIVE_INFINITY,",
+    replace: "",
+    test: "p2p/libp2pTransport.test.ts",
+  },
+  {
     row: "K8",
     about: "what came from a peer is not verified",
     file: "node/verifier.ts",

@@ -152,9 +152,10 @@ describe("rows of the fault matrix", () => {
   });
 
   it("A13: processes that stand still for seconds break no rule and find their way back", () => {
-    for (const { commits } of runAll({ ...calm, roles: cast([], 0, 4), stallMsMax: 5_000 }, 5)) {
-      expect(commits).toBeGreaterThan(30);
-    }
+    // With little work a view lasts as long as a standstill: whoever wakes may find its own view
+    // still there, with timers and blocks of the meantime, and a quorum may stand at once.
+    const swarm = { ...calm, roles: cast([], 0, 4), stallMsMax: 5_000, workMsMean: 3_000 };
+    for (const { commits } of runAll(swarm, 5)) expect(commits).toBeGreaterThan(50);
   });
 
   it("a review that takes its time, and objects now and then, does not stop the chain", () => {
