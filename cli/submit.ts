@@ -210,7 +210,7 @@ function hintFor(error: RpcError, draft: Draft): string | null {
       return `leave --fee out to have it looked up (this offered ${formatCoins(draft.fee)} TFUEL)`;
     default:
       // The job that releases pools is in the first block that could hold a release transaction.
-      return /^release/.test(reasonOf(error))
+      return reasonOf(error).startsWith("release")
         ? `the chain releases a pool by itself when its freeze is over: ledgercli pay list --from=${who}`
         : null;
   }
