@@ -211,7 +211,7 @@ function hintFor(error: RpcError, draft: Draft): string | null {
     default:
       // The job that releases pools is in the first block that could hold a release transaction.
       return reasonOf(error).startsWith("release")
-        ? `the chain releases a pool by itself when its freeze is over: ledgercli pay list --from=${who}`
+        ? `the chain releases a pool by itself after its freeze: ledgercli pay list --from=${who}`
         : null;
   }
 }

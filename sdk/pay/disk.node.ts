@@ -22,8 +22,8 @@ export interface PayDisk {
   /** Makes an empty file; fails if it is there. */
   create(path: string): Promise<AppendFile>;
   /**
-   * Opens a file to append to its first `size` bytes; what is after them is cut off. Zeros may follow
-   * what was appended until it is closed.
+   * Opens a file to append to its first `size` bytes; what is after them is cut off. Zeros may
+   * follow what was appended until it is closed.
    */
   openAt(path: string, size: number): Promise<AppendFile>;
   rename(from: string, to: string): Promise<void>;

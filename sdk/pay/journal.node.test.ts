@@ -242,7 +242,7 @@ test("whoever waits for another process has the journal when that one ends", asy
   rmSync(folder, { recursive: true });
 });
 
-test("a process that is killed leaves zeros after its records, which the next one cuts off", async () => {
+test("a killed process leaves zeros after its records, which the next one cuts off", async () => {
   const folder = mkdtempSync(join(tmpdir(), "journal-"));
   const [file, left] = [join(folder, "log"), join(folder, "left")];
   const options = { chain, live: () => [] };
