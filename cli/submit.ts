@@ -209,8 +209,17 @@ function hintFor(error: RpcError, draft: Draft): string | null {
     case "E_FEE_TOO_LOW":
       return `leave --fee out to have it looked up (this offered ${formatCoins(draft.fee)} TFUEL)`;
     default:
-      return null;
+      // The job that releases pools is in the first block that could hold a release transaction.
+      return reasonOf(error).startsWith("release")
+        ? `the chain releases a pool by itself after its freeze: ledgercli pay list --from=${who}`
+        : null;
   }
+}
+
+/** Why the node refused a transaction; empty if it does not say. */
+function reasonOf({ data }: RpcError): string {
+  if (typeof data !== "object" || data === null || !("reason" in data)) return "";
+  return typeof data.reason === "string" ? data.reason : "";
 }
 
 function printBroadcast(context: Context, answer: unknown): void {

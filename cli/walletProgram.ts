@@ -139,7 +139,8 @@ function addPools(tx: Command, world: World): void {
   });
   addCommand(tx, world, {
     usage: "release",
-    summary: "close a pool whose freeze is over; this happens by itself too",
+    summary:
+      "close a pool whose freeze is over; a job of the chain comes first, so it is never needed",
     example: "ledgercli tx release --from=2E83…43bab --reserve_seq=4",
     flags: [
       ["--from <address>", "payer"],

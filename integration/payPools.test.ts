@@ -109,6 +109,7 @@ test("M13 a pool from opening to release: vouchers, epochs, the freeze", async (
     const refused = await cli(argv);
     expect(refused.exit).toBe(1);
     expect(refused.err).toMatch(/releaseTooEarly|too early|freeze/i);
+    expect(refused.err).toContain("releases a pool by itself");
   }
 
   // Two hand-overs of committees later the wallet still believes the chain.
@@ -128,6 +129,9 @@ test("M13 a pool from opening to release: vouchers, epochs, the freeze", async (
   await mineTo(second.end_height + 104);
   expect(await balance(), "all but what was paid").toBe(before + 6n * coin - (3n * coin) / 4n);
   expect(JSON.parse(await run(close))).toMatchObject({ state: "released" });
+  const released = await cli(release);
+  expect(released.exit).toBe(1);
+  expect(released.err).toContain("releases a pool by itself");
   const unknown = await cli(["pay", "close", `--from=${payer}`, "--reserve_seq=77"]);
   expect(unknown.exit).toBe(1);
   expect(unknown.err).toContain("E_POOL_UNKNOWN");

@@ -55,7 +55,10 @@ export const reserveCommand: Action = async (context, flags) => {
   await submitTransaction(context, flags, draft, signReserveFund(signer, terms));
 };
 
-/** `tx release`: closes a pool whose freeze is over, if no job did. */
+/**
+ * `tx release`: closes a pool whose freeze is over, if no job did. The job runs in the first block
+ * that could hold this, unless that block is full of jobs: mostly it is refused.
+ */
 export const releaseCommand: Action = async (context, flags) => {
   const from = account(flags, "from");
   const reserveSequence = sequence("--reserve_seq", flags.text("reserveSeq"));

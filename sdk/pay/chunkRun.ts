@@ -63,6 +63,9 @@ export class ChunkRun {
   /** Most TFuelWei that the receiver may be owed out of the pool; `null` before one is chosen. */
   #exposureMax: bigint | null = null;
   #chain: IncrementChain | null = null;
+  /** What the newest voucher comes to, and the first chunk whose voucher is not being signed. */
+  #amount = 0n;
+  #unprepared: number;
   /** The next chunk to come, and the next to be paid for. */
   #next: number;
   #unpaid: number;
@@ -79,6 +82,7 @@ export class ChunkRun {
     this.#parts = parts;
     this.#next = first;
     this.#unpaid = first;
+    this.#unprepared = first;
     this.#end = end;
   }
 
@@ -138,8 +142,9 @@ export class ChunkRun {
     }
     const { voucher, added } = payment.value;
     if (added > 0n) this.#parts.added.set(this.#next, added);
-    const { amount: _, signature: __, ...terms } = voucher;
+    const { amount, signature: _, ...terms } = voucher;
     this.#terms = terms;
+    this.#amount = amount;
     const pool = payer.pools().find(({ sequence }) => sequence === terms.reserveSequence);
     this.#exposureMax = (pool?.collateral ?? 0n) / offer.exposureDivisor;
     this.#unpaid += 1;
@@ -191,6 +196,24 @@ export class ChunkRun {
     return room >= group ? group : 0;
   }
 
+  /**
+   * Has the next vouchers signed while the credit is used up, half a window of them at a time. Not
+   * while another stream pays the same receiver: it would take their amounts.
+   */
+  #prepare(terms: VoucherTerms): void {
+    const { payer, offer, manifest } = this.#parts;
+    const window = Number(this.#credit() / costOf(offer.price, manifest.chunkBytes));
+    if (this.#unprepared - this.#unpaid >= window / 2) return;
+    this.#unprepared = Math.min(this.#end, this.#unpaid + window);
+    const amounts: bigint[] = [];
+    let amount = this.#amount;
+    for (let index = this.#unpaid; index < this.#unprepared; index += 1) {
+      const { range, cost } = this.#rangeOf(index);
+      if (!payer.isOwed(offer.payTo, range)) amounts.push((amount += cost));
+    }
+    payer.prepareAhead(terms, amounts);
+  }
+
   /** Whether it may go on. */
   async #payFor(count: number): Promise<boolean> {
     const { payer, offer, manifest, streaming } = this.#parts;
@@ -220,7 +243,12 @@ export class ChunkRun {
     const stepsEnd = ranges.filter(isStep).length;
     const steps = amounts.slice(0, stepsEnd).flatMap((amount) => this.#step(terms, amount, step));
     const signed = amounts.slice(stepsEnd);
-    const signatures = await payer.signAhead(terms, signed);
+    const signing = payer.signAhead(terms, signed);
+    const before = (amounts[0] ?? 0n) - (ranges[0]?.cost ?? 0n);
+    const isNext = before === this.#amount;
+    this.#amount = amounts.at(-1) ?? this.#amount;
+    if (isNext && streaming.increments === 0) this.#prepare(terms);
+    const signatures = await signing;
     const vouchers = signatures.map((signature, i) =>
       encodeTopUp({ type: "voucher", amount: signed[i] ?? 0n, signature }),
     );

@@ -21,7 +21,10 @@ export interface PayDisk {
   read(path: string): Promise<Uint8Array | null>;
   /** Makes an empty file; fails if it is there. */
   create(path: string): Promise<AppendFile>;
-  /** Opens a file to append to its first `size` bytes; what is after them is cut off. */
+  /**
+   * Opens a file to append to its first `size` bytes; what is after them is cut off. Zeros may
+   * follow what was appended until it is closed.
+   */
   openAt(path: string, size: number): Promise<AppendFile>;
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
@@ -43,12 +46,12 @@ export const nodePayDisk: PayDisk = {
     }
   },
   async create(path) {
-    return toAppendFile(await open(path, "wx", 0o600), 0);
+    return toAppendFile(await open(path, "wx", 0o600), { start: 0, reserveBytes: 0 });
   },
   async openAt(path, size) {
     const handle = await open(path, constants.O_RDWR);
     await handle.truncate(size);
-    return toAppendFile(handle, size);
+    return toAppendFile(handle, { start: size, reserveBytes });
   },
   rename: (from, to) => rename(from, to),
   async remove(path) {
@@ -72,22 +75,43 @@ function isCode(error: unknown, code: string): boolean {
 /** Bytes that are written in place: to copy them takes less than to wake a thread for it. */
 const inPlaceBytesMax = 64 * 1_024;
 
-function toAppendFile(handle: FileHandle, start: number): AppendFile {
-  let end = start;
+/**
+ * Bytes by which a file grows at a time. Within them a sync writes data only, where each change of
+ * the size would be one more commit of the file system: a third of the time, measured on ext4.
+ */
+const reserveBytes = 256 * 1_024;
+
+/** Zeros stand where nothing was appended yet: after a crash they are found at the end. */
+function toAppendFile(
+  handle: FileHandle,
+  given: { readonly start: number; readonly reserveBytes: number },
+): AppendFile {
+  let end = given.start;
+  let reserved = given.start;
+  const write = async (bytes: Uint8Array, start: number): Promise<void> => {
+    const isSmall = bytes.length <= inPlaceBytesMax;
+    for (let done = 0; done < bytes.length;) {
+      const rest = [done, bytes.length - done, start + done] as const;
+      done += isSmall
+        ? writeSync(handle.fd, bytes, ...rest)
+        : (await handle.write(bytes, ...rest)).bytesWritten;
+    }
+  };
   return {
     async append(bytes) {
-      const isSmall = bytes.length <= inPlaceBytesMax;
-      for (let done = 0; done < bytes.length;) {
-        const rest = [done, bytes.length - done, end] as const;
-        const written = isSmall
-          ? writeSync(handle.fd, bytes, ...rest)
-          : (await handle.write(bytes, ...rest)).bytesWritten;
-        done += written;
-        end += written;
+      const after = end + bytes.length;
+      if (after > reserved && given.reserveBytes > 0) {
+        await write(new Uint8Array(given.reserveBytes), after);
+        reserved = after + given.reserveBytes;
       }
+      await write(bytes, end);
+      end = after;
     },
     sync: () => handle.datasync(),
-    close: () => handle.close(),
+    async close() {
+      if (reserved > end) await handle.truncate(end);
+      await handle.close();
+    },
   };
 }
 

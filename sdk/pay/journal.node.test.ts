@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -239,5 +239,23 @@ test("whoever waits for another process has the journal when that one ends", asy
   const opened = await second;
   expect(opened.records).toEqual([Uint8Array.of(7)]);
   await opened.journal.close();
+  rmSync(folder, { recursive: true });
+});
+
+test("a killed process leaves zeros after its records, which the next one cuts off", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "journal-"));
+  const [file, left] = [join(folder, "log"), join(folder, "left")];
+  const options = { chain, live: () => [] };
+  const { journal } = await openJournal(nodePayDisk, file, options);
+  for (let number = 1; number <= 3; number += 1) await journal.append(record(number, 60_000));
+  copyFileSync(file, left); // As a kill would leave it: nothing is closed.
+  await journal.close();
+  expect(statSync(left).size).toBeGreaterThan(statSync(file).size);
+  expect(numbersOf(await readJournal(nodePayDisk, left, chain))).toEqual([1, 2, 3]);
+  const next = await openJournal(nodePayDisk, left, options);
+  expect(numbersOf(next.records)).toEqual([1, 2, 3]);
+  await next.journal.append(record(4));
+  await next.journal.close();
+  expect(numbersOf(await readJournal(nodePayDisk, left, chain))).toEqual([1, 2, 3, 4]);
   rmSync(folder, { recursive: true });
 });

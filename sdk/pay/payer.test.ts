@@ -4,7 +4,7 @@ import { emptyBytes } from "../../base/bytes.ts";
 import { SigningThread } from "../../crypto/signThread.node.ts";
 import { voucherPayer } from "../../ledger/voucher.ts";
 import { PayWorld, resourceId, testAddress, testSigner } from "../../test/fakes/payWorld.ts";
-import { Payer, type Payment } from "./payer.ts";
+import { Payer, type Ahead, type Payment } from "./payer.ts";
 
 /*
  * Goal: a payer signs no more than its budgets and its funds, nothing twice, and knows after a
@@ -62,6 +62,37 @@ test("what is signed ahead on another thread is the payer's, and on its books", 
   expect(payers).toEqual(ranges.map(() => testAddress(1)));
   await expect(payer.signAhead(terms, [51n])).rejects.toThrow("on the books");
   await signer.close();
+});
+
+test("what is prepared is signed once, and given out when it is on the books", async () => {
+  const world = new PayWorld();
+  const inPlace = testSigner(1);
+  const asked: number[] = [];
+  const signMany = (digests: readonly Uint8Array[]): Promise<readonly Uint8Array[]> => {
+    asked.push(digests.length);
+    return Promise.resolve(digests.map((digest) => inPlace.sign(digest)));
+  };
+  const payer = await world.payer({ signer: { ...inPlace, signMany } });
+  const book = async (first: number, count: number): Promise<Ahead> => {
+    const ranges = Array.from({ length: count }, (_, i) => ({ range: `${first + i}`, cost: 10n }));
+    const ahead = await payer.payAhead({ target: testAddress(2), resourceId, ranges });
+    if (!ahead.ok) throw new Error(ahead.refusal.code);
+    return ahead.value;
+  };
+  const { terms, amounts } = await book(0, 2);
+  payer.prepareAhead(terms, [10n, 20n, 30n, 40n, 50n, 1_000_000n]);
+  await expect(payer.signAhead(terms, [30n])).rejects.toThrow("on the books");
+  const signatures = [
+    ...(await payer.signAhead(terms, amounts)),
+    ...(await payer.signAhead(terms, (await book(2, 4)).amounts)),
+  ];
+  // Five were prepared, the sixth is beyond what is authorized; the one that follows was not.
+  expect(asked).toEqual([5, 1]);
+  const payers = signatures.map((signature, i) => {
+    const amount = 10n * BigInt(i + 1);
+    return voucherPayer({ ...terms, amount, signature }, world.chain.names);
+  });
+  expect(payers).toEqual(signatures.map(() => testAddress(1)));
 });
 
 test("M1 only a payer that was told to signs beyond the fund", async () => {

@@ -3,7 +3,6 @@ import type { Address } from "../../base/brand.ts";
 import { accept, refuse, type Outcome } from "../../base/outcome.ts";
 import { IncrementChain } from "../../ledger/voucherIncrements.ts";
 import {
-  voucherDigests,
   voucherPayer,
   type SignedVoucher,
   type Voucher,
@@ -13,6 +12,7 @@ import {
 } from "../../ledger/voucher.ts";
 import { PayStateError } from "./errors.ts";
 import { inRecords, Keeper } from "./keeper.ts";
+import { LaneSigner } from "./laneSigner.ts";
 import {
   applyPayerRecord,
   decodePayerRecord,
@@ -26,7 +26,6 @@ import {
   unservedMax,
   voucherOf,
   type Lane,
-  type LaneSigner,
   type PaidRange,
   type PayerPool,
   type PayerRecord,
@@ -222,9 +221,19 @@ export class Payer {
     const lane = this.#books.get(terms.reserveSequence)?.lanes.get(terms.target);
     const isBooked = (amount: bigint): boolean => lane !== undefined && amount <= lane.amount;
     assert(lane !== undefined && amounts.every(isBooked), "only what is on the books is signed");
-    const digests = amounts.map(this.#digestsOf(lane, terms, "typed"));
-    const signer = this.#signer;
-    return signer.signMany?.(digests) ?? digests.map((digest) => signer.sign(digest));
+    return this.#signerOf(lane).signTyped(terms, amounts);
+  }
+
+  /**
+   * Begins to sign amounts that will be on the books next, so that `signAhead` need not wait; no
+   * more than is authorized, and only `signAhead` gives them out.
+   */
+  prepareAhead(terms: VoucherTerms, amounts: readonly bigint[]): void {
+    const lane = this.#books.get(terms.reserveSequence)?.lanes.get(terms.target);
+    if (lane === undefined) return;
+    const most = lane.authorized - lane.before;
+    const authorized = amounts.filter((amount) => amount <= most);
+    if (authorized.length > 0) this.#signerOf(lane).prepare(terms, authorized);
   }
 
   /** Signs a hash chain that starts at an amount; each step must be on the books when it is shown. */
@@ -347,24 +356,16 @@ export class Payer {
     const known = this.#newest.get(lane);
     if (known !== undefined) return known;
     const voucher = { ...voucherOf(lane, sequence), source: this.address };
-    const digest = this.#digestsOf(lane, voucher, this.#form)(voucher.amount);
-    const signed = { ...voucher, signature: this.#signer.sign(digest) };
+    const signature = this.#signerOf(lane).sign(voucher, this.#form, voucher.amount);
+    const signed = { ...voucher, signature };
     this.#newest.set(lane, signed);
     return signed;
   }
 
-  /** The digests of a lane's vouchers, by amount. */
-  #digestsOf(lane: Lane, terms: VoucherTerms, form: VoucherForm): LaneSigner["digestOf"] {
-    const { paymentSequence, resourceId } = terms;
-    const known = this.#signers.get(lane);
-    const isKnown =
-      known?.form === form &&
-      known.paymentSequence === paymentSequence &&
-      known.resourceId === resourceId;
-    if (isKnown) return known.digestOf;
-    const digestOf = voucherDigests(terms, form, this.#chain);
-    this.#signers.set(lane, { form, paymentSequence, resourceId, digestOf });
-    return digestOf;
+  #signerOf(lane: Lane): LaneSigner {
+    const known = this.#signers.get(lane) ?? new LaneSigner(this.#signer, this.#chain);
+    this.#signers.set(lane, known);
+    return known;
   }
 
   #overBudget({ target, cost }: PayRequest): PayerRefusal | null {

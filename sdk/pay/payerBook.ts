@@ -2,7 +2,7 @@ import type { Address } from "../../base/brand.ts";
 import { hexToBytes } from "../../base/bytes.ts";
 import { refuse, type Outcome } from "../../base/outcome.ts";
 import { decodeRlp, encodeRlp, rlpBigInt, rlpNumber, rlpText, RlpReader } from "../../base/rlp.ts";
-import type { Voucher, VoucherForm } from "../../ledger/voucher.ts";
+import type { Voucher } from "../../ledger/voucher.ts";
 import { inRecords } from "./keeper.ts";
 
 /*
@@ -37,14 +37,6 @@ export type Lane = {
   resourceId: string;
   /** Cost of what was paid and has not come yet, by the name of its range; the oldest first. */
   readonly unserved: Map<string, bigint>;
-};
-
-/** What does not change from one voucher of a lane to the next. */
-export type LaneSigner = {
-  readonly form: VoucherForm;
-  readonly paymentSequence: bigint;
-  readonly resourceId: string;
-  readonly digestOf: (amount: bigint) => Uint8Array;
 };
 
 /** A pool with its lanes. */
