@@ -170,15 +170,13 @@ export class Chain {
       transactions: null,
       result: null,
       parentRoot: null,
-      storing: null,
-      isStored: false,
       isRandomnessSigned,
     });
     return summary;
   }
 
-  #hold(pending: PendingBlock): void {
-    this.#pending.set(pending.hash, pending);
+  #hold(pending: Omit<PendingBlock, "storing" | "isStored">): void {
+    this.#pending.set(pending.hash, { ...pending, storing: null, isStored: false });
   }
 
   /** A block beyond the head; `null` if it is not held. */
@@ -256,7 +254,10 @@ export class Chain {
     return this.#pending.get(pending.hash) === pending;
   }
 
-  #consensusResult({ hash, block }: PendingBlock, result: ExecutionResult): ConsensusResult {
+  #consensusResult(
+    { hash, block }: Pick<PendingBlock, "hash" | "block">,
+    result: ExecutionResult,
+  ): ConsensusResult {
     return { valid: true, nextEpoch: this.#epochAfter({ hash, block, result }) };
   }
 
@@ -317,20 +318,17 @@ export class Chain {
     }));
     const block = { header, body };
     const hash = blockHash(header);
-    const pending: PendingBlock = {
+    this.#hold({
       hash,
       block,
       transactions: built.included,
       result,
       parentRoot: parent.stateRoot,
-      storing: null,
-      isStored: false,
       isRandomnessSigned: true,
-    };
-    this.#hold(pending);
+    });
     return {
       summary: blockSummary(hash, block),
-      result: this.#consensusResult(pending, result),
+      result: this.#consensusResult({ hash, block }, result),
       dropped: built.dropped,
       transactionCount: built.included.length,
     };

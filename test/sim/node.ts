@@ -25,9 +25,10 @@ import { Follower, RangeServer } from "./follower.ts";
 import type { SimBlock } from "./fakeLedger.ts";
 import { HeldBlocks } from "./heldBlocks.ts";
 import { Orders } from "./orders.ts";
-import { clockDriftMsMax, timing } from "./pace.ts";
+import { clockDriftMsMax } from "./pace.ts";
 import type { Prng } from "./prng.ts";
-import { identityOf, stubAddress, stubAggregate, stubKey, stubSign } from "./stubs.ts";
+import { replicaOptions } from "./replicaOptions.ts";
+import { identityOf, stubKey, stubSign } from "./stubs.ts";
 import { Inbound } from "./inbound.ts";
 import type { CatchUpWire, Wire } from "./wire.ts";
 import type { Plant, World } from "./world.ts";
@@ -58,7 +59,7 @@ export class SimNode {
   /** What a slow disk has not taken in yet. */
   #writing: SafetyRecord | null = null;
   /** A commit that a slow disk has not taken in yet, and what waits for it. */
-  #committing: { then: (() => void) | null } | null = null;
+  #committing: { onDone: (() => void) | null } | null = null;
   #slot: Slot = { epoch: 0, view: 1 };
   /** Views entered in its life. */
   views = 0;
@@ -151,21 +152,7 @@ export class SimNode {
       doubtUntilMs: this.nowMs + 2 * clockDriftMsMax,
       losesBlocks: this.#plant.losesBlocks === true,
     });
-    const { leaderHash, swarm } = this.#world;
-    const isLiar = swarm.roles[this.identity]?.type === "liar";
-    // A liar knows well that its key is used twice.
-    const rules = isLiar ? { ...this.#world.rules, foreignIn: () => null } : this.#world.rules;
-    const self = stubAddress(this.identity);
-    const options = {
-      self,
-      rules,
-      timing,
-      clockDriftMsMax,
-      isReviewed: swarm.reviewMsMax > 0,
-      hash: leaderHash,
-      aggregate: stubAggregate,
-    };
-    this.#replica = new Replica(options, epoch);
+    this.#replica = new Replica(replicaOptions(this.identity, this.#world), epoch);
     this.deliver({ type: "started", point });
     this.deliver({ type: "workChanged", pending: this.#isWorkPending });
   }
@@ -257,7 +244,7 @@ export class SimNode {
       }
       const isAfterCommits = effect.type === "commit" || effect.type === "startEpoch";
       if (isAfterCommits && this.#committing !== null) {
-        this.#committing.then = () => {
+        this.#committing.onDone = () => {
           if (this.#carryOut(effects, at)) this.#drain();
         };
         return false;
@@ -291,12 +278,12 @@ export class SimNode {
 
   /** Writes a commit beside what follows; another one, or an epoch, waits for it. */
   #commitLater(effect: Effect, waitUs: number): void {
-    this.#committing = { then: null };
+    this.#committing = { onDone: null };
     this.later(waitUs, () => {
-      const then = this.#committing?.then ?? null;
+      const onDone = this.#committing?.onDone ?? null;
       this.#committing = null;
       this.#perform(effect);
-      if (then !== null) return then();
+      if (onDone !== null) return onDone();
       if (this.#isDraining) return;
       this.#isDraining = true;
       this.#drain();
@@ -360,8 +347,7 @@ export class SimNode {
       case "commit":
         return this.#commit(effect);
       case "startEpoch":
-        this.#epoch = effect.epoch;
-        return this.#world.observe({ node: this, type: "epochStarted", epoch: effect.epoch });
+        return this.enterEpoch(effect.epoch);
       case "fetchBlock":
         return this.#fetch(effect.block);
       case "sendEpochProof": {
@@ -443,10 +429,9 @@ export class SimNode {
 
   #commit({ blocks, proof }: Extract<Effect, { readonly type: "commit" }>): void {
     const committed = blocks.map((hash) => this.blocks.held(hash));
-    const summary = this.blocks.proofOf(proof);
     const last = committed.at(-1);
     assert(last !== undefined, "a commit has blocks");
-    this.commitBlocks(committed, last, summary);
+    this.commitBlocks(committed, last, this.blocks.proofOf(proof));
     if (!committed.some((block) => block.payload !== "")) return;
     this.#inputs.push({ type: "workChanged", pending: false });
   }
@@ -458,7 +443,8 @@ export class SimNode {
     proof: CommitProofSummary,
   ): EpochInfo | null {
     const endsEpoch = last.summary.nextCommitteeHash !== null;
-    const next = endsEpoch ? this.#nextEpoch(last) : null;
+    const held = (hash: Digest): SimBlock => this.blocks.held(hash);
+    const next = endsEpoch ? this.#world.ledger.nextEpoch(this.#epoch, last, held) : null;
     this.disk.commit(blocks, proof, next);
     this.orders.onCommitted(blocks);
     if (blocks.some((block) => block.payload !== "")) this.#isWorkPending = false;
@@ -467,24 +453,18 @@ export class SimNode {
     return next;
   }
 
-  /** Goes on in the next epoch, without a replica. */
+  /** Goes on in the next epoch. */
   enterEpoch(epoch: EpochInfo): void {
     this.#epoch = epoch;
     this.#world.observe({ node: this, type: "epochStarted", epoch });
-  }
-
-  #nextEpoch(last: SimBlock): EpochInfo {
-    return this.#world.ledger.nextEpoch(this.#epoch, last, (hash) => this.blocks.held(hash));
   }
 
   #fetch(hash: Digest): void {
     const held = this.blocks.get(hash);
     if (held !== null && held.summary.epoch === this.#epoch.epoch) {
       // Known from a proposal that the replica has dropped since.
-      this.#inputs.push({
-        type: "blockFetched",
-        block: held.summary as Verified<BlockSummary>,
-      });
+      const block = held.summary as Verified<BlockSummary>;
+      this.#inputs.push({ type: "blockFetched", block });
       return;
     }
     this.#world.send(this.id, "all", { type: "fetch", hash, from: this.id });
