@@ -195,6 +195,36 @@ describe("a node that comes late", () => {
     expect(reports).toEqual([]);
   });
 
+  test("takes the first of two answers of a peer that left and came back", async () => {
+    chains.set(good, honest);
+    const parts = partsOf();
+    const answers: (() => void)[] = [];
+    let leave = (_: PeerId): void => {};
+    const joining = new Joining({
+      ...parts,
+      network: {
+        ...parts.network,
+        watch: ({ left }) => {
+          leave = left ?? leave;
+          return () => {};
+        },
+      },
+      ranges: {
+        request: (...question) =>
+          new Promise((resolve) => {
+            answers.push(() => resolve(parts.ranges.request(...question)));
+          }),
+      },
+    });
+    const end = joining.run(false);
+    await expect.poll(() => answers.length).toBe(1);
+    leave(good);
+    await expect.poll(() => answers.length, { timeout: 10_000 }).toBe(2);
+    for (const answer of answers) answer();
+    await end;
+    expect(committed).toEqual(honest.hashes.slice(0, committed.length));
+  });
+
   test("may be told to stop, and then commits nothing more", async () => {
     const joining = new Joining(partsOf());
     const end = joining.run(false);

@@ -170,6 +170,8 @@ export class Joining {
       const type = answer.refusal.code === "wrong" ? "rangeWrong" : "rangeMissing";
       return this.#deliver({ type, peer, from });
     }
+    // A peer that left and came back was asked again: the first answer waits to be applied.
+    if (this.#received.has(keyOf(peer, from))) return;
     this.#received.set(keyOf(peer, from), answer.value);
     if (from === this.#nextFrom) this.#prepare(answer.value);
     const count = answer.value.blocks.length;

@@ -151,7 +151,8 @@ export class Follower {
     const peer = `${wire.from}`;
     const from = wire.start;
     const asked = this.#asked.get(`${peer}/${from}`);
-    if (asked === undefined) return; // It came too late, or twice.
+    // It came too late, or twice.
+    if (asked === undefined || this.#received.has(`${peer}/${from}`)) return;
     if (!hangsTogether(wire.blocks, asked)) {
       return this.#take(this.#machine.step({ type: "rangeWrong", peer, from }));
     }
