@@ -73,7 +73,6 @@ export type BuiltProposal = {
   readonly summary: BlockSummary;
   readonly result: ConsensusResult;
   readonly dropped: BuiltBlock["dropped"];
-  readonly transactionCount: number;
 };
 
 /** Most blocks beyond the head that are held; an honest chain has a few. */
@@ -330,7 +329,6 @@ export class Chain {
       summary: blockSummary(hash, block),
       result: this.#consensusResult({ hash, block }, result),
       dropped: built.dropped,
-      transactionCount: built.included.length,
     };
   }
 

@@ -25,11 +25,11 @@ const order: BuildOrder = {
 function setUp(pace: Pace): {
   proposer: Proposer;
   built: string[];
-  world: { nowMs: number; pending: boolean };
+  world: { nowMs: number; pending: number };
   advance: (ms: number) => void;
 } {
   const built: string[] = [];
-  const world = { nowMs: 1_000, pending: false };
+  const world = { nowMs: 1_000, pending: 0 };
   let timer: { atMs: number; callback: () => void } | null = null;
   const proposer = new Proposer(pace, {
     nowMs: () => world.nowMs,
@@ -40,7 +40,7 @@ function setUp(pace: Pace): {
         if (timer === own) timer = null;
       };
     },
-    hasPending: () => world.pending,
+    pendingCount: () => world.pending,
     build: (_, filled) => built.push(`${world.nowMs} ${filled ? "filled" : "empty"}`),
   });
   const advance = (ms: number): void => {
@@ -68,27 +68,26 @@ describe("proposer", () => {
     const { proposer, built, world, advance } = setUp(pace);
     for (let i = 0; i < 3; i += 1) proposer.request(order);
     advance(50);
-    world.pending = true;
+    world.pending = 1;
     proposer.onWork();
     proposer.request(order);
-    advance(99);
+    advance(100);
     advance(1);
-    expect(built).toEqual(["1000 empty", "1000 empty", "1050 filled", "1150 filled"]);
+    expect(built).toEqual(["1000 empty", "1000 empty", "1050 filled", "1151 filled"]);
   });
 
   it.each([
     [8, 101],
     [400, 150],
     [100_000, 250],
-  ])("keeps a longer distance after a block with %i transactions: %i ms", (count, distanceMs) => {
+  ])("keeps a longer distance while %i transactions wait: %i ms", (count, distanceMs) => {
     for (const isOwn of [true, false]) {
       const { proposer, built, world, advance } = setUp(pace);
-      world.pending = true;
+      world.pending = count;
       if (isOwn) {
         proposer.request(order);
-        proposer.onBuilt(count);
         built.length = 0;
-      } else proposer.onBlock(count);
+      } else proposer.onBlock(1);
       proposer.request(order);
       advance(distanceMs - 1);
       expect(built).toEqual([]);
@@ -97,11 +96,24 @@ describe("proposer", () => {
     }
   });
 
+  it("waits longer when more come in meanwhile", () => {
+    const { proposer, built, world, advance } = setUp(pace);
+    proposer.onBlock(1);
+    world.pending = 8;
+    proposer.request(order);
+    advance(50);
+    world.pending = 400;
+    proposer.onWork();
+    advance(99);
+    expect(built).toEqual([]);
+    advance(1);
+    expect(built).toEqual(["1150 filled"]);
+  });
+
   it("never comes closer than the least distance", () => {
     const { proposer, built, world, advance } = setUp({ ...pace, intervalMsBusy: 20 });
-    world.pending = true;
+    world.pending = 10_000;
     proposer.request(order);
-    proposer.onBuilt(10_000);
     proposer.request(order);
     advance(99);
     advance(1);
@@ -110,7 +122,7 @@ describe("proposer", () => {
 
   it("follows at once with an empty block where one waits to be committed", () => {
     const { proposer, built, world } = setUp(pace);
-    world.pending = true;
+    world.pending = 1;
     proposer.request(order);
     proposer.request({ ...order, isUrgent: true });
     expect(built).toEqual(["1000 filled", "1000 empty"]);
@@ -119,7 +131,7 @@ describe("proposer", () => {
   /** A block of another with one transaction, and the order of the next so much later. */
   function agreed(intervalMsMin: number, agreementMs: number): ReturnType<typeof setUp> {
     const found = setUp({ ...pace, intervalMsMin });
-    found.world.pending = true;
+    found.world.pending = 1;
     found.proposer.onBlock(1);
     found.advance(agreementMs);
     found.proposer.request({ ...order, isUrgent: true });
@@ -164,7 +176,7 @@ describe("proposer", () => {
       intervalMsBusy: 0,
       intervalMsIdle: 0,
     });
-    world.pending = true;
+    world.pending = 1;
     proposer.request({ ...order, isUrgent: true, emptyRequired: true });
     expect(built).toEqual(["1000 empty"]);
   });
@@ -173,7 +185,7 @@ describe("proposer", () => {
     const { proposer, built, advance, world } = setUp(pace);
     for (let i = 0; i < 3; i += 1) proposer.request(order);
     proposer.stop();
-    world.pending = true;
+    world.pending = 1;
     proposer.onWork();
     advance(10_000);
     expect(built).toEqual(["1000 empty", "1000 empty"]);

@@ -5,9 +5,9 @@ export type BuildOrder = Extract<Effect, { readonly type: "buildProposal" }>;
 
 /** Times between blocks, in milliseconds (DESIGN 5, Pace). */
 export type Pace = {
-  /** Between blocks with transactions, when they carry few. */
+  /** Between blocks with transactions, when few wait. */
   readonly intervalMsMin: number;
-  /** The same when they carry many; below `intervalMsMin` it counts for nothing. */
+  /** The same when many wait; below `intervalMsMin` it counts for nothing. */
   readonly intervalMsBusy: number;
   /** Between blocks when nothing is pending. */
   readonly intervalMsIdle: number;
@@ -19,7 +19,8 @@ export interface ProposerPorts {
   nowMs(): number;
   /** Calls back once; the returned function cancels. */
   setTimer(delayMs: number, callback: () => void): () => void;
-  hasPending(): boolean;
+  /** Transactions that may go into a block. */
+  pendingCount(): number;
   /** Builds and delivers the proposal. */
   build(order: BuildOrder, filled: boolean): void;
 }
@@ -31,9 +32,10 @@ export interface ProposerPorts {
 const blocksAtStart = 2;
 
 /**
- * Transactions of a block for which the next one comes a millisecond later. A block costs three
- * synced writes, three signatures and a path of the trie however little it carries, so under load
- * fewer and larger blocks leave more of the processor to transactions.
+ * Transactions in wait for which the next block comes a millisecond later. A block costs three
+ * synced writes, three signatures and a path of the trie however little it carries, so fewer and
+ * larger blocks leave more of the processor to transactions where they come faster than they are
+ * committed; where they do not, few wait.
  */
 const transactionsPerMs = 8;
 
@@ -63,8 +65,6 @@ export class Proposer {
   #blockAtMs = -Infinity;
   #blocksAtOnce = blocksAtStart;
   #filledAtMs = -Infinity;
-  /** Transactions of the newest block that had any. */
-  #filledCount = 0;
   /** Whether no block came after the newest that had any. */
   #isFilledNewest = false;
   /** From a filled block to the order of the next one, when that was last seen here. */
@@ -96,12 +96,6 @@ export class Proposer {
     this.#isFilledNewest = transactionCount > 0;
     if (transactionCount === 0) return;
     this.#filledAtMs = nowMs;
-    this.#filledCount = transactionCount;
-  }
-
-  /** What `build` began is built. */
-  onBuilt(transactionCount: number): void {
-    if (transactionCount > 0) this.#filledCount = transactionCount;
   }
 
   /** No block is built any more. */
@@ -117,8 +111,9 @@ export class Proposer {
     const order = this.#order;
     if (order === null) return;
     const nowMs = this.#ports.nowMs();
-    const filledInMs = this.#filledAtMs + this.#intervalMs() - nowMs;
-    const mayFill = this.#ports.hasPending() && !order.emptyRequired;
+    const pendingCount = this.#ports.pendingCount();
+    const filledInMs = this.#filledAtMs + this.#intervalMs(pendingCount) - nowMs;
+    const mayFill = pendingCount > 0 && !order.emptyRequired;
     if (mayFill && filledInMs <= 0) return this.#build(order, true, nowMs);
     const isFilledSoon = mayFill && filledInMs <= this.#agreementMs * agreementsWaited;
     if (order.isUrgent && !isFilledSoon) return this.#build(order, false, nowMs);
@@ -132,10 +127,10 @@ export class Proposer {
     });
   }
 
-  #intervalMs(): number {
+  #intervalMs(pendingCount: number): number {
     const { intervalMsMin, intervalMsBusy } = this.#pace;
     const wantedMs = Math.max(
-      intervalMsMin + this.#filledCount / transactionsPerMs,
+      intervalMsMin + pendingCount / transactionsPerMs,
       this.#agreementMs * agreementsApart,
     );
     return Math.max(intervalMsMin, Math.min(intervalMsBusy, wantedMs));

@@ -71,7 +71,7 @@ export class NodeWorld implements World {
     this.#proposer = new Proposer(options.pace, {
       nowMs: () => performance.now(),
       setTimer: (delayMs, callback) => this.#after(delayMs, callback),
-      hasPending: () => options.pool.size > 0 && !options.holdsWork(),
+      pendingCount: () => (options.holdsWork() ? 0 : options.pool.size),
       build: (order, filled) => this.#build(order, filled),
     });
   }
@@ -181,7 +181,6 @@ export class NodeWorld implements World {
       });
       if (built === null) return;
       pool.onDropped(built.dropped);
-      this.#proposer.onBuilt(built.transactionCount);
       if (!(await this.#passesReview(built.summary.hash))) return;
       this.#host?.deliver({
         type: "proposalBuilt",
