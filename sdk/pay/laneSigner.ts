@@ -74,13 +74,11 @@ export class LaneSigner {
   #seriesOf(terms: VoucherTerms, form: VoucherForm): Series {
     const { paymentSequence, resourceId } = terms;
     const known = this.#series;
-    if (
-      known?.form === form &&
+    const isSame =
+      known !== null &&
       known.paymentSequence === paymentSequence &&
-      known.resourceId === resourceId
-    )
-      return known;
-    const isSame = known?.paymentSequence === paymentSequence && known.resourceId === resourceId;
+      known.resourceId === resourceId;
+    if (isSame && known.form === form) return known;
     if (!isSame) this.#prepared.clear();
     const digestOf = voucherDigests(terms, form, this.#chain);
     this.#series = { form, paymentSequence, resourceId, digestOf };
