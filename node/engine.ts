@@ -2,6 +2,7 @@ import type { Digest } from "../base/brand.ts";
 import { Replica } from "../consensus/replica.ts";
 import type { ReplicaOptions, ReplicaStatus } from "../consensus/replicaOptions.ts";
 import type { Input, StartPoint } from "../consensus/types.ts";
+import type { Header } from "../ledger/blockTypes.ts";
 import type { Chain } from "./chain.ts";
 import { Host } from "./host.ts";
 import { NodeWorld, type Signing, type WorldOptions } from "./world.ts";
@@ -90,7 +91,7 @@ export class Engine {
   }
 
   /** A block of another leader came in. */
-  onBlock(transactionCount: number): void {
-    this.#running?.world.onBlock(transactionCount);
+  onBlock(header: Header, transactionCount: number): void {
+    this.#running?.world.onBlock(header, transactionCount);
   }
 }

@@ -183,7 +183,7 @@ export class Inbound {
     const whole = await this.#complete(proposal, hash, from);
     if (whole === null || chain.epoch !== epoch || chain.add(whole, both !== null) === null)
       return "ignore";
-    engine.onBlock(proposal.transactions.length);
+    engine.onBlock(header, proposal.transactions.length);
     const nowMs = this.#parts.nowMs();
     engine.deliver({ type: "proposalReceived", proposal: verified, nowMs });
     return "accept";

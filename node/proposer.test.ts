@@ -87,7 +87,7 @@ describe("proposer", () => {
       if (isOwn) {
         proposer.request(order);
         built.length = 0;
-      } else proposer.onBlock(1);
+      } else proposer.onBlock(1, false);
       proposer.request(order);
       advance(distanceMs - 1);
       expect(built).toEqual([]);
@@ -98,7 +98,7 @@ describe("proposer", () => {
 
   it("waits longer when more come in meanwhile", () => {
     const { proposer, built, world, advance } = setUp(pace);
-    proposer.onBlock(1);
+    proposer.onBlock(1, false);
     world.pending = 8;
     proposer.request(order);
     advance(50);
@@ -108,6 +108,26 @@ describe("proposer", () => {
     expect(built).toEqual([]);
     advance(1);
     expect(built).toEqual(["1150 filled"]);
+  });
+
+  it.each(["own", "another's"])("does not wait for more after %s full block", (whose) => {
+    const { proposer, built, world, advance } = setUp(pace);
+    world.pending = 100_000;
+    if (whose === "own") {
+      proposer.request(order);
+      proposer.onBuilt(true);
+      built.length = 0;
+    } else proposer.onBlock(1, true);
+    proposer.request(order);
+    advance(99);
+    expect(built).toEqual([]);
+    advance(1);
+    proposer.onBuilt(false);
+    proposer.request(order);
+    advance(249);
+    expect(built).toEqual(["1100 filled"]);
+    advance(1);
+    expect(built).toEqual(["1100 filled", "1350 filled"]);
   });
 
   it("never comes closer than the least distance", () => {
@@ -132,7 +152,7 @@ describe("proposer", () => {
   function agreed(intervalMsMin: number, agreementMs: number): ReturnType<typeof setUp> {
     const found = setUp({ ...pace, intervalMsMin });
     found.world.pending = 1;
-    found.proposer.onBlock(1);
+    found.proposer.onBlock(1, false);
     found.advance(agreementMs);
     found.proposer.request({ ...order, isUrgent: true });
     return found;
@@ -145,8 +165,8 @@ describe("proposer", () => {
     advance(1);
     expect(built).toEqual(["1150 filled"]);
     // What comes later than that order says nothing of how long agreement took.
-    proposer.onBlock(1);
-    proposer.onBlock(0);
+    proposer.onBlock(1, false);
+    proposer.onBlock(0, false);
     advance(140);
     proposer.request(order);
     advance(9);

@@ -67,6 +67,8 @@ export class Proposer {
   #filledAtMs = -Infinity;
   /** Whether no block came after the newest that had any. */
   #isFilledNewest = false;
+  /** Whether the newest filled block had no room for more: then it helps nobody to wait. */
+  #isFullNewest = false;
   /** From a filled block to the order of the next one, when that was last seen here. */
   #agreementMs = 0;
 
@@ -89,13 +91,19 @@ export class Proposer {
   }
 
   /** A block of another leader came in: the distance is kept from that. */
-  onBlock(transactionCount: number): void {
+  onBlock(transactionCount: number, isFull: boolean): void {
     const nowMs = this.#ports.nowMs();
     this.#blocksAtOnce -= 1;
     this.#blockAtMs = nowMs;
     this.#isFilledNewest = transactionCount > 0;
     if (transactionCount === 0) return;
     this.#filledAtMs = nowMs;
+    this.#isFullNewest = isFull;
+  }
+
+  /** A filled block of this node is built. */
+  onBuilt(isFull: boolean): void {
+    this.#isFullNewest = isFull;
   }
 
   /** No block is built any more. */
@@ -129,6 +137,7 @@ export class Proposer {
 
   #intervalMs(pendingCount: number): number {
     const { intervalMsMin, intervalMsBusy } = this.#pace;
+    if (this.#isFullNewest) return intervalMsMin;
     const wantedMs = Math.max(
       intervalMsMin + pendingCount / transactionsPerMs,
       this.#agreementMs * agreementsApart,

@@ -18,7 +18,7 @@ import type {
   Timer,
 } from "../consensus/types.ts";
 import { blsSign } from "../crypto/bls.ts";
-import type { CommitProof } from "../ledger/blockTypes.ts";
+import type { CommitProof, Header } from "../ledger/blockTypes.ts";
 import { refusalSentence } from "../ledger/refusal.ts";
 import type { BlockClock } from "./blockClock.ts";
 import type { Chain, CommittedBlock } from "./chain.ts";
@@ -43,6 +43,14 @@ export interface SafetyRecords {
   append(record: Uint8Array): Promise<void>;
   /** Notes that the records may not hold all that the key signed. */
   fallSilent(): Promise<void>;
+}
+
+/**
+ * Whether what waits is likely to need another block: transactions that would just fit are rarely
+ * the next ones.
+ */
+function isFull({ gasUsed, gasLimit }: Header): boolean {
+  return gasUsed * 10n >= gasLimit * 9n;
 }
 
 /** What a node that signs has beyond one that only follows. */
@@ -87,8 +95,8 @@ export class NodeWorld implements World {
   }
 
   /** A block of another came in. */
-  onBlock(transactionCount: number): void {
-    this.#proposer.onBlock(transactionCount);
+  onBlock(header: Header, transactionCount: number): void {
+    this.#proposer.onBlock(transactionCount, isFull(header));
   }
 
   /** Starts nothing any more; resolves when blocks under way are built and executed. */
@@ -181,6 +189,8 @@ export class NodeWorld implements World {
       });
       if (built === null) return;
       pool.onDropped(built.dropped);
+      const header = chain.heldHeader(built.summary.hash);
+      if (filled && header !== null) this.#proposer.onBuilt(isFull(header));
       if (!(await this.#passesReview(built.summary.hash))) return;
       this.#host?.deliver({
         type: "proposalBuilt",
