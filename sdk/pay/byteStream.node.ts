@@ -44,12 +44,14 @@ function freeReads(socket: Socket, request: ClientRequest): void {
   request.once("close", () => socket.off("data", free));
 }
 
-/** The pieces of a body, each freed when the next is asked for. */
+/** The pieces of a body, each freed when the next is asked for; it ends a turn after the last. */
 async function* freed(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   for await (const bytes of body) {
     yield bytes;
     free(bytes);
   }
+  // Only then its connection can carry the next request.
+  await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
 /** Unless the memory is shared with others. */

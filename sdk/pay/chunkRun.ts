@@ -45,6 +45,16 @@ export type ChunkRunParts = {
   readonly signal: AbortSignal;
 };
 
+/** Payments into which the credit is divided: each costs both sides a record and a turn. */
+const groupsPerCredit = 2;
+
+/** Credits whose vouchers are signed before their turn. */
+const creditsAhead = 4;
+
+/** Vouchers that are signed before their turn at most, and how many of them together. */
+const vouchersAheadMax = 1_024;
+const vouchersTogether = 32;
+
 /** How a run ended. */
 export type RunEnd = {
   /** The first chunk that was not brought. */
@@ -63,15 +73,17 @@ export class ChunkRun {
   /** Most TFuelWei that the receiver may be owed out of the pool; `null` before one is chosen. */
   #exposureMax: bigint | null = null;
   #chain: IncrementChain | null = null;
-  /** What the newest voucher comes to, and the first chunk whose voucher is not being signed. */
+  /** What the newest voucher comes to, and the newest that is being signed. */
   #amount = 0n;
-  #unprepared: number;
+  #preparedTo = 0n;
   /** The next chunk to come, and the next to be paid for. */
   #next: number;
   #unpaid: number;
   /** Of chunks that are paid for and have not come. */
   readonly #ranges = new Map<number, PaidRange>();
   #isPaying = false;
+  /** Chunks to come before there can be room for another payment. */
+  #untilRoom = 0;
   /** The first chunk that will not be paid for; `null` while all will be. */
   #stopAt: number | null = null;
   #refusal: SourceRefusal | null = null;
@@ -82,7 +94,6 @@ export class ChunkRun {
     this.#parts = parts;
     this.#next = first;
     this.#unpaid = first;
-    this.#unprepared = first;
     this.#end = end;
   }
 
@@ -90,6 +101,7 @@ export class ChunkRun {
     const { signal } = this.#parts;
     const stop = (): void => this.#stream?.close();
     signal.addEventListener("abort", stop);
+    let isWhole = false;
     try {
       const stream = await this.#open();
       if (stream === null) return this.#ended(null);
@@ -97,11 +109,13 @@ export class ChunkRun {
       const { status, body } = await stream.answer;
       if (status !== 206) return this.#ended(status);
       await this.#read(body);
+      isWhole = this.#next === this.#end;
     } catch (error) {
       if (!this.#isStopped()) this.#refusal ??= { code: "unreachable", detail: reasonOf(error) };
     } finally {
       signal.removeEventListener("abort", stop);
-      this.#stream?.close();
+      // A connection on which nothing is left is used again.
+      if (!isWhole) this.#stream?.close();
     }
     // The payer's own books cannot be written: no server's fault.
     if (this.#failure !== null) throw this.#failure;
@@ -162,7 +176,7 @@ export class ChunkRun {
     return most !== null && most < credit ? most : credit;
   }
 
-  /** Pays for what the credit allows, a quarter of it at a time: each writes one record. */
+  /** Pays for what the credit allows, a part of it at a time. */
   async #payOn(): Promise<void> {
     if (this.#isPaying || this.#stopAt !== null || this.#unpaid >= this.#end) return;
     this.#isPaying = true;
@@ -191,27 +205,28 @@ export class ChunkRun {
     const cost = costOf(offer.price, manifest.chunkBytes);
     const credit = this.#credit();
     const room = Number((credit - payer.unserved(offer.payTo)) / cost);
-    const window = Number(credit / cost);
-    const group = Math.max(1, Math.min(left, Math.floor(window / 4)));
-    return room >= group ? group : 0;
+    const whole = Number(credit / cost);
+    const group = Math.max(1, Math.min(left, Math.floor(whole / groupsPerCredit)));
+    if (room >= group) return group;
+    this.#untilRoom = Math.min(group - room, this.#unpaid - this.#next);
+    return 0;
   }
 
   /**
-   * Has the next vouchers signed while the credit is used up, half a window of them at a time. Not
-   * while another stream pays the same receiver: it would take their amounts.
+   * Has the next vouchers signed before the credit allows to send them. Not while another stream
+   * pays the same receiver: it would take their amounts.
    */
-  #prepare(terms: VoucherTerms): void {
-    const { payer, offer, manifest } = this.#parts;
-    const window = Number(this.#credit() / costOf(offer.price, manifest.chunkBytes));
-    if (this.#unprepared - this.#unpaid >= window / 2) return;
-    this.#unprepared = Math.min(this.#end, this.#unpaid + window);
-    const amounts: bigint[] = [];
-    let amount = this.#amount;
-    for (let index = this.#unpaid; index < this.#unprepared; index += 1) {
-      const { range, cost } = this.#rangeOf(index);
-      if (!payer.isOwed(offer.payTo, range)) amounts.push((amount += cost));
+  #prepare(terms: VoucherTerms, step: bigint): void {
+    const ahead = Math.min(vouchersAheadMax, creditsAhead * Number(this.#credit() / step));
+    const to = this.#amount + step * BigInt(ahead);
+    let amount = this.#preparedTo > this.#amount ? this.#preparedTo : this.#amount;
+    this.#preparedTo = to;
+    // In parts: the first of them are asked for before the last are signed.
+    while (amount < to) {
+      const part: bigint[] = [];
+      while (amount < to && part.length < vouchersTogether) part.push((amount += step));
+      this.#parts.payer.prepareAhead(terms, part);
     }
-    payer.prepareAhead(terms, amounts);
   }
 
   /** Whether it may go on. */
@@ -247,7 +262,8 @@ export class ChunkRun {
     const before = (amounts[0] ?? 0n) - (ranges[0]?.cost ?? 0n);
     const isNext = before === this.#amount;
     this.#amount = amounts.at(-1) ?? this.#amount;
-    if (isNext && streaming.increments === 0) this.#prepare(terms);
+    if (!isNext) this.#preparedTo = 0n;
+    else if (streaming.increments === 0) this.#prepare(terms, step);
     const signatures = await signing;
     const vouchers = signatures.map((signature, i) =>
       encodeTopUp({ type: "voucher", amount: signed[i] ?? 0n, signature }),
@@ -313,7 +329,8 @@ export class ChunkRun {
     if (this.#unpaid < this.#next) this.#unpaid = this.#next;
     const added = this.#parts.added.get(index) ?? 0n;
     this.#parts.added.delete(index);
-    void this.#payOn();
+    if (this.#untilRoom > 0) this.#untilRoom -= 1;
+    if (this.#untilRoom === 0) void this.#payOn();
     await keep({ index, bytes, added, range });
     return true;
   }

@@ -283,7 +283,9 @@ export class Payer {
 
   /** Whether this range was paid for and is still to be brought, so that it costs nothing again. */
   isOwed(target: Address, range: string): boolean {
-    return this.#lanesOf(target).some(({ unserved }) => unserved.has(range));
+    for (const { lanes } of this.#books.values())
+      if (lanes.get(target)?.unserved.has(range) === true) return true;
+    return false;
   }
 
   /** This range came; until `served` says that it is kept it would be asked for again. */

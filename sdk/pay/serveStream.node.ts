@@ -27,13 +27,13 @@ import { paymentHeader } from "./x402.ts";
 export const unkeptBytesMax: number = 4 * 1_024 * 1_024;
 
 /** Bytes that are read at a time, and ahead of what is paid for. */
-const readBytes = 512 * 1_024;
+const readBytes = 1_024 * 1_024;
 
 /** How long a stream waits for a payment, or for its reader to take a byte, in ms. */
 const idleMsMax = 30_000;
 
 /** Streams that one process serves at a time; each holds two reads. */
-export const streamsMax = 1_024;
+export const streamsMax = 512;
 
 let streams = 0;
 
