@@ -32,6 +32,7 @@ import {
   type PoolBook,
 } from "./payerBook.ts";
 import type { RecordStore } from "./receiver.ts";
+import { Turns } from "./turns.ts";
 
 /*
  * The side that pays. It signs for one receiver an amount that only grows, never more than its
@@ -115,6 +116,8 @@ type Keeping = { readonly paid: PaidRange[]; readonly keeper: Keeper };
 /** A payer over any number of pools of one account. */
 export class Payer {
   readonly address: Address;
+  /** Of the streams that pay a receiver ahead. */
+  readonly turns: Turns = new Turns();
   readonly #signer: VoucherSigner;
   readonly #chain: VoucherChain;
   readonly #store: RecordStore;

@@ -154,6 +154,22 @@ describe.each([
     expect(world.chain.balances.get(testAddress(2))).toBe(BigInt(sizeBytes));
   });
 
+  test("two servers of one receiver take turns: each would serve for what the other was paid", async () => {
+    const world = richWorld();
+    const payer = await richPayer(world);
+    const { url, receiver, handler } = await relay(world);
+    const other = await listen(handler);
+    const reports = await bring(world, payer, [url, other], { increments });
+    expect(isCopied()).toBe(true);
+    expect(reports.map(({ failure, lost }) => ({ failure, lost }))).toEqual([
+      { failure: null, lost: 0n },
+      { failure: null, lost: 0n },
+    ]);
+    expect(reports.reduce((sum, { spent }) => sum + spent, 0n)).toBe(BigInt(sizeBytes));
+    await receiver.settle();
+    expect(world.chain.balances.get(testAddress(2))).toBe(BigInt(sizeBytes));
+  });
+
   test("a server that streams nothing is asked chunk by chunk", async () => {
     const world = richWorld();
     const payer = await richPayer(world);

@@ -102,7 +102,11 @@ export class Source {
   ): Promise<SourceRefusal | null> {
     for (let next = first; next < end;) {
       if (this.isStreaming) {
-        const ended = await this.#stream(next, end, options);
+        const from = next;
+        const { payer } = this.#parts;
+        const ended = await payer.turns.take(this.#offer.payTo, () =>
+          this.#stream(from, end, options),
+        );
         if (ended.refusal !== null) return ended.refusal;
         ({ next } = ended);
         if (ended.status === null) continue;
@@ -146,6 +150,7 @@ export class Source {
   ): Promise<RunEnd> {
     const { streaming, weiPerByteMax: max } = this.#parts;
     const { weiPerUnit } = this.#offer.price;
+    options.signal.throwIfAborted();
     if (weiPerUnit > max) {
       return { next: first, status: null, refusal: { code: "priceTooHigh", weiPerUnit, max } };
     }
