@@ -203,12 +203,18 @@ export class ChunkRun {
     const left = this.#end - this.#unpaid;
     if (left === 0) return 0;
     const cost = costOf(offer.price, manifest.chunkBytes);
-    const credit = this.#credit();
-    const room = Number((credit - payer.unserved(offer.payTo)) / cost);
-    const whole = Number(credit / cost);
-    const group = Math.max(1, Math.min(left, Math.floor(whole / groupsPerCredit)));
+    const max = this.#credit();
+    const unserved = payer.unserved(offer.payTo);
+    const room = Number((max - unserved) / cost);
+    const coming = this.#unpaid - this.#next;
+    // Of the credit, what nothing else takes that is owed.
+    const group = Math.max(1, Math.min(left, Math.floor((room + coming) / groupsPerCredit)));
     if (room >= group) return group;
-    this.#untilRoom = Math.min(group - room, this.#unpaid - this.#next);
+    if (coming === 0) {
+      this.#stopAt = this.#unpaid;
+      this.#refusal = { code: "creditExceeded", unserved, max };
+    }
+    this.#untilRoom = Math.min(group - room, coming);
     return 0;
   }
 

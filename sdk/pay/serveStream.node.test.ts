@@ -154,6 +154,16 @@ describe.each([
     expect(world.chain.balances.get(testAddress(2))).toBe(BigInt(sizeBytes));
   });
 
+  test("with most of the credit owed for something else the rest of it is enough", async () => {
+    const world = richWorld();
+    const payer = await richPayer(world);
+    const { url } = await relay(world);
+    const cost = 3n * BigInt(chunkBytes);
+    await payer.pay({ target: testAddress(2), resourceId, cost, range: "another file" });
+    await bring(world, payer, [url], { increments, timeoutMs: 2_000 });
+    expect(isCopied()).toBe(true);
+  });
+
   test("two servers of one receiver take turns: each would serve for what the other was paid", async () => {
     const world = richWorld();
     const payer = await richPayer(world);
