@@ -3,8 +3,8 @@ import { constants, getPriority, setPriority } from "node:os";
 
 /**
  * Lets the calling thread yield to the others of this machine where they want the processor: for
- * work that is done ahead of need. Only Linux knows threads by number (proc(5), `/proc/thread-self`);
- * elsewhere, and where it may not be set, everything stays as it is.
+ * work that is done ahead of need. Only Linux knows threads by number (proc(5),
+ * `/proc/thread-self`); elsewhere, and where it may not be set, everything stays as it is.
  */
 export function yieldToOthers(): void {
   if (process.platform !== "linux") return;

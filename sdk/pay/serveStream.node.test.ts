@@ -164,7 +164,7 @@ describe.each([
     expect(isCopied()).toBe(true);
   });
 
-  test("two servers of one receiver take turns: each would serve for what the other was paid", async () => {
+  test("two servers of one receiver take turns: they share what he was paid", async () => {
     const world = richWorld();
     const payer = await richPayer(world);
     const { url, receiver, handler } = await relay(world);
