@@ -18,7 +18,7 @@ test.runIf(process.platform === "linux")("only the calling thread yields", async
     });`;
   const before = getPriority();
   const worker = new Worker(code, { eval: true });
-  const [priority] = (await once(worker, "message")) as [number];
+  const [priority]: unknown[] = await once(worker, "message");
   await worker.terminate();
   expect(priority).toBe(Math.max(before, constants.priority.PRIORITY_BELOW_NORMAL));
   expect(getPriority()).toBe(before);

@@ -45,14 +45,6 @@ export interface SafetyRecords {
   fallSilent(): Promise<void>;
 }
 
-/**
- * Whether what waits is likely to need another block: transactions that would just fit are rarely
- * the next ones.
- */
-function isFull({ gasUsed, gasLimit }: Header): boolean {
-  return gasUsed * 10n >= gasLimit * 9n;
-}
-
 /** What a node that signs has beyond one that only follows. */
 export type Signing = {
   readonly address: Address;
@@ -300,6 +292,11 @@ export function warnOfOtherKey(log: Log, { epoch, committee }: EpochInfo, self: 
     registered: bytesToHex(validatorAt(committee, index).blsKey),
     own: bytesToHex(self.blsKey),
   });
+}
+
+/** Whether a block has hardly room for more: its last tenth is too little for some. */
+function isFull({ gasUsed, gasLimit }: Header): boolean {
+  return gasUsed * 10n >= gasLimit * 9n;
 }
 
 /** A signed statement in a line of the log: what was said, where. */

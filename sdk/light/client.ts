@@ -5,6 +5,7 @@ import type { AggregateVerifier } from "../../consensus/certificateCheck.ts";
 import type { Header } from "../../ledger/blockTypes.ts";
 import { ProtocolError } from "../errors.ts";
 import { fieldsOf } from "../jsonFields.ts";
+import { Turn } from "../turn.ts";
 import { readCommitProof, readHeader, readHex } from "./commitProof.ts";
 import { Committees, trustedStart, type EpochClaim, type TrustedEpoch } from "./committees.ts";
 
@@ -55,7 +56,7 @@ export type ProvenAnswer = {
 export class LightClient {
   readonly #parts: LightClientParts;
   #committees: Committees | null = null;
-  #following: Promise<unknown> = Promise.resolve();
+  readonly #following = new Turn();
   /** Highest head that was proven. */
   #height = 0;
 
@@ -98,9 +99,7 @@ export class LightClient {
 
   /** Follows the hand-overs up to an epoch, one question at a time. */
   #upTo(epoch: number): Promise<Committees> {
-    const work = this.#following.then(() => this.#follow(epoch));
-    this.#following = work.catch(() => undefined);
-    return work;
+    return this.#following.take(() => this.#follow(epoch));
   }
 
   async #follow(epoch: number): Promise<Committees> {

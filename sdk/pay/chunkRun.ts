@@ -73,9 +73,8 @@ export class ChunkRun {
   /** Most TFuelWei that the receiver may be owed out of the pool; `null` before one is chosen. */
   #exposureMax: bigint | null = null;
   #chain: IncrementChain | null = null;
-  /** What the newest voucher comes to, and the newest that is being signed. */
+  /** What the newest voucher comes to. */
   #amount = 0n;
-  #preparedTo = 0n;
   /** The next chunk to come, and the next to be paid for. */
   #next: number;
   #unpaid: number;
@@ -197,7 +196,7 @@ export class ChunkRun {
     return this.#stopAt !== null && this.#next >= this.#stopAt;
   }
 
-  /** Chunks to be paid for now; 0 to wait for others to come. */
+  /** Chunks to be paid for now; 0 to wait for others to come, or to end where none will. */
   #nextGroup(): number {
     const { payer, offer, manifest } = this.#parts;
     const left = this.#end - this.#unpaid;
@@ -224,15 +223,10 @@ export class ChunkRun {
    */
   #prepare(terms: VoucherTerms, step: bigint): void {
     const ahead = Math.min(vouchersAheadMax, creditsAhead * Number(this.#credit() / step));
-    const to = this.#amount + step * BigInt(ahead);
-    let amount = this.#preparedTo > this.#amount ? this.#preparedTo : this.#amount;
-    this.#preparedTo = to;
+    const amounts = Array.from({ length: ahead }, (_, i) => this.#amount + step * BigInt(i + 1));
     // In parts: the first of them are asked for before the last are signed.
-    while (amount < to) {
-      const part: bigint[] = [];
-      while (amount < to && part.length < vouchersTogether) part.push((amount += step));
-      this.#parts.payer.prepareAhead(terms, part);
-    }
+    for (let at = 0; at < ahead; at += vouchersTogether)
+      this.#parts.payer.prepareAhead(terms, amounts.slice(at, at + vouchersTogether));
   }
 
   /** Whether it may go on. */
@@ -268,8 +262,7 @@ export class ChunkRun {
     const before = (amounts[0] ?? 0n) - (ranges[0]?.cost ?? 0n);
     const isNext = before === this.#amount;
     this.#amount = amounts.at(-1) ?? this.#amount;
-    if (!isNext) this.#preparedTo = 0n;
-    else if (streaming.increments === 0) this.#prepare(terms, step);
+    if (isNext && streaming.increments === 0) this.#prepare(terms, step);
     const signatures = await signing;
     const vouchers = signatures.map((signature, i) =>
       encodeTopUp({ type: "voucher", amount: signed[i] ?? 0n, signature }),

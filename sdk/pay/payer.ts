@@ -10,6 +10,7 @@ import {
   type VoucherForm,
   type VoucherSigner,
 } from "../../ledger/voucher.ts";
+import { Turn } from "../turn.ts";
 import { PayStateError } from "./errors.ts";
 import { inRecords, Keeper } from "./keeper.ts";
 import { LaneSigner } from "./laneSigner.ts";
@@ -32,7 +33,6 @@ import {
   type PoolBook,
 } from "./payerBook.ts";
 import type { RecordStore } from "./receiver.ts";
-import { Turns } from "./turns.ts";
 
 /*
  * The side that pays. It signs for one receiver an amount that only grows, never more than its
@@ -116,8 +116,6 @@ type Keeping = { readonly paid: PaidRange[]; readonly keeper: Keeper };
 /** A payer over any number of pools of one account. */
 export class Payer {
   readonly address: Address;
-  /** Of the streams that pay a receiver ahead. */
-  readonly turns: Turns = new Turns();
   readonly #signer: VoucherSigner;
   readonly #chain: VoucherChain;
   readonly #store: RecordStore;
@@ -129,10 +127,13 @@ export class Payer {
   readonly #newest = new WeakMap<Lane, SignedVoucher>();
   readonly #signers = new WeakMap<Lane, LaneSigner>();
   readonly #keepings = new WeakMap<Lane, Keeping>();
+  /** Streams of one receiver. */
+  readonly #streaming = new Map<Address, Turn>();
   /** What came from a receiver and is not kept yet. */
   readonly #arrived = new Map<Address, Set<string>>();
   #height = 0;
-  #authorizing: Promise<void> = Promise.resolve();
+  /** One authorization at a time: each counts on what the others left. */
+  readonly #authorizing = new Turn();
 
   constructor({ signer, chain, store, budget, form, overspend }: PayerParts) {
     this.address = signer.address;
@@ -188,7 +189,7 @@ export class Payer {
     const ready = this.#ready(request);
     if (ready !== null) return ready;
     // Signed before anybody else's turn: else two that both fit would take it from each other.
-    return this.#alone(async () => {
+    return this.#authorizing.take(async () => {
       const chosen = this.#choose(request);
       if (chosen.ok) await this.#authorize(chosen.value.book, chosen.value.lane, request.cost);
       return this.#ready(request) ?? refuse(this.#exhausted(request));
@@ -203,7 +204,7 @@ export class Payer {
     const cost = request.ranges.reduce((sum, range) => sum + range.cost, 0n);
     assert(cost > 0n, "what is free is not paid for");
     const whole = { ...request, cost, range: request.ranges[0]?.range ?? null };
-    return this.#alone(async () => {
+    return this.#authorizing.take(async () => {
       const over = this.#overBudget(whole);
       if (over !== null) return refuse(over);
       const chosen = this.#choose(whole);
@@ -267,6 +268,17 @@ export class Payer {
     return { code: "fundExhausted", cost, left };
   }
 
+  /**
+   * Does what pays a receiver ahead, one stream at a time. With the receiver all that a payer pays
+   * is one balance, so two at once would each be served for what the other has paid, and both
+   * would wait.
+   */
+  stream<T>(target: Address, work: () => Promise<T>): Promise<T> {
+    const turn = this.#streaming.get(target) ?? new Turn();
+    this.#streaming.set(target, turn);
+    return turn.take(work);
+  }
+
   /** What of the paid has not come from this receiver, TFuelWei: all that it can run away with. */
   unserved(target: Address): bigint {
     const arrived = this.#arrived.get(target);
@@ -286,9 +298,7 @@ export class Payer {
 
   /** Whether this range was paid for and is still to be brought, so that it costs nothing again. */
   isOwed(target: Address, range: string): boolean {
-    for (const { lanes } of this.#books.values())
-      if (lanes.get(target)?.unserved.has(range) === true) return true;
-    return false;
+    return this.#lanesOf(target).some(({ unserved }) => unserved.has(range));
   }
 
   /** This range came; until `served` says that it is kept it would be asked for again. */
@@ -339,7 +349,7 @@ export class Payer {
 
   /** Gives back what was authorized and not signed, so that a later run can use it. */
   async trim(): Promise<void> {
-    await this.#alone(async () => {
+    await this.#authorizing.take(async () => {
       for (const book of this.#books.values()) await this.#trimBook(book);
     });
   }
@@ -409,16 +419,6 @@ export class Payer {
       return accept({ book, lane });
     }
     return refuse({ code: "fundExhausted", cost, left });
-  }
-
-  /** One authorization at a time: each counts on what the others left. */
-  async #alone<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.#authorizing.then(work);
-    this.#authorizing = mine.then(
-      () => undefined,
-      () => undefined,
-    );
-    return mine;
   }
 
   /** Raises what a lane may take, durably, before anything is signed on the strength of it. */

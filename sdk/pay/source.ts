@@ -104,9 +104,7 @@ export class Source {
       if (this.isStreaming) {
         const from = next;
         const { payer } = this.#parts;
-        const ended = await payer.turns.take(this.#offer.payTo, () =>
-          this.#stream(from, end, options),
-        );
+        const ended = await payer.stream(this.#offer.payTo, () => this.#stream(from, end, options));
         if (ended.refusal !== null) return ended.refusal;
         ({ next } = ended);
         if (ended.status === null) continue;
